@@ -1,0 +1,127 @@
+"""The messages between host and guest: one table of events, one of ops.
+
+An *event* is an entry into the guest: ``event(kind, args_len, body_len)`` with msgpack array
+``args`` and raw ``body`` in the guest's scratch buffer. An *op* is the guest calling the host
+during such a turn; it is synchronous. What must wait is started by an op that carries an
+``async id`` chosen by the guest, and ends with a ``complete`` event.
+
+Names and numbers are generated into ``bindings/src/protocol.ts`` by ``sandbox/build.py`` so both sides of
+the fence share one table. Numbers never change their meaning; new rows go to the end.
+
+Common argument shapes
+    headers     flat array ``[name, value, name, value, …]``, in order, repeats allowed
+    body        ``(kind, handle)``: kind 0 none, 1 the raw body of this message, 2 a host stream handle
+                (host→guest: read it with ``stream_read``; guest→host: hand it on untouched),
+                3 a guest stream id (guest→host only: the host pulls it with ``stream_pull``)
+    error       ``[name, message, stack, properties]``
+    section     id of the critical section the work belongs to, 0 for none
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the host → guest table."""
+
+    number: int
+    name: str
+    args: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """
+    One row of the guest → host table.
+
+    ``args`` is the type the host decodes the msgpack arguments to (checked: the guest is hostile), or
+    ``bytes`` when the arguments are raw bytes (a string in UTF-8, lone surrogates in their three-byte form).
+    """
+
+    number: int
+    name: str
+    args: Any
+    doc: str
+
+
+Headers = list[str]
+Error = tuple[str, str, str, dict[str, Any]]
+
+EVENTS: Final[tuple[Event, ...]] = (
+    Event(1, "start", "[config]", "First event of every isolate: config = {kind: 'object'|'worker'|'sandbox', seed: bytes(32), dev: bool}. Leaves the global scope."),
+    Event(2, "load", "[specifier, env, format]", "Image time only: env = {vars, namespaces: [{binding, className, index}]}; evaluates the module graph from specifier (format 'module') or the script in the body ('script': service-worker format). Answered by op loaded or load_failed in the same turn."),
+    Event(3, "construct", "[class, id, name|nil]", "Make the instance of exported class. Answered by op constructed or construct_failed; critical sections it began hold the gate first."),
+    Event(4, "fetch", "[request, method, url, headers, body kind, body handle, class|nil]", "Call the object's fetch, or in a Worker isolate the default export's (class nil). Answered by respond or fail."),
+    Event(5, "call", "[request, method]", "RPC: body = V8-serialized argument array. Answered by op returned or fail."),
+    Event(6, "timer", "[timer]", "A timer set by timer_set is due."),
+    Event(7, "complete", "[async id, status, value]", "An async op ended: status 0 = ok, 1 = error (value = error). For stub_fetch value = [status, reason, headers, body kind, body handle, url]; for stub_call the body is the V8-serialized result; for stream_read the body is the chunk and value is true at the end."),
+    Event(8, "section_start", "[section]", "The input gate admits the critical section: run its callback."),
+    Event(9, "stream_pull", "[guest stream]", "The host wants the next chunk of a guest stream: answer by stream_write, stream_end or stream_error."),
+    Event(10, "stream_cancel", "[guest stream, reason]", "Nobody will read the guest stream any more."),
+    Event(11, "fetch_abort", "[request]", "The client of that fetch went away: its request.signal aborts."),
+    Event(12, "eval", "[name, arguments, module, specifier]", "Sandbox: evaluate the source in the body as an expression or script, or (module true) as an ES module named specifier; arguments is a map of plain values bound as variables. Answered by op evaluated or eval_failed, at once or after promises settle."),
+)
+
+OPS: Final[tuple[Op, ...]] = (
+    # Life of an isolate
+    Op(1, "loaded", tuple[list[tuple[str, str, bool, list[str]]]], "Exports of the main module: [name, 'class'|'function'|'object'|'value', extends DurableObject, handler names on the prototype or object]."),
+    Op(2, "load_failed", tuple[Error], "The module graph failed to load or evaluate."),
+    Op(3, "constructed", tuple[()], "The constructor returned."),
+    Op(4, "construct_failed", tuple[Error], "The constructor threw."),
+    Op(5, "module_resolve", tuple[str, str], "[specifier, referrer] → canonical module name (text); throws SyntaxError-like Error naming the file when there is none."),
+    Op(6, "module_load", tuple[str], "[name] → [type 'esm'|'json'|'text'|'data', url for import.meta.url] with the source as reply bytes: see module_source."),
+    Op(7, "module_source", bytes, "Raw name → the module's source bytes."),
+    Op(8, "log", tuple[str, str], "[level 'debug'|'info'|'log'|'warn'|'error', text]: console output."),
+    Op(9, "abort", tuple[str], "ctx.abort(reason): never returns to the guest."),
+    Op(10, "unhandled_rejection", tuple[Error], "A promise was rejected and nobody handled it by the end of the turn."),
+    Op(11, "decode_text", tuple[str, bool, bool], "[label, fatal, ignoreBOM] with the bytes as body → text: legacy encodings only."),
+    Op(12, "evaluated", tuple[()], "Sandbox result: msgpack value as body."),
+    Op(13, "eval_failed", tuple[Error], "Sandbox evaluation threw or rejected."),
+    # Requests and answers
+    Op(14, "respond", tuple[int, int, str, Headers, int, int], "[request, status, reason, headers, body kind, handle] with the raw body."),
+    Op(15, "fail", tuple[int, Error], "[request, error]: the handler threw."),
+    Op(16, "returned", tuple[int], "[request] with the V8-serialized RPC result as body."),
+    # Timers and async work; ids are chosen by the guest
+    Op(17, "timer_set", tuple[int, int, float, bool], "[timer, section, delay ms, repeat]."),
+    Op(18, "timer_clear", tuple[int], "[timer]."),
+    Op(19, "stub_fetch", tuple[int, int, int, int, str, str, Headers, int, int], "[async id, section, namespace index, stub id, method, url, headers, body kind, handle] with the raw body; the target of stub id was declared by stub_open."),
+    Op(20, "stub_call", tuple[int, int, int, int, str], "[async id, section, namespace index, stub id, method] with the V8-serialized arguments as body."),
+    Op(21, "stub_open", tuple[int, int, str, str | None], "[stub id, namespace index, id hex, name]: declares a stub; order of calls is kept per stub."),
+    Op(22, "stub_close", tuple[int], "[stub id]: the guest dropped the stub."),
+    Op(23, "id_from_name", tuple[int, str], "[namespace index, name] → id hex (text)."),
+    Op(24, "id_from_string", tuple[int, str], "[namespace index, hex] → canonical id hex (text); throws TypeError."),
+    Op(25, "id_new", tuple[int], "[namespace index] → id hex (text)."),
+    Op(26, "fetch", tuple[int, int, str, str, Headers, int, int, str], "[async id, section, method, url, headers, body kind, handle, redirect]: outbound; refused until a later release."),
+    # Streams
+    Op(27, "stream_read", tuple[int, int, int], "[async id, section, host stream]: ask for its next chunk."),
+    Op(28, "stream_drop", tuple[int, str], "[host stream, reason]: the guest will not read the rest."),
+    Op(29, "stream_write", tuple[int], "[guest stream] with the chunk as body: answer to stream_pull."),
+    Op(30, "stream_end", tuple[int], "[guest stream] is at its end."),
+    Op(31, "stream_error", tuple[int, Error], "[guest stream, error]."),
+    # Critical sections
+    Op(32, "section_begin", tuple[int, int, bool], "[section, parent section, is transaction]: ask the input gate for a critical section; section_start follows."),
+    Op(33, "section_end", tuple[int, Error | None], "[section, error]: its callback settled; an error breaks the object unless the section is a transaction."),
+    # Storage: keys as UTF-8 bytes (lone surrogates keep their three-byte form), values as V8-serialized bytes
+    Op(34, "kv_get", bytes, "Raw key → V8 value or undefined."),
+    Op(35, "kv_get_many", tuple[list[bytes]], "[keys] → flat [key, value, …] of those that exist, in key order (msgpack bins)."),
+    Op(36, "kv_put", bytes, "Raw key with the V8 value as body (confirmed)."),
+    Op(37, "kv_put_many", tuple[list[bytes], bool], "[flat key, value, …, allowUnconfirmed]: all or nothing; also single unconfirmed puts."),
+    Op(38, "kv_delete", bytes, "Raw key → did it exist (confirmed)."),
+    Op(39, "kv_delete_many", tuple[list[bytes], bool], "[keys, allowUnconfirmed] → how many existed."),
+    Op(40, "kv_list", tuple[bytes | None, bytes | None, bytes | None, bool, int], "[start (inclusive), end (exclusive), prefix, reverse, limit or -1] → flat [key, value, …] (msgpack bins)."),
+    Op(41, "kv_delete_all", tuple[()], "Drop everything the object stores."),
+    Op(42, "sync", tuple[int, int], "[async id, section]: completes when every write so far is durable."),
+    Op(43, "savepoint", tuple[int], "[section or 0 for transactionSync] → depth of the savepoint just opened."),
+    Op(44, "savepoint_release", tuple[int], "[depth]."),
+    Op(45, "savepoint_rollback", tuple[int], "[depth]: roll back to it and release it."),
+)
+
+EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}
+OP: Final[dict[str, int]] = {op.name: op.number for op in OPS}
+
+#: Version of this protocol, checked against the engine image's manifest.
+VERSION: Final = 1
