@@ -1,0 +1,467 @@
+"""The shell around `core.ActorCore`: one live isolate, and the asyncio that its decisions need.
+
+`Actor` serves both kinds of isolate: an object (with a database and an instance) and a Worker (neither). Work
+comes in by `submit`; `_pump` asks the core what to do and does it, without a task of its own: turns run right in
+the event loop's callback, a turn that outlives its first slice is finished by a task, and commits run in a
+thread. So an idle object costs no task, and a request to a busy one costs no hop more than it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Protocol
+
+from durabox.engine.image import Image
+from durabox.engine.isolate import Isolate
+from durabox.engine.isolate import Turn as Slices
+from durabox.engine.protocol import EVENT
+from durabox.errors import (
+    DuraboxError,
+    JavaScriptError,
+    LimitExceededError,
+    ObjectBrokenError,
+    StorageError,
+)
+from durabox.limits import Limits
+from durabox.objects.core import (
+    QUIET,
+    Activate,
+    ActorCore,
+    Break,
+    Commit,
+    Failure,
+    Phase,
+    Run,
+    StartSection,
+    Turn,
+    Wait,
+)
+from durabox.objects.messages import Request, Response
+from durabox.objects.ops import ActorOps
+from durabox.objects.storage_ops import ObjectOps
+from durabox.objects.work import Work
+from durabox.storage.database import ObjectDatabase
+
+logger = logging.getLogger("durabox.objects")
+
+_START = EVENT["start"]
+_CONSTRUCT = EVENT["construct"]
+_FETCH = EVENT["fetch"]
+_CALL = EVENT["call"]
+_SECTION_START = EVENT["section_start"]
+_FETCH_ABORT = EVENT["fetch_abort"]
+
+#: Turns run in one callback of the event loop before others get their chance.
+_TURNS_PER_CALLBACK = 32
+
+
+class Clock(Protocol):
+    """Time and timers, injected so that a virtual clock can stand in."""
+
+    def now(self) -> float:
+        """Milliseconds since the epoch."""
+        ...
+
+    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Run the callback on the event loop after the delay; the handle cancels."""
+        ...
+
+
+class Actor:
+    """
+    One live object, or one Worker isolate.
+
+    Args:
+        image: The project's memory image.
+        limits: Limits of the isolate.
+        router: Where ops find namespaces, other objects and streams.
+        executor: Threads for commits.
+        clock: Time and timers.
+        identity: ``(class name, id, name)`` of an object, ``None`` for a Worker.
+        database: The object's storage, ``None`` for a Worker.
+        dev: Whether errors may carry stacks.
+        on_gone: Called once, when the actor broke or was closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: Image,
+        limits: Limits,
+        router: Router,
+        executor: Executor,
+        clock: Clock,
+        identity: tuple[str, str, str | None] | None,
+        database: ObjectDatabase | None,
+        dev: bool,
+        on_gone: Callable[[Actor], None],
+    ) -> None:
+        self.identity = identity
+        self.router = router
+        self.clock = clock
+        self.database = database
+        self.last_used = clock.now()
+        self.core: ActorCore[Work] = ActorCore()
+        self.ops = ActorOps(self) if database is None else ObjectOps(self, database)
+        #: Closed while healthy: a stub that was connected may connect again.
+        self.evicted = False
+        self.requests: dict[int, asyncio.Future[Response]] = {}
+        self.calls: dict[int, asyncio.Future[bytes]] = {}
+        #: Guest streams that the host is reading, by id.
+        self.pulls: dict[int, asyncio.Future[bytes]] = {}
+        self.loop = asyncio.get_running_loop()
+        self._image = image
+        self._limits = limits
+        self._executor = executor
+        self._dev = dev
+        self._on_gone = on_gone
+        self._isolate: Isolate | None = None
+        self._held: list[Callable[[], None]] = []
+        self._after_commit: list[Callable[[], None]] = []
+        self._pumping = False
+        self._scheduled = False
+        self._next_request = 1
+        self._wake: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._quiet: asyncio.Future[None] | None = None
+        self._error: ObjectBrokenError | None = None
+
+    # For callers
+
+    @property
+    def error(self) -> ObjectBrokenError | None:
+        """Why the actor broke, or ``None`` while it works."""
+        return self._error
+
+    @property
+    def busy(self) -> bool:
+        """Whether any work, request or answer is under way."""
+        return bool(
+            self.requests or self.calls or self.pulls or self._held or self._scheduled or self._tasks
+        ) or not (self.core.idle)
+
+    @property
+    def label(self) -> str:
+        """Class and id for logs, ``worker`` for a Worker."""
+        return f"{self.identity[0]}/{self.identity[1]}" if self.identity else "worker"
+
+    async def fetch(self, request: Request, object_class: str | None = None) -> Response:
+        """
+        Run the fetch handler.
+
+        Args:
+            request: What the guest gets; a stream body is handed over as a handle.
+            object_class: Reserved for entrypoints other than the default export.
+        Returns:
+            The response; a stream body is read from the guest as the caller reads it.
+        Raises:
+            JavaScriptError: The handler threw.
+            ObjectBrokenError: The object is broken or broke meanwhile.
+
+        Cancelling it aborts ``request.signal`` in the guest.
+        """
+        future = self.start_fetch(request, object_class)
+        number = self._next_request - 1
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if self.requests.pop(number, None) is not None and self._error is None:
+                self.submit(Work(_FETCH_ABORT, [number]))
+            raise
+
+    def start_fetch(
+        self, request: Request, object_class: str | None = None
+    ) -> asyncio.Future[Response]:
+        """Like `fetch`, queued before it returns, so that calls keep their order."""
+        number = self._next_request
+        self._next_request = number + 1
+        future: asyncio.Future[Response] = self.loop.create_future()
+        body = request.body
+        if body is None:
+            kind, handle, raw = 0, 0, b""
+        elif isinstance(body, bytes):
+            kind, handle, raw = 1, 0, body
+        else:
+            kind, handle, raw = 2, self.ops.add_stream(body), b""
+        self.requests[number] = future
+        self.submit(
+            Work(
+                _FETCH,
+                [number, request.method, request.url, request.headers, kind, handle, object_class],
+                raw,
+            )
+        )
+        return future
+
+    def start_call(self, method: str, arguments: bytes) -> asyncio.Future[bytes]:
+        """Queue an RPC call; V8-serialized arguments in, V8-serialized result out."""
+        number = self._next_request
+        self._next_request = number + 1
+        future: asyncio.Future[bytes] = self.loop.create_future()
+        self.calls[number] = future
+        self.submit(Work(_CALL, [number, method], arguments))
+        return future
+
+    def submit(self, work: Work, section: int = 0) -> None:
+        """Queue work; it runs when the input gate admits it."""
+        if self._error is not None:
+            if work.abandon is not None:
+                work.abandon(self._error)
+            else:
+                self._fail_waiting(self._error)
+            return
+        self.core.arrive(work, section)
+        self._schedule()
+
+    def deliver(self, work: Work) -> None:
+        """Queue the end of async work that `ActorCore.async_started` counted in ``work.pending``."""
+        self.submit(work, work.pending or 0)
+
+    def spawn(self, step: asyncio.Task[None]) -> None:
+        """Keep a task alive while it works for this actor; it ends with the actor."""
+        self._tasks.add(step)
+        step.add_done_callback(self._tasks.discard)
+
+    def after_commit(self, output: Callable[[], None]) -> None:
+        """Do something when what is written so far is durable."""
+        self._after_commit.append(output)
+
+    def break_with(self, failure: Failure) -> None:
+        """Break the object from outside a turn."""
+        self.core.break_with(failure)
+        self._schedule()
+
+    async def quiesce(self) -> None:
+        """Wait until nothing is queued, running or uncommitted."""
+        while self.busy and self._error is None:
+            self._quiet = self.loop.create_future()
+            if not self._scheduled and self.core.idle and not self._held:
+                await asyncio.wait([self._quiet], timeout=0.01)
+            else:
+                await self._quiet
+
+    def close(self) -> None:
+        """Drop the isolate and the connection. Only for an actor that is not busy, or at the end of a drain."""
+        self.evicted = True
+        self._dispose(ObjectBrokenError("Error", "The object was shut down."))
+
+    # The loop
+
+    def _schedule(self) -> None:
+        if not (self._scheduled or self._pumping):
+            self._scheduled = True
+            self.loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        if self._pumping or self._isolate is None and self._error is not None:
+            return
+        self._pumping = True
+        core = self.core
+        turns = 0
+        try:
+            while True:
+                step = core.decide(self.clock.now())
+                match step:
+                    case Run(work):
+                        if work.pending is not None:
+                            core.async_ended(work.pending)
+                        if not self._enter(work.event, work.args, work.body):
+                            return
+                        turns += 1
+                        if turns >= _TURNS_PER_CALLBACK:
+                            self._scheduled = True
+                            self.loop.call_soon(self._pump)
+                            return
+                    case Wait(until):
+                        self._sleep_until(until)
+                        break
+                    case StartSection(section):
+                        if not self._enter(_SECTION_START, [section]):
+                            return
+                    case Commit():
+                        self._commit()
+                        return
+                    case Activate():
+                        if not self._activate():
+                            return
+                    case Break(failure):
+                        self._broke(failure)
+                        break
+        finally:
+            self._pumping = False
+        if self._quiet is not None and not self._quiet.done():
+            self._quiet.set_result(None)
+
+    def _activate(self) -> bool:
+        self.last_used = self.clock.now()
+        try:
+            self._isolate = self._image.instantiate(self.ops, self._limits)
+        except DuraboxError as error:
+            self.core.break_with(Failure("Error", str(error)))
+            return True
+        kind = "object" if self.identity else "worker"
+        if not self._enter(_START, [{"kind": kind, "dev": self._dev}]):
+            return False
+        if self.identity is None:
+            return True
+        return self._enter(_CONSTRUCT, list(self.identity))
+
+    def _enter(self, event: int, args: list[object], body: bytes = b"") -> bool:
+        """One turn; False when it goes on in a task."""
+        assert self._isolate is not None
+        try:
+            slices = self._isolate.enter(event, args, body)
+        except DuraboxError as error:
+            self._turn_failed(error)
+            return True
+        if slices is None:
+            self._turn_over()
+            return True
+        task = self.loop.create_task(self._finish(slices, event))
+        self.spawn(task)
+        return False
+
+    async def _finish(self, slices: Slices, event: int) -> None:
+        """The rest of a turn that did not end in its first slice."""
+        try:
+            await slices.wait()
+        except DuraboxError as error:
+            self._turn_failed(error)
+        else:
+            self._turn_over()
+            if event == _START and self.identity is not None and self.core.phase is not Phase.BROKEN:
+                self.core.phase = Phase.ACTIVATING
+                self._enter(_CONSTRUCT, list(self.identity))
+        self._schedule()
+
+    def _turn_over(self) -> None:
+        ops = self.ops
+        core = self.core
+        database = self.database
+        dirty = database is not None and database.dirty
+        if dirty or ops.ended:
+            core.turn_ended(Turn(dirty, ops.confirmed, tuple(ops.ended)))
+            ops.ended.clear()
+            ops.confirmed = False
+        else:
+            core.turn_ended(QUIET)
+        if ops.outputs:
+            outputs = ops.outputs
+            ops.outputs = []
+            if core.locked:
+                self._held.extend(outputs)
+            elif core.phase is not Phase.BROKEN:
+                for output in outputs:
+                    output()
+
+    def _turn_failed(self, error: DuraboxError) -> None:
+        self.ops.outputs = []
+        if isinstance(error, LimitExceededError):
+            what = "Durable Object" if self.identity else "Worker"
+            text = {
+                "cpu": f"{what} exceeded its CPU time limit and was reset.",
+                "memory": f"{what}'s isolate exceeded its memory limit and was reset.",
+            }.get(error.limit, f"{what} was reset: {error}")
+            failure = Failure("Error", text, overloaded=True)
+        elif isinstance(error, JavaScriptError):
+            failure = Failure(error.name, error.message, error.stack)
+        else:
+            failure = Failure("Error", str(error))
+        logger.error("%s: %s", self.label, error, extra={"object": self.label})
+        self.core.break_with(failure)
+
+    def _commit(self) -> None:
+        assert self.database is not None
+        commit = self._executor.submit(self.database.commit)
+        commit.add_done_callback(
+            lambda done: self.loop.call_soon_threadsafe(self._commit_over, done.exception())
+        )
+
+    def _commit_over(self, error: BaseException | None) -> None:
+        if self._error is not None:
+            return
+        if error is None:
+            self.core.committed()
+            held = self._held + self._after_commit
+            self._held = []
+            self._after_commit = []
+            for output in held:
+                output()
+        else:
+            message = error.message if isinstance(error, StorageError) else str(error)
+            logger.error("%s: commit failed: %s", self.label, error, extra={"object": self.label})
+            self.core.break_with(Failure("Error", message))
+        self._pump()
+
+    def _sleep_until(self, until: float | None) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        if until is not None:
+            self._wake = self.clock.call_later(until - self.clock.now(), self._schedule)
+
+    # Ends
+
+    def _broke(self, failure: Failure) -> None:
+        properties: dict[str, object] = {}
+        if self.identity:
+            properties["durableObjectReset"] = True
+        if failure.overloaded:
+            properties["overloaded"] = True
+        self._dispose(ObjectBrokenError(failure.name, failure.message, failure.stack, properties))
+
+    def _dispose(self, error: ObjectBrokenError) -> None:
+        if self._error is not None:
+            return
+        self._error = error
+        self._held.clear()
+        self._after_commit.clear()
+        if self._wake is not None:
+            self._wake.cancel()
+        self._fail_waiting(error)
+        self.ops.close(str(error))
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        if self._isolate is not None:
+            self._isolate.close()
+            self._isolate = None
+        if self.database is not None:
+            self.database.close()
+        if self._quiet is not None and not self._quiet.done():
+            self._quiet.set_result(None)
+        self._on_gone(self)
+
+    def _fail_waiting(self, error: ObjectBrokenError) -> None:
+        for work in self.core.drain():
+            if work.abandon is not None:
+                work.abandon(error)
+        for waiting in (self.requests, self.calls, self.pulls):
+            for future in list(waiting.values()):
+                if not future.done():
+                    future.set_exception(error)
+            waiting.clear()
+
+
+class Router(Protocol):
+    """What an actor's ops need from the host around it."""
+
+    def id_from_name(self, namespace: int, name: str) -> str:
+        """See ``op id_from_name``."""
+        ...
+
+    def id_from_string(self, namespace: int, text: str) -> str:
+        """See ``op id_from_string``."""
+        ...
+
+    def new_id(self, namespace: int) -> str:
+        """See ``op id_new``."""
+        ...
+
+    def locate(self, namespace: int, object_id: str, name: str | None) -> Actor:
+        """The live object with that id, made if need be."""
+        ...

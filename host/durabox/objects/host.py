@@ -1,0 +1,308 @@
+"""`Host`: a project, running. The server is one user of it, tests are another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from durabox.engine.engine import Engine
+from durabox.errors import HostClosedError, UnknownObjectClassError
+from durabox.limits import Limits
+from durabox.objects.actor import Actor, Clock
+from durabox.objects.eviction import to_evict
+from durabox.objects.loading import LoadedProject, load
+from durabox.objects.messages import Request, Response
+from durabox.objects.namespace import Namespace
+from durabox.project.project import Project, load_project
+from durabox.storage.database import Durability
+from durabox.storage.directory import StateDirectory
+
+#: Threads that wait for fsync; more of them let the file system group the commits of many objects.
+COMMIT_THREADS = 16
+#: Idle objects leave memory after this long, as on the platform.
+IDLE_MS = 10_000.0
+#: Live isolates in one process: Linux maps four regions for each and allows 65,530.
+MAX_LIVE = 12_000
+
+
+class SystemClock:
+    """The real time and the running event loop's timers."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def now(self) -> float:
+        """Milliseconds since the epoch."""
+        return time.time() * 1000.0
+
+    def call_later(self, delay_ms: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """See `Clock`."""
+        return self._loop.call_later(max(delay_ms, 0.0) / 1000.0, callback)
+
+
+class Host:
+    """
+    Runs one project's Worker and Durable Objects in this process. Use `Host.open`.
+
+    Args:
+        loaded: The evaluated project.
+        state: Where objects keep their databases.
+        limits: Limits of every isolate.
+        clock: Time and timers.
+        idle_ms: Idle objects are evicted after this many milliseconds.
+        max_live: At most this many live objects; beyond, the least recently used idle ones leave.
+        dev: Errors carry stacks.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedProject,
+        state: StateDirectory,
+        *,
+        limits: Limits,
+        clock: Clock,
+        idle_ms: float = IDLE_MS,
+        max_live: int = MAX_LIVE,
+        dev: bool = False,
+    ) -> None:
+        self._loaded = loaded
+        self._state = state
+        self._limits = limits
+        self._clock = clock
+        self._idle_ms = idle_ms
+        self._max_live = max_live
+        self._dev = dev
+        self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="durabox-commit")
+        project = loaded.project
+        self._namespaces = tuple(
+            Namespace(self, name, project.unique_key(name)) for name in loaded.classes
+        )
+        self._by_name = {space.class_name: space for space in self._namespaces}
+        for binding in project.bindings:
+            self._by_name.setdefault(binding.name, self._by_name[binding.class_name])
+        self._actors: dict[tuple[str, str], Actor] = {}
+        self._worker: Actor | None = None
+        self._closed = False
+        self._sweep: asyncio.TimerHandle | None = None
+        self._schedule_sweep()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        project: str | Path | Project,
+        state: str | Path = ":memory:",
+        *,
+        durability: Durability = Durability.FULL,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        idle_ms: float = IDLE_MS,
+        max_live: int = MAX_LIVE,
+        dev: bool = False,
+    ) -> AsyncIterator[Host]:
+        """
+        Load a project and run it until the block ends.
+
+        Args:
+            project: A ``.js``/``.mjs`` file, a project folder, or a loaded `Project`.
+            state: State directory, or ``:memory:`` for state that ends with the host.
+            durability: What a commit guarantees when it returns.
+            limits: Limits of every isolate; the project's ``limits.cpu_ms`` wins over the default.
+            clock: Time and timers; the system's if not given.
+            idle_ms: Idle objects are evicted after this many milliseconds.
+            max_live: Cap on live objects.
+            dev: Errors carry stacks.
+        Raises:
+            ProjectError: The project's files or configuration cannot be used.
+            ModuleError: Its modules do not load.
+            StateLockedError: Another process owns the state directory.
+        """
+        if not isinstance(project, Project):
+            project = load_project(Path(project))
+        if limits is None:
+            limits = Limits() if project.cpu_ms is None else replace(Limits(), cpu_ms=project.cpu_ms)
+        loaded = await load(project, Engine.shared().base)
+        directory = StateDirectory(
+            None if str(state) == ":memory:" else Path(state), durability=durability
+        )
+        try:
+            host = cls(
+                loaded,
+                directory,
+                limits=limits,
+                clock=clock or SystemClock(),
+                idle_ms=idle_ms,
+                max_live=max_live,
+                dev=dev,
+            )
+            try:
+                yield host
+            finally:
+                await host.close()
+        finally:
+            directory.close()
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether the project's default export answers requests."""
+        return self._loaded.has_worker
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Object classes, by the name they are exported under."""
+        return self._loaded.classes
+
+    @property
+    def binding_names(self) -> tuple[str, ...]:
+        """Every name that `namespace` takes: classes and bindings."""
+        return tuple(self._by_name)
+
+    @property
+    def live(self) -> int:
+        """Objects in memory."""
+        return len(self._actors)
+
+    def namespace(self, name: str) -> Namespace:
+        """
+        The namespace of an object class.
+
+        Args:
+            name: The class or the name of a binding.
+        Raises:
+            UnknownObjectClassError: Neither exists.
+        """
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownObjectClassError(name, list(self._by_name)) from None
+
+    async def fetch(self, request: Request) -> Response:
+        """
+        Call the Worker's fetch handler.
+
+        Raises:
+            JavaScriptError: The handler threw.
+            HostClosedError: The host is closing.
+        """
+        worker = self._worker
+        if worker is None:
+            self._check_open()
+            worker = self._worker = Actor(
+                image=self._loaded.image,
+                limits=self._limits,
+                router=self,
+                executor=self._executor,
+                clock=self._clock,
+                identity=None,
+                database=None,
+                dev=self._dev,
+                on_gone=self._worker_gone,
+            )
+        return await worker.fetch(request)
+
+    def actor(self, namespace: Namespace, object_id: str, name: str | None) -> Actor:
+        """
+        The live object with that id; it is made if it is not in memory.
+
+        Raises:
+            HostClosedError: The host is closing.
+        """
+        key = (namespace.class_name, object_id)
+        actor = self._actors.get(key)
+        if actor is None:
+            self._check_open()
+            if len(self._actors) >= self._max_live:
+                self._evict()
+            actor = self._actors[key] = Actor(
+                image=self._loaded.image,
+                limits=self._limits,
+                router=self,
+                executor=self._executor,
+                clock=self._clock,
+                identity=(namespace.class_name, object_id, name),
+                database=self._state.database(namespace.unique_key, object_id),
+                dev=self._dev,
+                on_gone=self._object_gone,
+            )
+        actor.last_used = self._clock.now()
+        return actor
+
+    async def close(self, timeout: float = 30.0) -> None:
+        """
+        Finish what is under way, then drop everything.
+
+        Args:
+            timeout: Seconds that requests under way may take.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        actors = [*self._actors.values(), *([self._worker] if self._worker else [])]
+        busy = [asyncio.ensure_future(actor.quiesce()) for actor in actors if actor.busy]
+        if busy:
+            _, late = await asyncio.wait(busy, timeout=timeout)
+            for task in late:
+                task.cancel()
+        for actor in actors:
+            actor.close()
+        self._executor.shutdown(wait=True)
+
+    # For actors
+
+    def id_from_name(self, namespace: int, name: str) -> str:
+        """See `actor.Router`."""
+        return self._space(namespace).ids.from_name(name)
+
+    def id_from_string(self, namespace: int, text: str) -> str:
+        """See `actor.Router`."""
+        return self._space(namespace).ids.check(text)
+
+    def new_id(self, namespace: int) -> str:
+        """See `actor.Router`."""
+        return self._space(namespace).ids.new()
+
+    def locate(self, namespace: int, object_id: str, name: str | None) -> Actor:
+        """See `actor.Router`."""
+        return self.actor(self._space(namespace), object_id, name)
+
+    # Inside
+
+    def _space(self, number: int) -> Namespace:
+        if not 0 <= number < len(self._namespaces):
+            raise UnknownObjectClassError(str(number), list(self._by_name))
+        return self._namespaces[number]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise HostClosedError("The host is shutting down.")
+
+    def _object_gone(self, actor: Actor) -> None:
+        assert actor.identity is not None
+        key = (actor.identity[0], actor.identity[1])
+        if self._actors.get(key) is actor:
+            del self._actors[key]
+
+    def _worker_gone(self, actor: Actor) -> None:
+        if self._worker is actor:
+            self._worker = None
+
+    def _schedule_sweep(self) -> None:
+        self._sweep = self._clock.call_later(max(self._idle_ms / 4, 50.0), self._swept)
+
+    def _swept(self) -> None:
+        self._evict()
+        self._schedule_sweep()
+
+    def _evict(self) -> None:
+        live = ((key, actor.last_used, actor.busy) for key, actor in self._actors.items())
+        for key in to_evict(
+            live, now=self._clock.now(), idle_ms=self._idle_ms, most=self._max_live - 1
+        ):
+            self._actors[key].close()

@@ -1,0 +1,58 @@
+"""Durable Object ids, byte for byte as the open-source runtime makes them (reference §1)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+
+from durabox.errors import InvalidObjectIdError
+
+
+class IdFactory:
+    """
+    Makes and checks the ids of one namespace.
+
+    Args:
+        unique_key: The namespace's key, ``<script>-<Class>`` in a wrangler project.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, unique_key: str) -> None:
+        self._key = hmac.new(hashlib.sha256(unique_key.encode()).digest(), digestmod=hashlib.sha256)
+
+    def _mac(self, data: bytes) -> bytes:
+        mac = self._key.copy()
+        mac.update(data)
+        return mac.digest()[:16]
+
+    def _with_mac(self, base: bytes) -> str:
+        return (base + self._mac(base)).hex()
+
+    def from_name(self, name: str) -> str:
+        """The id of a name: 64 lowercase hex digits, the same on every machine."""
+        return self._with_mac(self._mac(name.encode("utf-8", "surrogatepass")))
+
+    def new(self) -> str:
+        """A random id."""
+        return self._with_mac(os.urandom(16))
+
+    def check(self, text: str) -> str:
+        """
+        The id in its canonical form.
+
+        Raises:
+            InvalidObjectIdError: Malformed, or of another namespace.
+        """
+        if len(text) != 64 or not text.isascii():
+            raise InvalidObjectIdError("Invalid Durable Object ID: must be 64 hex digits")
+        try:
+            raw = bytes.fromhex(text)
+        except ValueError:
+            raw = b""
+        if len(raw) != 32:
+            raise InvalidObjectIdError("Invalid Durable Object ID: must be 64 hex digits")
+        if not hmac.compare_digest(self._mac(raw[:16]), raw[16:]):
+            raise InvalidObjectIdError("Durable Object ID is not valid for this namespace.")
+        return text.lower()

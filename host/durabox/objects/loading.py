@@ -1,0 +1,178 @@
+"""From a project to its memory image: evaluate the user's modules once, then freeze the guest."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from durabox.engine.image import Image
+from durabox.engine.ops import GuestError, OpHandlers
+from durabox.engine.protocol import EVENT
+from durabox.errors import DuraboxError, LimitExceededError, ModuleError, ProjectError
+from durabox.limits import Limits
+from durabox.project.frames import module_error
+from durabox.project.project import Project
+
+console = logging.getLogger("durabox.console")
+
+#: Module evaluation may take this much processor time; the platform allows one second at start-up.
+STARTUP_CPU_MS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """
+    One export of the main module.
+
+    Args:
+        name: Its name; ``default`` for the default export.
+        kind: ``class``, ``function``, ``object`` or ``value``.
+        durable: Whether it is a class that extends ``DurableObject``.
+        handlers: Names of its methods.
+    """
+
+    name: str
+    kind: str
+    durable: bool
+    handlers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProject:
+    """
+    A project that can run.
+
+    Args:
+        project: Configuration, with the bindings that its exports imply.
+        image: What isolates start from.
+        classes: Object classes by the name they are exported under, in order.
+        has_worker: Whether the default export answers ``fetch``.
+    """
+
+    project: Project
+    image: Image
+    classes: tuple[str, ...]
+    has_worker: bool
+
+
+class _LoadOps(OpHandlers):
+    """The ops that module evaluation may use."""
+
+    def __init__(self, project: Project) -> None:
+        self._modules = project.modules
+        self.exports: list[Export] | None = None
+        self.failure: tuple[str, str, str] | None = None
+
+    def clock(self) -> float:
+        """At global scope the clock stands at 0."""
+        return 0.0
+
+    def op_module_resolve(self, specifier: str, referrer: str, body: bytes) -> str:
+        """Where an import leads."""
+        try:
+            return self._modules.resolve(specifier, referrer)
+        except DuraboxError as error:
+            raise GuestError("Error", str(error)) from None
+
+    def op_module_load(self, name: str, body: bytes) -> list[str]:
+        """A module's type and URL."""
+        try:
+            kind, url = self._modules.describe(name)
+        except DuraboxError as error:
+            raise GuestError("Error", str(error)) from None
+        return [kind, url]
+
+    def op_module_source(self, name: bytes, body: bytes) -> bytes:
+        """A module's bytes."""
+        try:
+            return self._modules.source(name.decode())
+        except DuraboxError as error:
+            raise GuestError("Error", str(error)) from None
+
+    def op_loaded(self, exports: list[tuple[str, str, bool, list[str]]], body: bytes) -> None:
+        """The graph was evaluated."""
+        self.exports = [
+            Export(name, kind, durable, frozenset(handlers))
+            for name, kind, durable, handlers in exports
+        ]
+
+    def op_load_failed(self, error: tuple[str, str, str, dict[str, object]], body: bytes) -> None:
+        """It was not."""
+        self.failure = error[:3]
+
+    def op_log(self, level: str, text: str, body: bytes) -> None:
+        """console at global scope."""
+        console.info("%s", text, extra={"object": "module"})
+
+    def op_unhandled_rejection(
+        self, error: tuple[str, str, str, dict[str, object]], body: bytes
+    ) -> None:
+        """A rejection at global scope is only logged."""
+        console.error("Uncaught (in promise) %s", error[2] or error[1], extra={"object": "module"})
+
+
+async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> tuple[Image, list[Export]]:
+    ops = _LoadOps(project)
+    index = {name: number for number, name in enumerate(classes)}
+    env = {
+        "vars": project.vars,
+        "namespaces": [
+            {"binding": binding.name, "className": binding.class_name, "index": index[binding.class_name]}
+            for binding in project.bindings
+            if binding.class_name in index
+        ],
+    }
+    isolate = base.instantiate(ops, Limits(cpu_ms=STARTUP_CPU_MS))
+    try:
+        body = project.modules.source(project.main) if project.format == "script" else b""
+        try:
+            await isolate.run(EVENT["load"], [project.main, env, project.format], body)
+        except LimitExceededError as error:
+            raise ModuleError(f"evaluating the modules: {error}", project.main) from None
+        if ops.failure is not None:
+            raise module_error(project, *ops.failure)
+        if ops.exports is None:
+            raise ModuleError(
+                "top-level await waits for something that never comes: nothing can complete at global scope",
+                project.main,
+            )
+        return isolate.freeze(), ops.exports
+    finally:
+        isolate.close()
+
+
+async def load(project: Project, base: Image) -> LoadedProject:
+    """
+    Evaluate a project's modules and freeze the result.
+
+    Args:
+        project: Its configuration and modules.
+        base: The engine's base image.
+    Raises:
+        ModuleError: Syntax error, missing module or failing evaluation, with position and code frame.
+        ProjectError: A binding names a class that is not exported.
+    """
+    named = tuple(dict.fromkeys(binding.class_name for binding in project.bindings))
+    image, exports = await _evaluate(project, base, named)
+    by_name = {export.name: export for export in exports}
+    for binding in project.bindings:
+        found = by_name.get(binding.class_name)
+        if found is None or found.kind != "class":
+            offered = ", ".join(e.name for e in exports if e.kind == "class") or "none"
+            raise ProjectError(
+                f"{project.main}: the binding {binding.name} names the class {binding.class_name}, which the main "
+                f"module does not export as a class. Exported classes: {offered}."
+            )
+    durable = tuple(e.name for e in exports if e.durable and e.name != "default")
+    classes = named + tuple(name for name in durable if name not in named)
+    completed = project.with_classes(classes)
+    if completed.bindings != project.bindings:
+        image, exports = await _evaluate(completed, base, classes)
+    default = by_name.get("default")
+    return LoadedProject(
+        project=completed,
+        image=image,
+        classes=classes,
+        has_worker=default is not None and "fetch" in default.handlers,
+    )

@@ -1,0 +1,95 @@
+"""Namespaces and stubs for Python: how tests and the server reach an object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from durabox.objects.ids import IdFactory
+from durabox.objects.messages import BodyStream, Request, Response
+
+if TYPE_CHECKING:
+    from durabox.objects.host import Host
+
+
+class Namespace:
+    """
+    All objects of one class. Made by `Host.namespace`.
+
+    Args:
+        host: The host that runs them.
+        class_name: The exported class.
+        unique_key: The key that ids and the state folder derive from.
+    """
+
+    def __init__(self, host: Host, class_name: str, unique_key: str) -> None:
+        self._host = host
+        self.class_name = class_name
+        self.unique_key = unique_key
+        self.ids = IdFactory(unique_key)
+
+    def get_by_name(self, name: str) -> Stub:
+        """The object of that name; it comes into being on first use."""
+        return Stub(self._host, self, self.ids.from_name(name), name)
+
+    def get(self, object_id: str) -> Stub:
+        """
+        The object with that id.
+
+        Raises:
+            InvalidObjectIdError: Not 64 hex digits, or an id of another namespace.
+        """
+        return Stub(self._host, self, self.ids.check(object_id), None)
+
+    def new_unique_id(self) -> str:
+        """A random id of this namespace."""
+        return self.ids.new()
+
+
+class Stub:
+    """One object, seen from Python."""
+
+    __slots__ = ("_host", "id", "name", "namespace")
+
+    def __init__(self, host: Host, namespace: Namespace, object_id: str, name: str | None) -> None:
+        self._host = host
+        self.namespace = namespace
+        self.id = object_id
+        self.name = name
+
+    async def request(self, request: Request) -> Response:
+        """
+        Call the object's fetch handler; what `fetch` is made of, for callers that have a `Request`.
+
+        Raises:
+            JavaScriptError: The handler threw, or the object broke (`ObjectBrokenError`).
+            HostClosedError: The host is closing.
+        """
+        return await self._host.actor(self.namespace, self.id, self.name).fetch(request)
+
+    async def fetch(
+        self,
+        url: str = "/",
+        method: str = "GET",
+        headers: list[tuple[str, str]] | dict[str, str] | None = None,
+        body: bytes | str | BodyStream | None = None,
+    ) -> Response:
+        """
+        Call the object's fetch handler.
+
+        Args:
+            url: Absolute, or a path that is put on ``http://durabox``.
+            method: HTTP method.
+            headers: Pairs or a mapping.
+            body: Bytes, text (UTF-8) or a stream.
+        Returns:
+            The response; ``await response.text()`` and the like read its body.
+        Raises:
+            JavaScriptError: The handler threw, or the object broke (`ObjectBrokenError`).
+        """
+        if url.startswith("/"):
+            url = "http://durabox" + url
+        pairs = headers.items() if isinstance(headers, dict) else headers or ()
+        flat = [text for pair in pairs for text in pair]
+        if isinstance(body, str):
+            body = body.encode()
+        return await self.request(Request(method, url, flat, body))

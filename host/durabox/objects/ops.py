@@ -1,0 +1,488 @@
+"""What a guest of `objects/` may ask of the host: answers, timers, stubs, streams, critical sections.
+
+Every method is one row of `engine.protocol.OPS` and runs inside a turn, on the guest's fiber: shallow, synchronous,
+its arguments checked as hostile. What must not be seen before the commit goes to ``outputs``; the actor lets it go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from durabox.engine.ops import EndIsolate, GuestError, OpHandlers
+from durabox.engine.protocol import EVENT
+from durabox.errors import (
+    DuraboxError,
+    GuestProtocolError,
+    InvalidObjectIdError,
+    JavaScriptError,
+    ObjectBrokenError,
+)
+from durabox.objects.core import Failure
+from durabox.objects.messages import BodyStream, Request, Response
+from durabox.objects.work import Work
+
+if TYPE_CHECKING:
+    from durabox.objects.actor import Actor
+
+console = logging.getLogger("durabox.console")
+
+_TIMER = EVENT["timer"]
+_COMPLETE = EVENT["complete"]
+_STREAM_PULL = EVENT["stream_pull"]
+_STREAM_CANCEL = EVENT["stream_cancel"]
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "log": logging.INFO,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+#: A guest may have this many timers, stubs, streams and operations under way.
+MAX_PENDING = 65_536
+
+WireError = tuple[str, str, str, dict[str, Any]]
+
+
+def to_wire(error: DuraboxError) -> list[object]:
+    """How an error reaches the JavaScript that waits for the failed work."""
+    if isinstance(error, JavaScriptError):
+        return [error.name, error.message, "", {**error.properties, "remote": True}]
+    return ["Error", str(error), "", {}]
+
+
+def from_wire(error: WireError) -> JavaScriptError:
+    """The Python form of an error that the guest reported."""
+    name, message, stack, properties = error
+    return JavaScriptError(name, message, stack, properties)
+
+
+class GuestBody:
+    """A guest's stream, read by the host: each `read` is one ``stream_pull`` event."""
+
+    __slots__ = ("_actor", "_over", "_stream")
+
+    def __init__(self, actor: Actor, stream: int) -> None:
+        self._actor = actor
+        self._stream = stream
+        self._over = False
+
+    async def read(self) -> bytes:
+        """The next chunk, ``b""`` at the end."""
+        if self._over:
+            return b""
+        actor = self._actor
+        if actor.error is not None:
+            raise actor.error
+        future: asyncio.Future[bytes] = actor.loop.create_future()
+        actor.pulls[self._stream] = future
+        actor.submit(Work(_STREAM_PULL, [self._stream]))
+        chunk = await future
+        if not chunk:
+            self._over = True
+        return chunk
+
+    async def cancel(self, reason: str) -> None:
+        """Tell the guest that nobody reads on."""
+        if self._over or self._actor.error is not None:
+            return
+        self._over = True
+        self._actor.pulls.pop(self._stream, None)
+        self._actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]))
+
+
+class _Stub:
+    """The host's end of a stub: which object, and the live actor it is connected to."""
+
+    __slots__ = ("actor", "name", "namespace", "object_id")
+
+    def __init__(self, namespace: int, object_id: str, name: str | None) -> None:
+        self.namespace = namespace
+        self.object_id = object_id
+        self.name = name
+        self.actor: Actor | None = None
+
+
+class ActorOps(OpHandlers):
+    """Ops that Worker isolates and objects share; ``outputs`` is what the current turn wants to let out."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.outputs: list[Callable[[], None]] = []
+        self.ended: list[tuple[int, Failure | None]] = []
+        self.confirmed = False
+        self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None]] = {}
+        self._stubs: dict[int, _Stub] = {}
+        self._streams: dict[int, BodyStream] = {}
+        self._next_stream = 1
+
+    def clock(self) -> float:
+        """Milliseconds since the epoch, for ``Date.now()``."""
+        return self.actor.clock.now()
+
+    def add_stream(self, body: BodyStream) -> int:
+        """A handle under which the guest may read a host-side body."""
+        handle = self._next_stream
+        self._next_stream = handle + 1
+        self._streams[handle] = body
+        return handle
+
+    def close(self, reason: str) -> None:
+        """End timers and streams."""
+        for timer, _, _ in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._stubs.clear()
+        streams = list(self._streams.values())
+        self._streams.clear()
+        for stream in streams:
+            self.actor.loop.create_task(stream.cancel(reason))
+
+    def _check_room(self, table: dict[int, Any], what: str) -> None:
+        if len(table) >= MAX_PENDING:
+            raise GuestError("Error", f"Too many {what}: the limit is {MAX_PENDING}.")
+
+    def _body(self, kind: int, handle: int, raw: bytes) -> bytes | BodyStream | None:
+        if kind == 0:
+            return None
+        if kind == 1:
+            return raw
+        if kind == 2:
+            stream = self._streams.pop(handle, None)
+            if stream is None:
+                raise GuestError("TypeError", "This stream has already been read or handed on.")
+            return stream
+        if kind == 3:
+            return GuestBody(self.actor, handle)
+        raise GuestProtocolError(f"body kind {kind} does not exist")
+
+    # Life
+
+    def op_constructed(self, body: bytes) -> None:
+        """The constructor returned."""
+
+    def op_construct_failed(self, error: WireError, body: bytes) -> None:
+        """The constructor threw: the object is broken."""
+        console.error(
+            "%s: constructor: %s", self.actor.label, error[2] or error[1], extra={"object": self.actor.label}
+        )
+        self.actor.core.break_with(Failure(error[0], error[1], error[2]))
+
+    def op_log(self, level: str, text: str, body: bytes) -> None:
+        """Console output."""
+        console.log(
+            _LEVELS.get(level, logging.INFO),
+            "%s",
+            text,
+            extra={"object": self.actor.label},
+        )
+
+    def op_abort(self, reason: str, body: bytes) -> None:
+        """ctx.abort(): ends the isolate here and now."""
+        raise EndIsolate(
+            JavaScriptError("Error", reason or "Application called abort() to reset Durable Object.")
+        )
+
+    def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
+        """A rejection that nobody handled is logged, as on the platform."""
+        console.error(
+            "Uncaught (in promise) %s",
+            error[2] or f"{error[0]}: {error[1]}",
+            extra={"object": self.actor.label},
+        )
+
+    # Answers
+
+    def op_respond(
+        self,
+        request: int,
+        status: int,
+        reason: str,
+        headers: list[str],
+        kind: int,
+        handle: int,
+        body: bytes,
+    ) -> None:
+        """A fetch handler's response."""
+        if not 100 <= status <= 599 or len(headers) % 2:
+            raise GuestProtocolError(f"response with status {status} and {len(headers)} header items")
+        response = Response(status, reason, headers, self._body(kind, handle, body))
+        self.outputs.append(lambda: self._answer(request, response))
+
+    def _answer(self, request: int, response: Response) -> None:
+        future = self.actor.requests.pop(request, None)
+        if future is not None and not future.done():
+            future.set_result(response)
+        elif response.body is not None and not isinstance(response.body, bytes):
+            self.actor.loop.create_task(response.body.cancel("The client disconnected."))
+
+    def op_fail(self, request: int, error: WireError, body: bytes) -> None:
+        """A handler threw."""
+        failure = from_wire(error)
+        console.error(
+            "Uncaught %s", failure.stack or failure, extra={"object": self.actor.label}
+        )
+        self.outputs.append(lambda: self._fail(request, failure))
+
+    def _fail(self, request: int, failure: JavaScriptError) -> None:
+        waiting: asyncio.Future[Any] | None = self.actor.requests.pop(request, None)
+        if waiting is None:
+            waiting = self.actor.calls.pop(request, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(failure)
+
+    def op_returned(self, request: int, body: bytes) -> None:
+        """An RPC method's result."""
+        result = bytes(body)
+
+        def answer() -> None:
+            future = self.actor.calls.pop(request, None)
+            if future is not None and not future.done():
+                future.set_result(result)
+
+        self.outputs.append(answer)
+
+    # Timers
+
+    def op_timer_set(
+        self, timer: int, section: int, delay: float, repeat: bool, body: bytes
+    ) -> None:
+        """setTimeout and setInterval."""
+        self._check_room(self._timers, "timers")
+        if timer in self._timers:
+            raise GuestProtocolError(f"timer {timer} is set already")
+        delay = min(max(delay, 0.0), 2.0**31 - 1) if delay == delay else 0.0
+        counted = self.actor.core.async_started(section)
+        handle = self.actor.clock.call_later(delay, lambda: self._due(timer))
+        self._timers[timer] = (handle, counted, max(delay, 1.0) if repeat else None)
+
+    def _due(self, timer: int) -> None:
+        entry = self._timers.pop(timer, None)
+        if entry is None:
+            return
+        _, counted, period = entry
+        if period is None:
+            self.actor.deliver(Work(_TIMER, [timer], pending=counted))
+            return
+        handle = self.actor.clock.call_later(period, lambda: self._due(timer))
+        self._timers[timer] = (handle, counted, period)
+        self.actor.submit(Work(_TIMER, [timer]), counted)
+
+    def op_timer_clear(self, timer: int, body: bytes) -> None:
+        """clearTimeout and clearInterval."""
+        entry = self._timers.pop(timer, None)
+        if entry is not None:
+            entry[0].cancel()
+            self.actor.core.async_ended(entry[1])
+
+    # Ids and stubs
+
+    def op_id_from_name(self, namespace: int, name: str, body: bytes) -> str:
+        """idFromName."""
+        return self.actor.router.id_from_name(namespace, name)
+
+    def op_id_from_string(self, namespace: int, text: str, body: bytes) -> str:
+        """idFromString."""
+        try:
+            return self.actor.router.id_from_string(namespace, text)
+        except InvalidObjectIdError as error:
+            raise GuestError("TypeError", str(error)) from None
+
+    def op_id_new(self, namespace: int, body: bytes) -> str:
+        """newUniqueId."""
+        return self.actor.router.new_id(namespace)
+
+    def op_stub_open(
+        self, stub: int, namespace: int, object_id: str, name: str | None, body: bytes
+    ) -> None:
+        """A stub was made; nothing happens until it is used."""
+        self._check_room(self._stubs, "stubs")
+        try:
+            checked = self.actor.router.id_from_string(namespace, object_id)
+        except InvalidObjectIdError as error:
+            raise GuestError("TypeError", str(error)) from None
+        self._stubs[stub] = _Stub(namespace, checked, name)
+
+    def op_stub_close(self, stub: int, body: bytes) -> None:
+        """The guest dropped a stub."""
+        self._stubs.pop(stub, None)
+
+    def op_stub_fetch(
+        self,
+        operation: int,
+        section: int,
+        namespace: int,
+        stub: int,
+        method: str,
+        url: str,
+        headers: list[str],
+        kind: int,
+        handle: int,
+        body: bytes,
+    ) -> None:
+        """stub.fetch(): leaves through the output gate."""
+        target = self._target(namespace, stub)
+        request = Request(method, url, headers, self._body(kind, handle, body))
+        counted = self.actor.core.async_started(section)
+
+        def send() -> None:
+            actor = self._connect(target)
+            if actor.error is not None:
+                self._complete(operation, counted, actor.error)
+                return
+            future = actor.start_fetch(request)
+            future.add_done_callback(lambda done: self._fetched(operation, counted, url, done))
+
+        self.outputs.append(send)
+
+    def _fetched(
+        self, operation: int, counted: int, url: str, done: asyncio.Future[Response]
+    ) -> None:
+        error = done.exception()
+        if error is not None:
+            self._complete(operation, counted, error)
+            return
+        response = done.result()
+        body = response.body
+        if body is None:
+            kind, handle, raw = 0, 0, b""
+        elif isinstance(body, bytes):
+            kind, handle, raw = 1, 0, body
+        else:
+            kind, handle, raw = 2, self.add_stream(body), b""
+        value = [response.status, response.reason, response.headers, kind, handle, url]
+        self._complete(operation, counted, None, value, raw)
+
+    def op_stub_call(
+        self, operation: int, section: int, namespace: int, stub: int, method: str, body: bytes
+    ) -> None:
+        """An RPC call: leaves through the output gate."""
+        target = self._target(namespace, stub)
+        arguments = bytes(body)
+        counted = self.actor.core.async_started(section)
+
+        def send() -> None:
+            actor = self._connect(target)
+            if actor.error is not None:
+                self._complete(operation, counted, actor.error)
+                return
+            future = actor.start_call(method, arguments)
+            future.add_done_callback(
+                lambda done: self._complete(
+                    operation,
+                    counted,
+                    done.exception(),
+                    None,
+                    b"" if done.exception() else done.result(),
+                )
+            )
+
+        self.outputs.append(send)
+
+    def _target(self, namespace: int, stub: int) -> _Stub:
+        target = self._stubs.get(stub)
+        if target is None or target.namespace != namespace:
+            raise GuestProtocolError(f"stub {stub} was not opened in namespace {namespace}")
+        return target
+
+    def _connect(self, stub: _Stub) -> Actor:
+        """The stub's actor: a broken one stays with its stub, an evicted one is replaced."""
+        actor = stub.actor
+        if actor is None or (actor.error is not None and actor.evicted):
+            actor = stub.actor = self.actor.router.locate(stub.namespace, stub.object_id, stub.name)
+        return actor
+
+    def _complete(
+        self,
+        operation: int,
+        counted: int,
+        error: BaseException | None,
+        value: object = None,
+        body: bytes = b"",
+    ) -> None:
+        if self.actor.error is not None:
+            return
+        if error is None:
+            work = Work(_COMPLETE, [operation, 0, value], body, pending=counted)
+        else:
+            known = error if isinstance(error, DuraboxError) else None
+            wire = to_wire(known) if known else ["Error", "Network connection lost.", "", {"retryable": True}]
+            if isinstance(error, ObjectBrokenError):
+                console.debug("stub call met a broken object: %s", error)
+            work = Work(_COMPLETE, [operation, 1, wire], pending=counted)
+        self.actor.deliver(work)
+
+    # Streams
+
+    def op_stream_read(self, operation: int, section: int, handle: int, body: bytes) -> None:
+        """Ask for the next chunk of a host stream."""
+        stream = self._streams.get(handle)
+        if stream is None:
+            raise GuestError("TypeError", "This stream has already been read or handed on.")
+        counted = self.actor.core.async_started(section)
+
+        async def read() -> None:
+            try:
+                chunk = await stream.read()
+            except (DuraboxError, OSError) as error:
+                self._streams.pop(handle, None)
+                self._complete(operation, counted, error)
+                return
+            if not chunk:
+                self._streams.pop(handle, None)
+            self._complete(operation, counted, None, not chunk, chunk)
+
+        self.actor.spawn(self.actor.loop.create_task(read()))
+
+    def op_stream_drop(self, handle: int, reason: str, body: bytes) -> None:
+        """The guest does not want the rest of a host stream."""
+        stream = self._streams.pop(handle, None)
+        if stream is not None:
+            self.actor.loop.create_task(stream.cancel(reason))
+
+    def op_stream_write(self, stream: int, body: bytes) -> None:
+        """A chunk of a guest stream."""
+        chunk = bytes(body)
+        if not chunk:
+            raise GuestProtocolError("a stream chunk must not be empty")
+        self.outputs.append(lambda: self._pulled(stream, chunk))
+
+    def op_stream_end(self, stream: int, body: bytes) -> None:
+        """The end of a guest stream."""
+        self.outputs.append(lambda: self._pulled(stream, b""))
+
+    def _pulled(self, stream: int, chunk: bytes) -> None:
+        future = self.actor.pulls.pop(stream, None)
+        if future is not None and not future.done():
+            future.set_result(chunk)
+
+    def op_stream_error(self, stream: int, error: WireError, body: bytes) -> None:
+        """A guest stream failed."""
+        failure = from_wire(error)
+
+        def fail() -> None:
+            future = self.actor.pulls.pop(stream, None)
+            if future is not None and not future.done():
+                future.set_exception(failure)
+
+        self.outputs.append(fail)
+
+    # Critical sections
+
+    def op_section_begin(
+        self, section: int, parent: int, transaction: bool, body: bytes
+    ) -> None:
+        """blockConcurrencyWhile and transaction ask for the gate."""
+        try:
+            self.actor.core.section_requested(section, parent, transaction)
+        except ValueError as error:
+            raise GuestProtocolError(str(error)) from None
+
+    def op_section_end(self, section: int, error: WireError | None, body: bytes) -> None:
+        """The section's callback settled."""
+        self.ended.append((section, Failure(error[0], error[1], error[2]) if error else None))
+

@@ -1,0 +1,143 @@
+"""``ctx.storage`` on the host's side: key-value ops and savepoints, straight to the object's database.
+
+They run within the turn, so an ``await`` of one never lets other events in. A confirmed write marks the turn: its
+outputs wait for the commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from durabox.engine.ops import V8, GuestError
+from durabox.engine.protocol import EVENT
+from durabox.errors import StorageError
+from durabox.objects.ops import ActorOps
+from durabox.objects.work import Work
+from durabox.storage.database import ObjectDatabase
+
+if TYPE_CHECKING:
+    from durabox.objects.actor import Actor
+
+_COMPLETE = EVENT["complete"]
+
+
+class ObjectOps(ActorOps):
+    """
+    `ActorOps` plus the object's own storage.
+
+    Args:
+        actor: The object.
+        database: Its storage.
+    """
+
+    def __init__(self, actor: Actor, database: ObjectDatabase) -> None:
+        super().__init__(actor)
+        self._database = database
+
+    def op_kv_get(self, key: bytes, body: bytes) -> V8 | None:
+        """One value."""
+        try:
+            value = self._database.get(key)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+        return None if value is None else V8(value)
+
+    def op_kv_get_many(self, keys: list[bytes], body: bytes) -> list[bytes]:
+        """The values of the keys that exist, in key order."""
+        try:
+            return self._database.get_many(keys)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+
+    def op_kv_put(self, key: bytes, body: bytes) -> None:
+        """One confirmed write."""
+        try:
+            self._database.put(key, bytes(body))
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+        self.confirmed = True
+
+    def op_kv_put_many(self, flat: list[bytes], unconfirmed: bool, body: bytes) -> None:
+        """Several writes, all or nothing."""
+        if len(flat) % 2:
+            raise GuestError("TypeError", "put() needs a value for every key.")
+        try:
+            self._database.put_many(flat)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+        self.confirmed |= not unconfirmed
+
+    def op_kv_delete(self, key: bytes, body: bytes) -> bool:
+        """One confirmed deletion."""
+        try:
+            existed = self._database.delete(key)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+        self.confirmed = True
+        return existed
+
+    def op_kv_delete_many(self, keys: list[bytes], unconfirmed: bool, body: bytes) -> int:
+        """Several deletions."""
+        try:
+            count = self._database.delete_many(keys)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+        self.confirmed |= not unconfirmed
+        return count
+
+    def op_kv_list(
+        self,
+        start: bytes | None,
+        end: bytes | None,
+        prefix: bytes | None,
+        reverse: bool,
+        limit: int,
+        body: bytes,
+    ) -> list[bytes]:
+        """A range of keys and values."""
+        try:
+            return self._database.list(start, end, prefix, reverse, limit)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+
+    def op_kv_delete_all(self, body: bytes) -> None:
+        """Everything goes."""
+        try:
+            self._database.delete_all()
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+        self.confirmed = True
+
+    def op_sync(self, operation: int, section: int, body: bytes) -> None:
+        """Completes after the next commit, or at once when nothing is uncommitted."""
+        actor = self.actor
+        counted = actor.core.async_started(section)
+
+        def done() -> None:
+            actor.deliver(Work(_COMPLETE, [operation, 0, None], pending=counted))
+
+        if self._database.dirty:
+            actor.after_commit(done)
+        else:
+            self.outputs.append(done)
+
+    def op_savepoint(self, section: int, body: bytes) -> int:
+        """Open a savepoint, in the implicit transaction."""
+        try:
+            return self._database.savepoint()
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+
+    def op_savepoint_release(self, depth: int, body: bytes) -> None:
+        """Keep what was done since the savepoint."""
+        try:
+            self._database.release(depth)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+
+    def op_savepoint_rollback(self, depth: int, body: bytes) -> None:
+        """Undo what was done since the savepoint."""
+        try:
+            self._database.rollback_to(depth)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None

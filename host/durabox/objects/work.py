@@ -1,0 +1,28 @@
+"""One piece of work for an actor: an event and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from durabox.errors import DuraboxError
+
+
+class Work:
+    """One event that waits for its turn. ``abandon`` is called with the error when it will never run."""
+
+    __slots__ = ("abandon", "args", "body", "event", "pending")
+
+    def __init__(
+        self,
+        event: int,
+        args: list[object],
+        body: bytes = b"",
+        abandon: Callable[[DuraboxError], None] | None = None,
+        pending: int | None = None,
+    ) -> None:
+        self.event = event
+        self.args = args
+        self.body = body
+        self.abandon = abandon
+        #: The section whose count of async work this delivery reduces, or None.
+        self.pending = pending
