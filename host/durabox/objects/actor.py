@@ -127,6 +127,7 @@ class Actor:
         self._wake: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Future[None] | None = None
+        self._committing = False
         self._error: ObjectBrokenError | None = None
 
     # For callers
@@ -142,6 +143,11 @@ class Actor:
         return bool(
             self.requests or self.calls or self.pulls or self._held or self._scheduled or self._tasks
         ) or not (self.core.idle)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether timers, subrequests or other async work that nobody outside waits for is under way."""
+        return self.core.waiting
 
     @property
     def label(self) -> str:
@@ -223,25 +229,21 @@ class Actor:
     def spawn(self, step: asyncio.Task[None]) -> None:
         """Keep a task alive while it works for this actor; it ends with the actor."""
         self._tasks.add(step)
-        step.add_done_callback(self._tasks.discard)
+        step.add_done_callback(self._step_over)
+
+    def _step_over(self, step: asyncio.Task[None]) -> None:
+        self._tasks.discard(step)
+        self._schedule()
 
     def after_commit(self, output: Callable[[], None]) -> None:
         """Do something when what is written so far is durable."""
         self._after_commit.append(output)
 
-    def break_with(self, failure: Failure) -> None:
-        """Break the object from outside a turn."""
-        self.core.break_with(failure)
-        self._schedule()
-
     async def quiesce(self) -> None:
         """Wait until nothing is queued, running or uncommitted."""
         while self.busy and self._error is None:
             self._quiet = self.loop.create_future()
-            if not self._scheduled and self.core.idle and not self._held:
-                await asyncio.wait([self._quiet], timeout=0.01)
-            else:
-                await self._quiet
+            await self._quiet
 
     def close(self) -> None:
         """Drop the isolate and the connection. Only for an actor that is not busy, or at the end of a drain."""
@@ -257,7 +259,7 @@ class Actor:
 
     def _pump(self) -> None:
         self._scheduled = False
-        if self._pumping or self._isolate is None and self._error is not None:
+        if self._pumping or self._error is not None:
             return
         self._pumping = True
         core = self.core
@@ -376,13 +378,17 @@ class Actor:
 
     def _commit(self) -> None:
         assert self.database is not None
+        self._committing = True
         commit = self._executor.submit(self.database.commit)
         commit.add_done_callback(
             lambda done: self.loop.call_soon_threadsafe(self._commit_over, done.exception())
         )
 
     def _commit_over(self, error: BaseException | None) -> None:
+        self._committing = False
         if self._error is not None:
+            assert self.database is not None
+            self.database.close()
             return
         if error is None:
             self.core.committed()
@@ -430,7 +436,7 @@ class Actor:
         if self._isolate is not None:
             self._isolate.close()
             self._isolate = None
-        if self.database is not None:
+        if self.database is not None and not self._committing:
             self.database.close()
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)

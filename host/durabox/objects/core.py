@@ -76,7 +76,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Activate:
-    """Make the isolate and run the constructor; report with `activated`."""
+    """Make the isolate and run the constructor; report with `turn_ended`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +175,7 @@ class ActorCore(Generic[W]):
         """Count a piece of async work; returns the section to hand to `async_ended`."""
         if section:
             section = self._effective(section)
-        if section:
-            self._pending[section] = self._pending.get(section, 0) + 1
+        self._pending[section] = self._pending.get(section, 0) + 1
         return section
 
     def async_ended(self, section: int) -> None:
@@ -205,13 +204,21 @@ class ActorCore(Generic[W]):
         self._sections[section] = _Section(section, parent, transaction, depth)
         self._openings.setdefault(parent, deque()).append(section)
 
-    def activated(self, turn: Turn) -> None:
-        """The constructor returned."""
-        self._turn_over(turn)
-
     def turn_ended(self, turn: Turn) -> None:
-        """The turn that `Run` or `StartSection` asked for is over."""
-        self._turn_over(turn)
+        """The turn that `Activate`, `Run` or `StartSection` asked for is over."""
+        if self.phase is Phase.BROKEN:
+            return
+        self.phase = Phase.READY
+        if turn is QUIET:
+            return
+        self.dirty = turn.dirty
+        if turn.confirmed:
+            if self._transactions:
+                self._transaction_wrote = True
+            else:
+                self.locked = True
+        for number, failure in turn.ended:
+            self._end(number, failure)
 
     def committed(self) -> None:
         """The commit is durable: the shell lets the held outputs go."""
@@ -290,6 +297,16 @@ class ActorCore(Generic[W]):
             and not self._queues[0]
         )
 
+    @property
+    def waiting(self) -> bool:
+        """Timers, subrequests or other async work of the guest is under way."""
+        return bool(self._pending)
+
+    @property
+    def in_transaction(self) -> bool:
+        """A transaction is open, so nothing can be committed now."""
+        return self._transactions > 0
+
     def drain(self) -> Iterable[W]:
         """Take out all queued work, for failing it."""
         for number in sorted(self._queues):
@@ -314,21 +331,6 @@ class ActorCore(Generic[W]):
         self.phase = Phase.RUNNING
         self._batch += 1
 
-    def _turn_over(self, turn: Turn) -> None:
-        if self.phase is Phase.BROKEN:
-            return
-        self.phase = Phase.READY
-        if turn is QUIET:
-            return
-        self.dirty = turn.dirty
-        if turn.confirmed:
-            if self._transactions:
-                self._transaction_wrote = True
-            else:
-                self.locked = True
-        for number, failure in turn.ended:
-            self._end(number, failure)
-
     def _end(self, number: int, failure: Failure | None) -> None:
         section = self._sections.get(number)
         if section is None or not self._stack or self._stack[-1] != number:
@@ -345,8 +347,7 @@ class ActorCore(Generic[W]):
         pending = self._pending.pop(number, 0)
         if pending:
             self._ended[number] = parent
-            if parent:
-                self._pending[parent] = self._pending.get(parent, 0) + pending
+            self._pending[parent] = self._pending.get(parent, 0) + pending
         if not self._stack:
             self._ended.clear()
         self._queues[parent].extend(self._queues.pop(number))

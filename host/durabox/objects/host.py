@@ -26,6 +26,8 @@ from durabox.storage.directory import StateDirectory
 COMMIT_THREADS = 16
 #: Idle objects leave memory after this long, as on the platform.
 IDLE_MS = 10_000.0
+#: Timers and subrequests that nobody waits for keep an idle object in memory for at most this long.
+HOLD_MS = 15 * 60_000.0
 #: Live isolates in one process: Linux maps four regions for each and allows 65,530.
 MAX_LIVE = 12_000
 
@@ -301,8 +303,10 @@ class Host:
         self._schedule_sweep()
 
     def _evict(self) -> None:
-        live = ((key, actor.last_used, actor.busy) for key, actor in self._actors.items())
-        for key in to_evict(
-            live, now=self._clock.now(), idle_ms=self._idle_ms, most=self._max_live - 1
-        ):
+        now = self._clock.now()
+        live = (
+            (key, actor.last_used, actor.busy or (actor.waiting and now - actor.last_used < HOLD_MS))
+            for key, actor in self._actors.items()
+        )
+        for key in to_evict(live, now=now, idle_ms=self._idle_ms, most=self._max_live - 1):
             self._actors[key].close()

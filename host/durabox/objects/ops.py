@@ -214,11 +214,13 @@ class ActorOps(OpHandlers):
         self.outputs.append(lambda: self._answer(request, response))
 
     def _answer(self, request: int, response: Response) -> None:
-        future = self.actor.requests.pop(request, None)
+        actor = self.actor
+        actor.last_used = actor.clock.now()
+        future = actor.requests.pop(request, None)
         if future is not None and not future.done():
             future.set_result(response)
         elif response.body is not None and not isinstance(response.body, bytes):
-            self.actor.loop.create_task(response.body.cancel("The client disconnected."))
+            actor.loop.create_task(response.body.cancel("The client disconnected."))
 
     def op_fail(self, request: int, error: WireError, body: bytes) -> None:
         """A handler threw."""

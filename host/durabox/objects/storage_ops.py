@@ -109,14 +109,14 @@ class ObjectOps(ActorOps):
         self.confirmed = True
 
     def op_sync(self, operation: int, section: int, body: bytes) -> None:
-        """Completes after the next commit, or at once when nothing is uncommitted."""
+        """Completes after the next commit; at once when nothing is uncommitted, or when only a transaction is."""
         actor = self.actor
         counted = actor.core.async_started(section)
 
         def done() -> None:
             actor.deliver(Work(_COMPLETE, [operation, 0, None], pending=counted))
 
-        if self._database.dirty:
+        if self._database.dirty and not actor.core.in_transaction:
             actor.after_commit(done)
         else:
             self.outputs.append(done)
