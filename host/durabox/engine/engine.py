@@ -1,0 +1,90 @@
+"""The engine: the guest's compiled code, the base image, and room for isolates."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+from typing import ClassVar, Final
+
+from durabox.engine import cache
+from durabox.engine.ffi import WASMTIME_VERSION, NativeEngine
+from durabox.engine.image import Image
+from durabox.engine.protocol import VERSION
+from durabox.errors import EngineError
+
+#: Where the build puts the image.
+IMAGE_FOLDER: Final = Path(__file__).parent / "image"
+#: Upper bound of `Limits.memory_mb`.
+_MAX_MEMORY: Final = 1024 << 20
+#: A fiber's stack; op handlers run on it, so that it must hold Python frames beside the guest's.
+_STACK: Final = 8 << 20
+#: Turns that may be suspended at once.
+_SUSPENDED: Final = 1024
+#: Address ranges that one isolate takes from the process, and what everything else may need.
+_MAPS_PER_ISOLATE: Final = 4
+_MAPS_RESERVED: Final = 8192
+_MOST_ISOLATES: Final = 14_000
+
+
+def _room() -> int:
+    """How many isolates this process may hold: Linux limits the address ranges of a process."""
+    try:
+        maps = int(Path("/proc/sys/vm/max_map_count").read_text())
+    except (OSError, ValueError):
+        maps = 65_530
+    return max(64, min(_MOST_ISOLATES, (maps - _MAPS_RESERVED) // _MAPS_PER_ISOLATE))
+
+
+class Engine:
+    """
+    One per process is enough: `Engine.shared`.
+
+    Args:
+        folder: The engine image, as the build made it.
+    Raises:
+        EngineError: It is missing, damaged or of another version.
+    """
+
+    _shared: ClassVar[Engine | None] = None
+    _lock: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, folder: Path = IMAGE_FOLDER) -> None:
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            wasm = {name: (folder / name).read_bytes() for name in ("engine.wasm", "base.wasm")}
+        except FileNotFoundError as error:
+            raise EngineError(f"the engine image is not built ({error.filename} is missing): run `make build`") from None
+        except (OSError, ValueError) as error:
+            raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
+        if manifest.get("protocol") != VERSION:
+            raise EngineError(
+                f"the engine image speaks protocol {manifest.get('protocol')}, this host {VERSION}: run `make build`"
+            )
+        for name, content in wasm.items():
+            if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
+                raise EngineError(f"{folder / name} is damaged: run `make clean build`")
+        #: Isolates that may live at once.
+        self.capacity = _room()
+        self.native = NativeEngine(self.capacity, _MAX_MEMORY, _STACK, _SUSPENDED)
+        fingerprint = f"wasmtime {WASMTIME_VERSION} memory {_MAX_MEMORY} epochs"
+        self.code = self.native.deserialize(cache.load(wasm["engine.wasm"], fingerprint, self._compile))
+        #: The guest with its bindings, before any user code.
+        self.base = Image(self, self.native.deserialize(cache.load(wasm["base.wasm"], fingerprint, self._compile)))
+
+    def _compile(self, wasm: bytes) -> bytes:
+        return self.native.serialize(self.native.compile(wasm))
+
+    @classmethod
+    def shared(cls) -> Engine:
+        """
+        The engine of this process; made on first use, about a second when nothing is cached.
+
+        Raises:
+            EngineError: See `Engine`.
+        """
+        with cls._lock:
+            if cls._shared is None:
+                cls._shared = Engine()
+            return cls._shared

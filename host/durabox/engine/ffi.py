@@ -1,0 +1,519 @@
+"""Wasmtime through its C interface; the only file that touches ctypes.
+
+The published wheel's library is used directly because entering a guest through the Python package's own objects costs
+thirty microseconds, and through this file two. Facts relied on here, checked by ``tests/engine/test_ffi.py``:
+
+* A raw argument of a host function is 16 bytes wide (it can hold a v128); results overwrite the first one.
+* ``wasmtime_context_epoch_deadline_async_yield_and_update`` returns nothing (the package's binding says otherwise).
+* An instance may be made synchronously as long as its store does not yield yet.
+* With the pooling allocator a memory never moves while it grows.
+"""
+
+from __future__ import annotations
+
+import ctypes as C
+import importlib.metadata
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from wasmtime import _bindings as c_api
+
+from durabox.engine.ticker import Ticker
+from durabox.errors import EngineError
+
+#: The only series whose structures and symbols this file was checked against.
+SUPPORTED_SERIES: Final = "50."
+
+WASMTIME_VERSION: Final = importlib.metadata.version("wasmtime")
+if not WASMTIME_VERSION.startswith(SUPPORTED_SERIES):
+    raise EngineError(
+        f"durabox needs wasmtime {SUPPORTED_SERIES}x, but {WASMTIME_VERSION} is installed: "
+        f"pip install 'wasmtime=={SUPPORTED_SERIES}*'"
+    )
+
+_library: Final = C.CDLL(c_api.dll._name)
+_P: Final = C.c_void_p
+_S: Final = C.c_size_t
+
+
+def _bind(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    try:
+        function = getattr(_library, name)
+    except AttributeError:
+        raise EngineError(f"libwasmtime {WASMTIME_VERSION} has no function {name}") from None
+    function.restype, function.argtypes = result, arguments
+    return function  # type: ignore[no-any-return]
+
+
+_store_new: Final = _bind("wasmtime_store_new", _P, _P, _P, _P)
+_store_delete: Final = _bind("wasmtime_store_delete", None, _P)
+_store_context: Final = _bind("wasmtime_store_context", _P, _P)
+_store_limiter: Final = _bind("wasmtime_store_limiter", None, _P, *[C.c_int64] * 5)
+_instance_new: Final = _bind("wasmtime_instance_new", _P, _P, _P, _P, _S, _P, _P)
+_linker_instantiate: Final = _bind("wasmtime_linker_instantiate", _P, _P, _P, _P, _P, _P)
+_linker_define: Final = _bind("wasmtime_linker_define", _P, _P, _P, C.c_char_p, _S, C.c_char_p, _S, _P)
+_linker_define_function: Final = _bind(
+    "wasmtime_linker_define_func_unchecked", _P, _P, C.c_char_p, _S, C.c_char_p, _S, _P, _P, _P, _P
+)
+_export_get: Final = _bind("wasmtime_instance_export_get", C.c_bool, _P, _P, C.c_char_p, _S, _P)
+_memory_data: Final = _bind("wasmtime_memory_data", _P, _P, _P)
+_memory_size: Final = _bind("wasmtime_memory_data_size", _S, _P, _P)
+_call_async: Final = _bind("wasmtime_func_call_async", _P, _P, _P, _P, _S, _P, _S, _P, _P)
+_future_poll: Final = _bind("wasmtime_call_future_poll", C.c_bool, _P)
+_future_delete: Final = _bind("wasmtime_call_future_delete", None, _P)
+_yield_on_epoch: Final = _bind(
+    "wasmtime_context_epoch_deadline_async_yield_and_update", None, _P, C.c_uint64
+)
+_increment_epoch: Final = _bind("wasmtime_engine_increment_epoch", None, _P)
+_module_new: Final = _bind("wasmtime_module_new", _P, _P, C.c_char_p, _S, _P)
+_module_delete: Final = _bind("wasmtime_module_delete", None, _P)
+_module_serialize: Final = _bind("wasmtime_module_serialize", _P, _P, _P)
+_module_deserialize: Final = _bind("wasmtime_module_deserialize", _P, _P, C.c_char_p, _S, _P)
+_error_message: Final = _bind("wasmtime_error_message", None, _P, _P)
+_error_delete: Final = _bind("wasmtime_error_delete", None, _P)
+_trap_new: Final = _bind("wasmtime_trap_new", _P, C.c_char_p, _S)
+_trap_code: Final = _bind("wasmtime_trap_code", C.c_bool, _P, _P)
+_trap_message: Final = _bind("wasm_trap_message", None, _P, _P)
+_trap_delete: Final = _bind("wasm_trap_delete", None, _P)
+_bytes_delete: Final = _bind("wasm_byte_vec_delete", None, _P)
+
+#: wasmtime_trap_code of the traps that have a meaning of their own here.
+TRAP_STACK_OVERFLOW: Final = 0
+TRAP_OUT_OF_BOUNDS: Final = 1
+TRAP_UNREACHABLE: Final = 9
+
+_HostFunction: Final = C.CFUNCTYPE(_P, _P, _P, _P, _S)
+_OP_ARGUMENTS: Final = struct.Struct("<i12x I12x I12x I12x I12x I12x I12x")
+_TWO_ARGUMENTS: Final = struct.Struct("<I12x I12x")
+
+_HOST_FAILED: Final = b"the host ended this isolate"
+
+
+class Caller(Protocol):
+    """Who serves the imports of a running guest. Whatever a method raises ends the guest; `failed` gets it first."""
+
+    def op(self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int) -> int:
+        """Import ``op``."""
+        ...
+
+    def reply(self, pointer: int, cap: int) -> int:
+        """Import ``reply``."""
+        ...
+
+    def clock(self) -> float:
+        """Import ``clock``."""
+        ...
+
+    def random(self, pointer: int, length: int) -> None:
+        """Import ``random``."""
+        ...
+
+    def abort(self, pointer: int, length: int) -> None:
+        """Import ``abort``."""
+        ...
+
+    def failed(self, error: BaseException) -> None:
+        """An import raised."""
+        ...
+
+
+class _Thread(threading.local):
+    """Per thread: who serves imports now."""
+
+    caller: Caller | None = None
+
+
+_thread: Final = _Thread()
+
+
+@_HostFunction
+def _op(_: int, __: int, slots: int, ___: int) -> int | None:
+    caller = _thread.caller
+    assert caller is not None
+    try:
+        C.c_int32.from_address(slots).value = caller.op(*_OP_ARGUMENTS.unpack(C.string_at(slots, 112)))
+    except BaseException as error:
+        caller.failed(error)
+        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+    return None
+
+
+@_HostFunction
+def _reply(_: int, __: int, slots: int, ___: int) -> int | None:
+    caller = _thread.caller
+    assert caller is not None
+    try:
+        C.c_int32.from_address(slots).value = caller.reply(*_TWO_ARGUMENTS.unpack(C.string_at(slots, 32)))
+    except BaseException as error:
+        caller.failed(error)
+        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+    return None
+
+
+@_HostFunction
+def _clock(_: int, __: int, slots: int, ___: int) -> int | None:
+    caller = _thread.caller
+    assert caller is not None
+    try:
+        C.c_double.from_address(slots).value = caller.clock()
+    except BaseException as error:
+        caller.failed(error)
+        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+    return None
+
+
+@_HostFunction
+def _random(_: int, __: int, slots: int, ___: int) -> int | None:
+    caller = _thread.caller
+    assert caller is not None
+    try:
+        caller.random(*_TWO_ARGUMENTS.unpack(C.string_at(slots, 32)))
+    except BaseException as error:
+        caller.failed(error)
+        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+    return None
+
+
+@_HostFunction
+def _abort(_: int, __: int, slots: int, ___: int) -> int | None:
+    caller = _thread.caller
+    assert caller is not None
+    try:
+        caller.abort(*_TWO_ARGUMENTS.unpack(C.string_at(slots, 32)))
+    except BaseException as error:
+        caller.failed(error)
+    return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+
+
+_I32: Final = "i32"
+_F64: Final = "f64"
+_IMPORTS: Final = (
+    ("op", [_I32] * 7, [_I32], _op),
+    ("reply", [_I32] * 2, [_I32], _reply),
+    ("clock", [], [_F64], _clock),
+    ("random", [_I32] * 2, [], _random),
+    ("abort", [_I32] * 2, [], _abort),
+)
+
+
+def _message_of(error: int) -> str:
+    text = c_api.wasm_byte_vec_t()
+    _error_message(error, C.byref(text))
+    message = C.string_at(text.data, text.size).decode("utf-8", "replace")
+    _bytes_delete(C.byref(text))
+    _error_delete(error)
+    return message
+
+
+class Trapped(Exception):
+    """
+    The guest trapped.
+
+    Args:
+        code: Wasmtime's trap code, ``None`` for a host function that ended it.
+        message: Wasmtime's description.
+    """
+
+    def __init__(self, code: int | None, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def _trapped(trap: int) -> Trapped:
+    code = C.c_uint8()
+    has_code = _trap_code(trap, C.byref(code))
+    text = c_api.wasm_byte_vec_t()
+    _trap_message(trap, C.byref(text))
+    message = C.string_at(text.data, text.size).decode("utf-8", "replace").rstrip("\0")
+    _bytes_delete(C.byref(text))
+    _trap_delete(trap)
+    return Trapped(code.value if has_code else None, message)
+
+
+class Module:
+    """A compiled module. Made by `NativeEngine`."""
+
+    __slots__ = ("pointer",)
+
+    def __init__(self, pointer: int) -> None:
+        self.pointer = pointer
+
+    def __del__(self) -> None:
+        _module_delete(self.pointer)
+
+
+class NativeEngine:
+    """
+    A Wasmtime engine with our imports.
+
+    Args:
+        isolates: Instances that may exist at once.
+        max_memory: Bytes that one memory may ever have.
+        stack: Bytes of a fiber's stack; half of it is the guest's, the rest belongs to op handlers.
+        suspended: Calls that may be under way at once.
+    """
+
+    def __init__(self, isolates: int, max_memory: int, stack: int, suspended: int) -> None:
+        config = c_api.wasm_config_new()
+        c_api.wasmtime_config_epoch_interruption_set(config, True)
+        c_api.wasmtime_config_async_stack_size_set(config, stack)
+        c_api.wasmtime_config_max_wasm_stack_set(config, stack // 2)
+        c_api.wasmtime_config_memory_init_cow_set(config, True)
+        c_api.wasmtime_config_native_unwind_info_set(config, False)
+        pool = c_api.wasmtime_pooling_allocation_config_new()
+        for name, value in {
+            "total_stacks": suspended,
+            "total_core_instances": 2 * isolates,
+            "total_memories": isolates,
+            "total_tables": isolates,
+            "max_memory_size": max_memory,
+            "max_unused_warm_slots": 128,
+        }.items():
+            getattr(c_api, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
+        c_api.wasmtime_pooling_allocation_strategy_set(config, pool)
+        c_api.wasmtime_pooling_allocation_config_delete(pool)
+        engine = c_api.wasm_engine_new_with_config(config)
+        if not engine:
+            raise EngineError("Wasmtime could not be started with the pooling allocator.")
+        self._pointer = C.cast(engine, _P).value
+        self._linker = C.cast(c_api.wasmtime_linker_new(engine), _P).value
+        c_api.wasmtime_linker_allow_shadowing(C.cast(self._linker, C.POINTER(c_api.wasmtime_linker_t)), True)
+        self._define_imports()
+        self.instantiation = threading.Lock()
+        self.ticker = Ticker(self._tick)
+
+    def _tick(self) -> None:
+        _increment_epoch(self._pointer)
+
+    def _define_imports(self) -> None:
+        from wasmtime import FuncType, ValType
+
+        kinds = {_I32: ValType.i32, _F64: ValType.f64}
+        for name, arguments, results, function in _IMPORTS:
+            signature = FuncType([kinds[kind]() for kind in arguments], [kinds[kind]() for kind in results])
+            raw = name.encode()
+            error = _linker_define_function(
+                self._linker, b"durabox", 7, raw, len(raw), C.cast(signature.ptr(), _P), C.cast(function, _P), None, None
+            )
+            if error:
+                raise EngineError(f"import {name}: {_message_of(error)}")
+
+    def compile(self, wasm: bytes) -> Module:
+        """
+        A module from WebAssembly bytes.
+
+        Raises:
+            EngineError: Not a valid module.
+        """
+        pointer = _P()
+        error = _module_new(self._pointer, wasm, len(wasm), C.byref(pointer))
+        if error:
+            raise EngineError(f"WebAssembly module: {_message_of(error)}")
+        assert pointer.value is not None
+        return Module(pointer.value)
+
+    def serialize(self, module: Module) -> bytes:
+        """A module's native code, for `deserialize` in another process."""
+        code = c_api.wasm_byte_vec_t()
+        error = _module_serialize(module.pointer, C.byref(code))
+        if error:
+            raise EngineError(f"serialize: {_message_of(error)}")
+        copy = C.string_at(code.data, code.size)
+        _bytes_delete(C.byref(code))
+        return copy
+
+    def deserialize(self, code: bytes) -> Module:
+        """
+        The module that `serialize` made bytes of. Only for bytes that are trusted as much as our own code.
+
+        Raises:
+            EngineError: Made by another version or with another configuration.
+        """
+        pointer = _P()
+        error = _module_deserialize(self._pointer, code, len(code), C.byref(pointer))
+        if error:
+            raise EngineError(f"deserialize: {_message_of(error)}")
+        assert pointer.value is not None
+        return Module(pointer.value)
+
+    def instantiate(self, memory: Module, code: Module, max_memory: int) -> Machine:
+        """
+        A running instance of ``code`` on a fresh copy of ``memory``.
+
+        Args:
+            memory: A module that only defines and exports a memory.
+            code: The guest.
+            max_memory: Bytes to which the memory may grow.
+        Raises:
+            EngineError: No room for another instance, or a module with other imports.
+        """
+        return Machine(self, self._pointer, self._linker, memory, code, max_memory)
+
+
+class Machine:
+    """One instance with its memory in a store of its own. Made by `NativeEngine.instantiate`."""
+
+    __slots__ = (
+        "_arguments",
+        "_context",
+        "_engine",
+        "_error",
+        "_functions",
+        "_future",
+        "_memory",
+        "_result",
+        "_store",
+        "_ticker",
+        "_trap",
+        "base",
+        "size",
+    )
+
+    def __init__(
+        self, engine: NativeEngine, pointer: int | None, linker: int | None, memory: Module, code: Module, max_memory: int
+    ) -> None:
+        self._engine = engine
+        self._ticker = engine.ticker
+        self._future: int | None = None
+        self._store: int | None = _store_new(pointer, None, None)
+        self._context = _store_context(self._store)
+        _store_limiter(self._store, max_memory, 1 << 16, 2, 1, 1)
+        instance = c_api.wasmtime_instance_t()
+        extern = c_api.wasmtime_extern_t()
+        trap = _P()
+        try:
+            error = _instance_new(self._context, memory.pointer, None, 0, C.byref(instance), C.byref(trap))
+            self._check(error, trap, "memory")
+            _export_get(self._context, C.byref(instance), b"memory", 6, C.byref(extern))
+            self._memory = c_api.wasmtime_memory_t.from_buffer_copy(extern.of.memory)
+            with engine.instantiation:
+                error = _linker_define(linker, self._context, b"durabox", 7, b"memory", 6, C.byref(extern))
+                self._check(error, trap, "memory")
+                error = _linker_instantiate(linker, self._context, code.pointer, C.byref(instance), C.byref(trap))
+            self._check(error, trap, "code")
+        except EngineError:
+            self.close()
+            raise
+        self._functions: dict[bytes, Any] = {}
+        for name in (b"durabox_scratch", b"durabox_limits", b"durabox_event", b"durabox_error_len"):
+            if not _export_get(self._context, C.byref(instance), name, len(name), C.byref(extern)):
+                self.close()
+                raise EngineError(f"the engine image does not export {name.decode()}")
+            self._functions[name] = c_api.wasmtime_func_t.from_buffer_copy(extern.of.func)
+        _yield_on_epoch(self._context, 1)
+        self.base: int = _memory_data(self._context, C.byref(self._memory))
+        self.size: int = _memory_size(self._context, C.byref(self._memory))
+        self._arguments = (c_api.wasmtime_val_t * 3)()
+        self._result = (c_api.wasmtime_val_t * 1)()
+        self._trap = _P()
+        self._error = _P()
+
+    @staticmethod
+    def _check(error: int | None, trap: Any, what: str) -> None:
+        if error:
+            raise EngineError(f"{what}: {_message_of(error)}")
+        if trap.value:
+            raise EngineError(f"{what}: {_trapped(trap.value).message}")
+
+    def start(self, name: bytes, *arguments: int) -> None:
+        """Begin to call an exported function; `poll` runs it."""
+        slots = self._arguments
+        for position, value in enumerate(arguments):
+            slots[position].of.i32 = value
+        self._future = _call_async(
+            self._context,
+            C.byref(self._functions[name]),
+            slots,
+            len(arguments),
+            self._result,
+            0 if name == b"durabox_limits" else 1,
+            C.byref(self._trap),
+            C.byref(self._error),
+        )
+
+    def poll(self, caller: Caller) -> bool:
+        """
+        Run the call until it ends or its time slice does.
+
+        Args:
+            caller: Serves the imports meanwhile.
+        Returns:
+            Whether it has ended; `result` is then valid.
+        Raises:
+            Trapped: It ended by a trap.
+            EngineError: It is entered from within an op, or Wasmtime failed.
+        """
+        thread = _thread
+        if thread.caller is not None:
+            raise EngineError("a guest cannot be entered from within an op")
+        ticker = self._ticker
+        thread.caller = caller
+        flag = ticker.flag()
+        ticker.start(flag)
+        try:
+            done: bool = _future_poll(self._future)
+        finally:
+            flag[0] = False
+            thread.caller = None
+        if done:
+            _future_delete(self._future)
+            self._future = None
+            if self._trap.value:
+                trap, self._trap = self._trap.value, _P()
+                raise _trapped(trap)
+            if self._error.value:
+                error, self._error = self._error.value, _P()
+                raise EngineError(_message_of(error))
+        return done
+
+    @property
+    def result(self) -> int:
+        """The i32 that the last call returned."""
+        return self._result[0].of.i32  # type: ignore[no-any-return]
+
+    def refresh(self) -> int:
+        """Read the memory's size again; it only ever grows."""
+        self.size = _memory_size(self._context, C.byref(self._memory))
+        return self.size
+
+    def read(self, pointer: int, length: int) -> bytes:
+        """
+        A copy of guest memory.
+
+        Raises:
+            IndexError: The range does not lie in the memory.
+        """
+        if pointer + length > self.size and pointer + length > self.refresh():
+            raise IndexError
+        return C.string_at(self.base + pointer, length)
+
+    def write(self, pointer: int, data: bytes) -> None:
+        """
+        Copy into guest memory.
+
+        Raises:
+            IndexError: The range does not lie in the memory.
+        """
+        end = pointer + len(data)
+        if end > self.size and end > self.refresh():
+            raise IndexError
+        C.memmove(self.base + pointer, data, len(data))
+
+    def cancel(self) -> None:
+        """Unwind the call under way, if any; the instance can only be closed after that."""
+        if self._future is not None:
+            _future_delete(self._future)
+            self._future = None
+
+    def close(self) -> None:
+        """Free the instance and its memory."""
+        self.cancel()
+        if self._store is not None:
+            _store_delete(self._store)
+            self._store = None
+
+    def __del__(self) -> None:
+        self.close()

@@ -1,0 +1,101 @@
+"""Memory images: a guest's memory, frozen, from which any number of isolates start copy-on-write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from durabox.engine.isolate import Isolate
+
+if TYPE_CHECKING:
+    from durabox.engine.engine import Engine
+    from durabox.engine.ffi import Module
+    from durabox.engine.ops import OpHandlers
+    from durabox.limits import Limits
+
+_WASM_PAGE: Final = 65_536
+#: What the kernel copies when an isolate first writes to it.
+_PAGE: Final = 4096
+_EMPTY: Final = bytes(_PAGE)
+
+
+def _unsigned(number: int) -> bytes:
+    out = bytearray()
+    while True:
+        byte, number = number & 0x7F, number >> 7
+        if not number:
+            out.append(byte)
+            return bytes(out)
+        out.append(byte | 0x80)
+
+
+def _signed(number: int) -> bytes:
+    out = bytearray()
+    while True:
+        byte, number = number & 0x7F, number >> 7
+        if (number == 0 and not byte & 0x40) or (number == -1 and byte & 0x40):
+            out.append(byte)
+            return bytes(out)
+        out.append(byte | 0x80)
+
+
+def _section(number: int, body: bytes) -> bytes:
+    return bytes([number]) + _unsigned(len(body)) + body
+
+
+def memory_module(memory: bytes) -> bytes:
+    """
+    A WebAssembly module that only defines and exports a memory with these contents.
+
+    Args:
+        memory: Whole WebAssembly pages; only the parts that are not zero are stored.
+    """
+    runs: list[tuple[int, int]] = []
+    start = -1
+    for offset in range(0, len(memory), _PAGE):
+        if memory[offset : offset + _PAGE] == _EMPTY:
+            if start >= 0:
+                runs.append((start, offset))
+                start = -1
+        elif start < 0:
+            start = offset
+    if start >= 0:
+        runs.append((start, len(memory)))
+    segments = b"".join(
+        b"\x00\x41" + _signed(begin) + b"\x0b" + _unsigned(end - begin) + memory[begin:end] for begin, end in runs
+    )
+    return b"".join(
+        (
+            b"\0asm\1\0\0\0",
+            _section(5, b"\1\0" + _unsigned(len(memory) // _WASM_PAGE)),
+            _section(7, b"\1" + _unsigned(6) + b"memory" + b"\2\0"),
+            _section(11, _unsigned(len(runs)) + segments),
+        )
+    )
+
+
+class Image:
+    """
+    A frozen memory. Made by `Engine` and by `Isolate.freeze`.
+
+    Args:
+        engine: The engine it belongs to.
+        module: The compiled memory module.
+    """
+
+    __slots__ = ("engine", "module")
+
+    def __init__(self, engine: Engine, module: Module) -> None:
+        self.engine = engine
+        self.module = module
+
+    def instantiate(self, ops: OpHandlers, limits: Limits) -> Isolate:
+        """
+        A new isolate that starts from this image.
+
+        Args:
+            ops: Serves its ops.
+            limits: What it may use.
+        Raises:
+            EngineError: As many isolates live as the engine has room for.
+        """
+        return Isolate(self.engine, self.module, ops, limits)

@@ -1,0 +1,95 @@
+"""The ops a host serves: one method per row of `protocol.OPS`.
+
+A method ``op_<name>(self, *arguments, body)`` gets the decoded arguments and the message's raw body. It runs on
+the guest's fiber in the middle of a turn: it must be shallow, must not wait and must not enter a guest.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, Final
+
+from durabox.engine.protocol import OPS
+from durabox.errors import DuraboxError
+from durabox.wire import Decoder
+
+#: How a handler is called: the function, and how to decode arguments (None: they are passed as raw bytes).
+Entry = tuple[Callable[..., Any], Callable[[bytes], Any] | None]
+
+_TABLE_SIZE: Final = max(op.number for op in OPS) + 1
+
+
+class V8(bytes):
+    """A reply in V8's serialization format: the guest gets the value."""
+
+    __slots__ = ()
+
+
+class GuestError(Exception):
+    """
+    Thrown in JavaScript by the op.
+
+    Args:
+        name: The error's class, such as ``TypeError``; others become ``DOMException`` or ``Error`` as the bindings decide.
+        message: Its message.
+        properties: Flags on the error object.
+    """
+
+    def __init__(self, name: str, message: str, properties: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+        self.properties = properties or {}
+
+
+class EndIsolate(Exception):
+    """
+    Ends the isolate here and now; JavaScript cannot catch it.
+
+    Args:
+        error: What the caller of the turn gets.
+    """
+
+    def __init__(self, error: DuraboxError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _missing(name: str) -> Callable[..., Any]:
+    def refuse(self: OpHandlers, *arguments: object) -> Any:
+        raise GuestError("Error", f"{name} is not available here.")
+
+    return refuse
+
+
+class OpHandlers:
+    """
+    Base of everything that serves ops. Ops without a method throw in JavaScript.
+
+    A method returns ``None`` (undefined), `V8` (a value), ``bytes`` (an ArrayBuffer), ``str`` (a string) or
+    anything that msgpack can carry, or raises `GuestError` or `EndIsolate`.
+    """
+
+    #: By op number; made once per class.
+    entries: ClassVar[tuple[Entry | None, ...]] = (None,) * _TABLE_SIZE
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        table: list[Entry | None] = [None] * _TABLE_SIZE
+        for op in OPS:
+            method = getattr(cls, f"op_{op.name}", None)
+            if method is None:
+                table[op.number] = (_missing(op.name), None)
+            else:
+                table[op.number] = (method, None if op.args is bytes else Decoder(op.args, f"op {op.name}"))
+        cls.entries = tuple(table)
+
+    def clock(self) -> float:
+        """Milliseconds since the epoch, for ``Date.now()``."""
+        return time.time() * 1000.0
+
+    def random(self, length: int) -> bytes:
+        """Unpredictable bytes for ``crypto`` and the seed of ``Math.random``."""
+        return os.urandom(length)

@@ -1,0 +1,1 @@
+"""A user's project: its configuration and its modules. Runs nothing."""

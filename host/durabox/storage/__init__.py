@@ -1,0 +1,1 @@
+"""Objects' databases, over APSW. Knows neither JavaScript nor HTTP."""

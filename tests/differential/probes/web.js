@@ -1,0 +1,157 @@
+// The web platform as a Worker sees it, case by case. Served by durabox and by workerd; the two answers must be equal.
+import { DurableObject } from "cloudflare:workers";
+
+const flat = (headers) => [...headers];
+const attempt = async (run) => { try { return await run(); } catch (error) { return `${error.name}: ${error.message}`; } };
+const chunks = (...parts) => new ReadableStream({ start(c) { for (const p of parts) c.enqueue(new TextEncoder().encode(p)); c.close(); } });
+const form = (boundary, body) => new Response(body, { headers: { "content-type": `multipart/form-data; boundary=${boundary}` } });
+
+const cases = {
+  // Headers
+  "headers from record": () => flat(new Headers({ B: "2", a: " 1 " })),
+  "headers from pairs": () => flat(new Headers([["x", "1"], ["X", "2"]])),
+  "headers from headers": () => flat(new Headers(new Headers({ q: "1" }))),
+  "headers append and get": () => { const h = new Headers(); h.append("A", "1"); h.append("a", "2"); return [h.get("A"), h.has("a"), h.get("zz")]; },
+  "headers set and delete": () => { const h = new Headers({ a: "1" }); h.set("A", "3"); h.delete("zz"); const one = flat(h); h.delete("a"); return [one, flat(h)]; },
+  "headers set-cookie": () => { const h = new Headers(); h.append("Set-Cookie", "a=1"); h.append("set-cookie", "b=2"); return [flat(h), h.getSetCookie(), h.get("set-cookie"), h.getAll("Set-Cookie")]; },
+  "headers getAll other": () => new Headers({ a: "1" }).getAll("a"),
+  "headers bad name": () => new Headers({ "a b": "1" }),
+  "headers empty name": () => new Headers({ "": "1" }),
+  "headers bad value": () => new Headers({ a: "x\ny" }),
+  "headers nul value": () => new Headers({ a: "x\0y" }),
+  "headers non-latin value": () => new Headers({ a: "\u65e5" }).get("a"),
+  "headers latin value": () => new Headers({ a: "\u00e9" }).get("a"),
+  "headers bad pair": () => new Headers([["a"]]),
+  "headers sorted": () => [...new Headers({ c: "3", a: "1", b: "2" }).keys()],
+  "headers forEach": () => { const out = []; new Headers({ b: "2", a: "1" }).forEach((v, k, h) => out.push(k + v + (h instanceof Headers))); return out; },
+  "headers tag": () => Object.prototype.toString.call(new Headers()),
+  // Request
+  "request defaults": () => { const r = new Request("https://example.com/a b?q=1#f"); return [r.url, r.method, r.redirect, r.bodyUsed, r.body === null, flat(r.headers), r.signal instanceof AbortSignal]; },
+  "request method case": () => ["get", "post", "Delete", "patch", "PATCH"].map((m) => new Request("http://x/", { method: m }).method),
+  "request bad url": () => new Request("/relative"),
+  "request body sets type": () => flat(new Request("http://x/", { method: "POST", body: "text" }).headers),
+  "request get with body": () => new Request("http://x/", { body: "x" }),
+  "request copy": async () => { const a = new Request("http://x/", { method: "PUT", body: "b", headers: { k: "v" } }); const b = new Request(a); return [b.method, await b.text(), a.bodyUsed, flat(b.headers)]; },
+  "request override": async () => { const b = new Request(new Request("http://x/", { headers: { k: "v" } }), { method: "POST", body: "n", headers: { j: "w" } }); return [b.method, await b.text(), flat(b.headers)]; },
+  "request clone": async () => { const a = new Request("http://x/", { method: "POST", body: "b" }); const b = a.clone(); return [await a.text(), await b.text()]; },
+  "request clone used": async () => { const a = new Request("http://x/", { method: "POST", body: "b" }); await a.text(); return a.clone(); },
+  "request url object": () => new Request(new URL("http://x/y")).url,
+  // Response
+  "response defaults": () => { const r = new Response(); return [r.status, r.statusText, r.ok, r.body === null, flat(r.headers), r.type, r.redirected, r.url]; },
+  "response text": async () => { const r = new Response("h\u00e9"); return [flat(r.headers), await r.text(), r.bodyUsed]; },
+  "response twice": async () => { const r = new Response("a"); await r.text(); return r.text(); },
+  "response json": async () => { const r = Response.json({ a: [1] }, { status: 201, headers: { x: "y" } }); return [r.status, flat(r.headers), await r.text()]; },
+  "response json keeps type": () => flat(Response.json(1, { headers: { "content-type": "application/problem+json" } }).headers),
+  "response json undefined": () => Response.json(undefined),
+  "response bad json": async () => new Response("{").json().then(() => "parsed", (e) => e.name),
+  "response redirect": () => { const r = Response.redirect("http://x/y", 301); return [r.status, flat(r.headers)]; },
+  "response redirect default": () => Response.redirect("http://x/y").status,
+  "response redirect bad status": () => Response.redirect("http://x/y", 200),
+  "response redirect bad url": () => Response.redirect("nowhere"),
+  "response error": () => { const r = Response.error(); return [r.status, r.type, r.ok]; },
+  "response status low": () => new Response("", { status: 199 }),
+  "response status high": () => new Response("", { status: 600 }),
+  "response null body status": () => new Response("x", { status: 204 }),
+  "response null body ok": () => new Response(null, { status: 204 }).status,
+  "response statusText": () => new Response("", { status: 404, statusText: "Gone fishing" }).statusText,
+  "response clone": async () => { const a = new Response("b", { headers: { k: "v" } }); const b = a.clone(); return [await a.text(), await b.text(), flat(b.headers)]; },
+  "response bytes": async () => [...await new Response(new Uint8Array([1, 2, 255])).bytes()],
+  "response arrayBuffer": async () => new Response("abc").arrayBuffer().then((b) => [b.constructor.name, b.byteLength]),
+  "response stream": async () => new Response(chunks("ab", "c")).text(),
+  "response stream bytes": async () => { const out = []; for await (const c of new Response("abc").body) out.push(...c); return out; },
+  "response stream locked": async () => { const r = new Response("abc"); r.body.getReader(); return [r.body.locked, r.bodyUsed, await attempt(() => r.text())]; },
+  "response body of strings": async () => new Response(new ReadableStream({ start(c) { c.enqueue("text"); c.close(); } })).text(),
+  "response urlsearchparams": async () => { const r = new Response(new URLSearchParams({ a: "1 2" })); return [flat(r.headers), await r.text()]; },
+  "response blob": async () => { const r = new Response(new Blob(["x", "yz"], { type: "text/css" })); return [flat(r.headers), await r.text()]; },
+  "response number body": async () => new Response(5).text(),
+  "response from response": async () => { const a = new Response("x", { status: 202, headers: { k: "v" } }); const b = new Response(a.body, a); return [b.status, await b.text(), b.headers.get("k")]; },
+  "response headers mutable": () => { const r = new Response(); r.headers.set("a", "b"); return r.headers.get("a"); },
+  "response tag": () => Object.prototype.toString.call(new Response()),
+  "form urlencoded": async () => [...await new Response("a=1&b=%C3%A9+x", { headers: { "content-type": "application/x-www-form-urlencoded" } }).formData()],
+  "form multipart": async () => { const f = await form("b", '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b\r\nContent-Disposition: form-data; name="f"; filename="t.txt"\r\nContent-Type: text/plain\r\n\r\nfile\r\n--b--\r\n').formData(); const file = f.get("f"); return [f.get("a"), file.name, file.type, await file.text()]; },
+  "form wrong type": () => new Response("x", { headers: { "content-type": "text/plain" } }).formData(),
+  "formdata": () => { const f = new FormData(); f.append("a", "1"); f.append("a", "2"); f.set("b", "3"); f.delete("zz"); return [[...f], f.getAll("a"), f.has("b"), f.get("no")]; },
+  // URL
+  "url parts": () => { const u = new URL("https://u:p@Example.com:8080/a/../b?x=1&y=2#h"); return [u.href, u.origin, u.protocol, u.username, u.password, u.host, u.hostname, u.port, u.pathname, u.search, u.hash]; },
+  "url base": () => new URL("../c?d", "http://x/a/b").href,
+  "url bad": () => new URL("nope"),
+  "url bad base": () => new URL("/a", "nope"),
+  "url canParse": () => [URL.canParse("http://x"), URL.canParse("x"), URL.canParse("x", "http://y")],
+  "url parse": () => [URL.parse("http://x").href, URL.parse("x")],
+  "url setters": () => { const u = new URL("http://x/"); u.pathname = "a b"; u.search = "q=\u00e9"; u.hash = "z"; u.port = "81"; u.host = "y.z"; return u.href; },
+  "url searchParams live": () => { const u = new URL("http://x/?a=1"); u.searchParams.append("b", "2 3"); u.searchParams.delete("a"); return [u.href, u.search]; },
+  "url idn": () => new URL("http://b\u00fccher.example/").hostname,
+  "url json": () => JSON.stringify({ u: new URL("http://x/y") }),
+  "params": () => { const p = new URLSearchParams("?a=1&b=2&a=3&c"); return [p.get("a"), p.getAll("a"), p.has("b"), p.has("a", "3"), p.size, p.toString(), [...p.keys()]]; },
+  "params from record": () => new URLSearchParams({ a: "1", b: "x y&z" }).toString(),
+  "params from pairs": () => new URLSearchParams([["a", "1"], ["a", "2"]]).toString(),
+  "params sort": () => { const p = new URLSearchParams("b=1&a=2&b=0"); p.sort(); return p.toString(); },
+  "params delete value": () => { const p = new URLSearchParams("a=1&a=2"); p.delete("a", "1"); return p.toString(); },
+  // Text and bytes
+  "encode": () => [...new TextEncoder().encode("h\u00e9\ud83d\ude00\ud800")],
+  "encodeInto": () => { const b = new Uint8Array(4); return [new TextEncoder().encodeInto("a\u00e9\u65e5", b), [...b]]; },
+  "decode": () => new TextDecoder().decode(new Uint8Array([0xef, 0xbb, 0xbf, 104, 0xc3, 0xa9, 0xff])),
+  "decode keeps bom": () => new TextDecoder("utf-8", { ignoreBOM: true }).decode(new Uint8Array([0xef, 0xbb, 0xbf, 104])).length,
+  "decode fatal": () => new TextDecoder("utf-8", { fatal: true }).decode(new Uint8Array([0xff])).length,
+  "decode stream": () => { const d = new TextDecoder(); return [d.decode(new Uint8Array([0xe6, 0x97]), { stream: true }), d.decode(new Uint8Array([0xa5]), { stream: true }), d.decode()]; },
+  "decode utf-16": () => new TextDecoder("utf-16le").decode(new Uint8Array([0x68, 0, 0x69, 0])),
+  "decode latin1": () => { const d = new TextDecoder("latin1"); return [d.encoding, d.decode(new Uint8Array([0xe9, 0x80]))]; },
+  "decode shift_jis": () => new TextDecoder("shift_jis").decode(new Uint8Array([0x93, 0xfa])),
+  "decoder bad label": () => new TextDecoder("nope"),
+  "decoder properties": () => { const d = new TextDecoder(); return [d.encoding, d.fatal, d.ignoreBOM]; },
+  "btoa": () => [btoa("a\u00ff"), atob("YWI="), atob(" Y W I ")],
+  "btoa error": () => btoa("\u65e5"),
+  "atob error": () => atob("a"),
+  // Events, abort, timers
+  "abort": () => { const c = new AbortController(); const log = []; c.signal.addEventListener("abort", (e) => log.push(e.type)); c.signal.onabort = () => log.push("on"); c.abort(); c.abort(); return [log, c.signal.aborted, c.signal.reason.name, c.signal.reason.message]; },
+  "abort reason": () => { const c = new AbortController(); c.abort("why"); return [c.signal.reason, AbortSignal.abort().aborted]; },
+  "abort throwIfAborted": () => AbortSignal.abort().throwIfAborted(),
+  "abort any": () => { const c = new AbortController(); const s = AbortSignal.any([c.signal]); c.abort(1); return [s.aborted, s.reason]; },
+  "abort timeout": async () => { const s = AbortSignal.timeout(5); await scheduler.wait(30); return [s.aborted, s.reason.name, s.reason.message]; },
+  "events": () => { const t = new EventTarget(); const log = []; const f = (e) => log.push(e.type + (e instanceof Event)); t.addEventListener("a", f); t.addEventListener("a", f); t.addEventListener("a", { handleEvent() { log.push("object"); } }, { once: true }); t.dispatchEvent(new Event("a")); t.dispatchEvent(new Event("a")); t.removeEventListener("a", f); t.dispatchEvent(new Event("a")); return log; },
+  "event cancel": () => { const t = new EventTarget(); t.addEventListener("a", (e) => e.preventDefault()); return [t.dispatchEvent(new Event("a", { cancelable: true })), t.dispatchEvent(new Event("a"))]; },
+  "custom event": () => { const e = new CustomEvent("x", { detail: 5 }); return [e.type, e.detail, e.bubbles]; },
+  "timer order": async () => { const log = []; setTimeout(() => log.push("b"), 20); setTimeout(() => log.push("a"), 1); queueMicrotask(() => log.push("micro")); log.push("sync"); await scheduler.wait(60); return log; },
+  "timer arguments": async () => new Promise((resolve) => setTimeout((...a) => resolve(a), 1, 1, 2)),
+  "timer clear": async () => { let ran = false; clearTimeout(setTimeout(() => { ran = true; }, 1)); clearTimeout(undefined); clearTimeout(12345); await scheduler.wait(10); return ran; },
+  "interval": async () => { let n = 0; const i = setInterval(() => { if (++n === 3) clearInterval(i); }, 1); await scheduler.wait(50); return n; },
+  "timer id": () => { const id = setTimeout(() => {}, 1); clearTimeout(id); return typeof id; },
+  "timer not a function": () => setTimeout("code", 1),
+  // The rest
+  "structuredClone": () => { const d = structuredClone({ d: new Date(5), m: new Map([[1, new Set([2])]]), e: new RangeError("r") }); return [d.d.getTime(), [...d.m.keys()], d.e.name, d.e instanceof RangeError]; },
+  "structuredClone function": () => structuredClone(() => 1),
+  "structuredClone transfer": () => { const b = new ArrayBuffer(4); const c = structuredClone(b, { transfer: [b] }); return [b.byteLength, c.byteLength]; },
+  "domexception": () => { const e = new DOMException("m", "AbortError"); return [e.name, e.message, e.code, e instanceof Error, DOMException.ABORT_ERR, Object.prototype.toString.call(e)]; },
+  "randomUUID": () => /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(crypto.randomUUID()),
+  "getRandomValues": () => { const a = new Uint8Array(8); return [crypto.getRandomValues(a) === a, a.length]; },
+  "getRandomValues too many": () => crypto.getRandomValues(new Uint8Array(65537)),
+  "getRandomValues float": () => crypto.getRandomValues(new Float32Array(1)),
+  "userAgent": () => navigator.userAgent,
+  "performance": () => [typeof performance.now(), typeof performance.timeOrigin],
+  "reportError type": () => typeof reportError,
+  "self": () => [self === globalThis, typeof caches, typeof window, typeof process, typeof require],
+  "eval": () => eval("1"),
+  "new Function": () => new Function("return 1")(),
+  "transform stream": async () => { const t = new TransformStream({ transform(c, k) { k.enqueue(c.toUpperCase()); } }); const w = t.writable.getWriter(); w.write("a"); w.close(); const out = []; for await (const c of t.readable) out.push(c); return out; },
+  "text streams": async () => { const out = []; for await (const c of chunks("a", "b").pipeThrough(new TextDecoderStream())) out.push(c); return out.join(""); },
+  "tee": async () => { const [a, b] = chunks("x", "y").tee(); return [await new Response(a).text(), await new Response(b).text()]; },
+  "fixed length stream": async () => { const { readable, writable } = new FixedLengthStream(3); const w = writable.getWriter(); w.write(new TextEncoder().encode("abc")); w.close(); return new Response(readable).text(); },
+  "identity stream": async () => { const { readable, writable } = new IdentityTransformStream(); const w = writable.getWriter(); w.write(new TextEncoder().encode("abc")); w.close(); return new Response(readable).text(); },
+  "illegal invocation": () => Headers.prototype.get.call({}, "a"),
+  "method enumerability": () => [Object.keys(new Response()), "text" in Response.prototype, Object.getOwnPropertyNames(Headers.prototype).sort()],
+  "blob": async () => { const b = new Blob(["abc", new Uint8Array([100])], { type: "Text/Plain" }); return [b.size, b.type, await b.slice(1, 3).text(), await b.text()]; },
+  "file": () => { const f = new File(["x"], "n.txt", { lastModified: 5 }); return [f.name, f.size, f.lastModified, f instanceof Blob]; },
+};
+
+export class Probe extends DurableObject {
+  async fetch() {
+    const out = {};
+    for (const [name, run] of Object.entries(cases)) {
+      const value = await attempt(run);
+      out[name] = value === undefined ? "(undefined)" : value;
+    }
+    return Response.json(out);
+  }
+}
+
+export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
