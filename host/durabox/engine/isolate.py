@@ -323,7 +323,9 @@ class Isolate:
             raise GuestProtocolError(f"op {number} with pointers or a number out of range") from None
         if entry is None:
             raise GuestProtocolError(f"op {number} does not exist")
-        handler, decode = entry
+        handler, decode, most = entry
+        if args_len > most:
+            raise LimitExceededError("message", most, "bytes")
         try:
             if decode is None:
                 result = handler(self._ops, raw, payload)

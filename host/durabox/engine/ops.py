@@ -9,16 +9,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Final, get_args
 
 from durabox.engine.protocol import OPS
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
 
-#: How a handler is called: the function, and how to decode arguments (None: they are passed as raw bytes).
-Entry = tuple[Callable[..., Any], Callable[[bytes], Any] | None]
+#: How a handler is called: the function, how to decode arguments (None: they are passed as raw bytes), and how many
+#: bytes of arguments it takes.
+Entry = tuple[Callable[..., Any], Callable[[bytes], Any] | None, int]
 
 _TABLE_SIZE: Final = max(op.number for op in OPS) + 1
+#: Most bytes of arguments. One byte of msgpack can become an object of 64 bytes here; in a flat list of texts or
+#: bytes it becomes no more than a pointer.
+_FLAT_MOST: Final = 64 << 20
+_NESTED_MOST: Final = 4 << 20
+_DECODERS: Final = {
+    op.number: Decoder(op.args, f"the arguments of op {op.name}") for op in OPS if op.args is not bytes
+}
 
 
 class V8(bytes):
@@ -57,6 +66,13 @@ class EndIsolate(Exception):
         self.error = error
 
 
+def _most(kind: Any) -> int:
+    """How many bytes arguments of that type may take."""
+    flat = (str, bytes, int, float, bool, list[str], list[bytes])
+    items = [member for item in get_args(kind) for member in (get_args(item) if isinstance(item, UnionType) else [item])]
+    return _FLAT_MOST if all(item in flat or item is NoneType for item in items) else _NESTED_MOST
+
+
 def _missing(name: str) -> Callable[..., Any]:
     def refuse(self: OpHandlers, *arguments: object) -> Any:
         raise GuestError("Error", f"{name} is not available here.")
@@ -73,18 +89,11 @@ class OpHandlers:
     """
 
     #: By op number; made once per class.
-    entries: ClassVar[tuple[Entry | None, ...]] = (None,) * _TABLE_SIZE
+    entries: ClassVar[tuple[Entry | None, ...]]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        table: list[Entry | None] = [None] * _TABLE_SIZE
-        for op in OPS:
-            method = getattr(cls, f"op_{op.name}", None)
-            if method is None:
-                table[op.number] = (_missing(op.name), None)
-            else:
-                table[op.number] = (method, None if op.args is bytes else Decoder(op.args, f"op {op.name}"))
-        cls.entries = tuple(table)
+        cls.entries = _table(cls)
 
     def clock(self) -> float:
         """Milliseconds since the epoch, for ``Date.now()``."""
@@ -93,3 +102,19 @@ class OpHandlers:
     def random(self, length: int) -> bytes:
         """Unpredictable bytes for ``crypto`` and the seed of ``Math.random``."""
         return os.urandom(length)
+
+
+def _table(handlers: type[OpHandlers]) -> tuple[Entry | None, ...]:
+    table: list[Entry | None] = [None] * _TABLE_SIZE
+    for op in OPS:
+        method = getattr(handlers, f"op_{op.name}", None)
+        if method is None:
+            table[op.number] = (_missing(op.name), None, _FLAT_MOST)
+        elif op.args is bytes:
+            table[op.number] = (method, None, _FLAT_MOST)
+        else:
+            table[op.number] = (method, _DECODERS[op.number], _most(op.args))
+    return tuple(table)
+
+
+OpHandlers.entries = _table(OpHandlers)

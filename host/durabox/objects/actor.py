@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Protocol
+from typing import Any, Protocol
 
 from durabox.engine.image import Image
 from durabox.engine.isolate import Isolate
@@ -178,9 +178,7 @@ class Actor:
                 self.submit(Work(_FETCH_ABORT, [number]))
             raise
 
-    def start_fetch(
-        self, request: Request, object_class: str | None = None
-    ) -> asyncio.Future[Response]:
+    def start_fetch(self, request: Request, object_class: str | None = None) -> asyncio.Future[Response]:
         """Like `fetch`, queued before it returns, so that calls keep their order."""
         number = self._next_request
         self._next_request = number + 1
@@ -446,11 +444,16 @@ class Actor:
         for work in self.core.drain():
             if work.abandon is not None:
                 work.abandon(error)
-        for waiting in (self.requests, self.calls, self.pulls):
-            for future in list(waiting.values()):
-                if not future.done():
-                    future.set_exception(error)
-            waiting.clear()
+        waiting: list[asyncio.Future[Any]] = [
+            *self.requests.values(),
+            *self.calls.values(),
+            *self.pulls.values(),
+        ]
+        for table in (self.requests, self.calls, self.pulls):
+            table.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
 
 
 class Router(Protocol):

@@ -159,7 +159,9 @@ class ActorCore(Generic[W]):
     _openings: dict[int, deque[int]] = field(default_factory=dict)  # parent → sections that wait to open
     _sections: dict[int, _Section] = field(default_factory=dict)  # waiting or open
     _stack: list[int] = field(default_factory=list)  # open sections, innermost last
-    _ended: dict[int, int] = field(default_factory=dict)  # ended section → parent, while work may come back to it
+    _ended: dict[int, int] = field(
+        default_factory=dict
+    )  # ended section → parent, while work may come back to it
     _pending: dict[int, int] = field(default_factory=dict)  # section → async work under way
     _transactions: int = 0  # open transaction sections
     _transaction_wrote: bool = False  # a confirmed write waits for the outermost transaction's end
@@ -235,9 +237,7 @@ class ActorCore(Generic[W]):
 
     # What to do
 
-    def decide(
-        self, now: float
-    ) -> Activate | Run[W] | StartSection | Commit | Break | Wait:
+    def decide(self, now: float) -> Activate | Run[W] | StartSection | Commit | Break | Wait:
         """
         The next step.
 
@@ -335,7 +335,9 @@ class ActorCore(Generic[W]):
         section = self._sections.get(number)
         if section is None or not self._stack or self._stack[-1] != number:
             self.break_with(
-                Failure("Error", "A critical section ended although it was not the innermost one that was open.")
+                Failure(
+                    "Error", "A critical section ended although it was not the innermost one that was open."
+                )
             )
             return
         if failure is not None and not section.transaction:

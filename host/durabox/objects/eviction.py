@@ -8,9 +8,7 @@ from typing import TypeVar
 K = TypeVar("K")
 
 
-def to_evict(
-    live: Iterable[tuple[K, float, bool]], *, now: float, idle_ms: float, most: int
-) -> list[K]:
+def to_evict(live: Iterable[tuple[K, float, bool]], *, now: float, idle_ms: float, most: int) -> list[K]:
     """
     The objects to evict now.
 
@@ -23,9 +21,7 @@ def to_evict(
         Keys, least recently used first. Busy objects are never among them.
     """
     everything = list(live)
-    idle = sorted(
-        ((used, position) for position, (_, used, busy) in enumerate(everything) if not busy)
-    )
+    idle = sorted(((used, position) for position, (_, used, busy) in enumerate(everything) if not busy))
     excess = len(everything) - most
     return [
         everything[position][0]

@@ -81,9 +81,7 @@ class Host:
         self._dev = dev
         self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="durabox-commit")
         project = loaded.project
-        self._namespaces = tuple(
-            Namespace(self, name, project.unique_key(name)) for name in loaded.classes
-        )
+        self._namespaces = tuple(Namespace(self, name, project.unique_key(name)) for name in loaded.classes)
         self._by_name = {space.class_name: space for space in self._namespaces}
         for binding in project.bindings:
             self._by_name.setdefault(binding.name, self._by_name[binding.class_name])
@@ -129,9 +127,7 @@ class Host:
         if limits is None:
             limits = Limits() if project.cpu_ms is None else replace(Limits(), cpu_ms=project.cpu_ms)
         loaded = await load(project, Engine.shared().base)
-        directory = StateDirectory(
-            None if str(state) == ":memory:" else Path(state), durability=durability
-        )
+        directory = StateDirectory(None if str(state) == ":memory:" else Path(state), durability=durability)
         try:
             host = cls(
                 loaded,

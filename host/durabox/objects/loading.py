@@ -93,8 +93,7 @@ class _LoadOps(OpHandlers):
     def op_loaded(self, exports: list[tuple[str, str, bool, list[str]]], body: bytes) -> None:
         """The graph was evaluated."""
         self.exports = [
-            Export(name, kind, durable, frozenset(handlers))
-            for name, kind, durable, handlers in exports
+            Export(name, kind, durable, frozenset(handlers)) for name, kind, durable, handlers in exports
         ]
 
     def op_load_failed(self, error: tuple[str, str, str, dict[str, object]], body: bytes) -> None:
@@ -105,9 +104,7 @@ class _LoadOps(OpHandlers):
         """console at global scope."""
         console.info("%s", text, extra={"object": "module"})
 
-    def op_unhandled_rejection(
-        self, error: tuple[str, str, str, dict[str, object]], body: bytes
-    ) -> None:
+    def op_unhandled_rejection(self, error: tuple[str, str, str, dict[str, object]], body: bytes) -> None:
         """A rejection at global scope is only logged."""
         console.error("Uncaught (in promise) %s", error[2] or error[1], extra={"object": "module"})
 

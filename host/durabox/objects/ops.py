@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from durabox.engine.ops import EndIsolate, GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
+from durabox.engine.text import decode_text
 from durabox.errors import (
     DuraboxError,
     GuestProtocolError,
@@ -187,6 +188,10 @@ class ActorOps(OpHandlers):
             JavaScriptError("Error", reason or "Application called abort() to reset Durable Object.")
         )
 
+    def op_decode_text(self, label: str, fatal: bool, ignore_bom: bool, body: bytes) -> str:
+        """TextDecoder for legacy encodings."""
+        return decode_text(label, fatal, body)
+
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
         """A rejection that nobody handled is logged, as on the platform."""
         console.error(
@@ -225,9 +230,7 @@ class ActorOps(OpHandlers):
     def op_fail(self, request: int, error: WireError, body: bytes) -> None:
         """A handler threw."""
         failure = from_wire(error)
-        console.error(
-            "Uncaught %s", failure.stack or failure, extra={"object": self.actor.label}
-        )
+        console.error("Uncaught %s", failure.stack or failure, extra={"object": self.actor.label})
         self.outputs.append(lambda: self._fail(request, failure))
 
     def _fail(self, request: int, failure: JavaScriptError) -> None:
@@ -250,9 +253,7 @@ class ActorOps(OpHandlers):
 
     # Timers
 
-    def op_timer_set(
-        self, timer: int, section: int, delay: float, repeat: bool, body: bytes
-    ) -> None:
+    def op_timer_set(self, timer: int, section: int, delay: float, repeat: bool, body: bytes) -> None:
         """setTimeout and setInterval."""
         self._check_room(self._timers, "timers")
         if timer in self._timers:
@@ -298,9 +299,7 @@ class ActorOps(OpHandlers):
         """newUniqueId."""
         return self.actor.router.new_id(namespace)
 
-    def op_stub_open(
-        self, stub: int, namespace: int, object_id: str, name: str | None, body: bytes
-    ) -> None:
+    def op_stub_open(self, stub: int, namespace: int, object_id: str, name: str | None, body: bytes) -> None:
         """A stub was made; nothing happens until it is used."""
         self._check_room(self._stubs, "stubs")
         try:
@@ -341,9 +340,7 @@ class ActorOps(OpHandlers):
 
         self.outputs.append(send)
 
-    def _fetched(
-        self, operation: int, counted: int, url: str, done: asyncio.Future[Response]
-    ) -> None:
+    def _fetched(self, operation: int, counted: int, url: str, done: asyncio.Future[Response]) -> None:
         error = done.exception()
         if error is not None:
             self._complete(operation, counted, error)
@@ -475,9 +472,7 @@ class ActorOps(OpHandlers):
 
     # Critical sections
 
-    def op_section_begin(
-        self, section: int, parent: int, transaction: bool, body: bytes
-    ) -> None:
+    def op_section_begin(self, section: int, parent: int, transaction: bool, body: bytes) -> None:
         """blockConcurrencyWhile and transaction ask for the gate."""
         try:
             self.actor.core.section_requested(section, parent, transaction)
@@ -487,4 +482,3 @@ class ActorOps(OpHandlers):
     def op_section_end(self, section: int, error: WireError | None, body: bytes) -> None:
         """The section's callback settled."""
         self.ended.append((section, Failure(error[0], error[1], error[2]) if error else None))
-

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from durabox.project.project import Project
 
 #: ``at name (file:line:column)`` or ``at file:line:column``.
-_PLACE: Final = re.compile(r"^\s*at (?:.*\()?(?P<file>[^()\n]+?):(?P<line>\d+)(?::(?P<column>\d+))?\)?\s*$", re.MULTILINE)
+_PLACE: Final = re.compile(
+    r"^\s*at (?:.*\()?(?P<file>[^()\n]+?):(?P<line>\d+)(?::(?P<column>\d+))?\)?\s*$", re.MULTILINE
+)
 _AROUND: Final = 2
 _WIDEST: Final = 160
 

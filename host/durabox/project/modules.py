@@ -82,12 +82,16 @@ class Modules:
             ProjectError: There is no such module, or it lies outside of the project.
         """
         if specifier.startswith(("./", "../", "/")) or not referrer:
-            base = PurePosixPath() if specifier.startswith("/") or not referrer else PurePosixPath(referrer).parent
+            base = (
+                PurePosixPath()
+                if specifier.startswith("/") or not referrer
+                else PurePosixPath(referrer).parent
+            )
             found = self._probe(self._normal(base / specifier.lstrip("/")))
         elif ":" in specifier.split("/", 1)[0]:
             known = "cloudflare:workers" if specifier.startswith("cloudflare:") else "none"
             raise ProjectError(
-                f"No such module \"{specifier}\", imported from \"{referrer}\". Built-in modules of that kind: {known}."
+                f'No such module "{specifier}", imported from "{referrer}". Built-in modules of that kind: {known}.'
             )
         else:
             found = self._package(specifier, referrer)
@@ -106,7 +110,9 @@ class Modules:
         for rule in self._rules:
             if rule.matches(name):
                 return rule.kind, f"file:///{name}"
-        raise ProjectError(f'"{name}" cannot be imported: no rule says what kind of module it is. Add one to "rules".')
+        raise ProjectError(
+            f'"{name}" cannot be imported: no rule says what kind of module it is. Add one to "rules".'
+        )
 
     def source(self, name: str) -> bytes:
         """
@@ -201,7 +207,12 @@ class Modules:
             best = ""
             for key in exports:
                 head, star, tail = key.partition("*")
-                if star and wanted.startswith(head) and wanted.endswith(tail) and len(head) > len(best.partition("*")[0]):
+                if (
+                    star
+                    and wanted.startswith(head)
+                    and wanted.endswith(tail)
+                    and len(head) > len(best.partition("*")[0])
+                ):
                     best = key
             if not best:
                 return None

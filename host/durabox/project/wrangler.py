@@ -111,7 +111,9 @@ def read(file: Path) -> Project:
     bindings = _bindings(reader, config)
     for binding in bindings:
         if classes is not None and binding.class_name not in classes:
-            logger.warning("%s: no migration creates the class %s of binding %s", file, binding.class_name, binding.name)
+            logger.warning(
+                "%s: no migration creates the class %s of binding %s", file, binding.class_name, binding.name
+            )
     limits = reader.take(config, "limits", dict, {})
     cpu_ms = reader.take(limits, "cpu_ms", int, None, "limits.")
     if cpu_ms is not None and not 1 <= cpu_ms <= 300_000:
@@ -137,7 +139,11 @@ def _rules(reader: _Reader, config: dict[str, Any]) -> list[Rule]:
     rules = []
     for entry in reader.tables(config, "rules"):
         try:
-            rules.append(rule_of(reader.take(entry, "type", str, "", "rules."), reader.strings(entry, "globs", "rules.")))
+            rules.append(
+                rule_of(
+                    reader.take(entry, "type", str, "", "rules."), reader.strings(entry, "globs", "rules.")
+                )
+            )
         except ProjectError as error:
             raise reader.error(f"rules: {error}") from None
     return rules

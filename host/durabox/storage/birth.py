@@ -1,114 +1,131 @@
-"""How a new object's database comes into being: prepared in memory, put in place as a whole.
+"""How an object's database file comes into being, and how another takes its place.
 
-Making a database file step by step costs an fsync for each step (WAL mode, table, first row). So the first
-transaction runs in memory, on a copy of a prepared database; its commit writes the finished file beside its place,
-syncs it and renames it. A crash leaves either no object or a whole one, plus at worst a temporary file that the
-next start removes. Births that happen at the same time share the sync of their folder.
+A new object's first commit is its costliest, so it does not go through SQLite's own way of making a database
+in WAL mode, which waits for the disk a dozen times. The first transaction runs in a newborn database without
+a file, and its commit writes the finished file:
+
+1. the newborn's image, already marked as a WAL database, to a new file in the folder for births; sync it;
+2. rename it to its final name; sync the folder it is in now.
+
+Until the rename is on disk there is no file, after it a complete one: a crash leaves nothing to repair, and
+what it leaves in the folder for births is removed at the next start.
+
+``deleteAll`` is a second birth, in place of the old file. There the old WAL must be gone before the new file
+takes the name, or the next open would apply it to the wrong file; so the old file is first made complete
+without it.
 """
 
 from __future__ import annotations
 
-import os
+import itertools
 import threading
 from pathlib import Path
 from typing import Final
 
 import apsw
 
-from durabox.storage.statements import CREATE_KV
+from durabox.storage.durability import Durability
+from durabox.storage.files import Files
 
-#: Suffix of files that are being written.
-TEMPORARY: Final = ".born"
-#: Bytes 18 and 19 of a database file: 1 is a rollback journal, 2 is WAL.
-_WRITE_VERSION: Final = 18
-
-
-def _prepare() -> bytes:
-    connection = apsw.Connection(":memory:")
-    connection.execute("PRAGMA page_size = 4096")
-    connection.execute(CREATE_KV)
-    content = connection.serialize("main")
-    connection.close()
-    return content
+#: A newborn of at most this many pages of 4 KiB is written in one piece.
+_IMAGE_PAGES: Final = 256
+#: Offsets 18 and 19 of the header: the versions needed to write and to read; 2 is WAL.
+_JOURNAL_VERSIONS: Final = slice(18, 20)
+_WAL_VERSIONS: Final = b"\x02\x02"
 
 
-_TEMPLATE: Final = _prepare()
-
-
-def unborn() -> apsw.Connection:
-    """A database in memory with the tables of a new object."""
-    connection = apsw.Connection(":memory:", statementcachesize=16)
-    connection.deserialize("main", _TEMPLATE)
-    return connection
-
-
-class FolderSync:
+class Birthplace:
     """
-    Syncs one folder; callers that come while a sync runs share the next one.
+    Puts files of one namespace in place. Its folder is made when the first object is born.
 
     Args:
-        folder: The folder.
+        path: The namespace's folder; its parent exists.
+        births: Folder on the same file system for files that are not finished.
+        durability: What commits guarantee.
+        files: The file system.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._changed = threading.Condition()
-        self._started = 0
-        self._finished = 0
-        self._running = False
+    def __init__(self, path: Path, births: Path, durability: Durability, files: Files) -> None:
+        self.name = path.name
+        self.path = str(path)
+        self.durability = durability
+        self.files = files
+        self._parent = str(path.parent)
+        self._unfinished = str(births / path.name)
+        self._numbers = itertools.count()
+        self._making = threading.Lock()
+        self._made = False
 
-    def wait(self) -> None:
-        """Return when everything that happened in the folder before the call is durable."""
-        with self._changed:
-            needed = self._started + 1
-            while self._finished < needed and self._running:
-                self._changed.wait()
-            if self._finished >= needed:
-                return
-            self._running = True
-            self._started += 1
-            number = self._started
+    def replace(self, path: str, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
+        """
+        See `homes.Home.replace`.
+
+        Args:
+            path: The object's file.
+            old: The connection to it, ``None`` if it does not exist.
+            new: The committed newborn, ``None`` to remove the file. Both connections are used up.
+        """
+        finished: str | None = None
+        files = self.files
         try:
-            handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            if old is not None:
+                old.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                old.close(True)
+            if new is None:
+                files.remove(path)
+            else:
+                self._make_folder()
+                finished = f"{self._unfinished}.{next(self._numbers)}"
+                self._write(new, finished)
+            if old is not None:
+                self.remove_wal(path)
+            if finished is not None:
+                files.rename(finished, path)
+                finished = None
+            if self.durability is Durability.FULL:
+                files.sync_folder(self.path)
         finally:
-            with self._changed:
-                self._running = False
-                self._changed.notify_all()
-        with self._changed:
-            self._finished = max(self._finished, number)
-            self._changed.notify_all()
+            if finished is not None:
+                files.remove(finished)
+            for connection in (old, new):
+                if connection is not None:
+                    connection.close(True)
 
+    def _make_folder(self) -> None:
+        if self._made:
+            return
+        with self._making:
+            if self.files.make_folder(self.path) and self.durability is Durability.FULL:
+                self.files.sync_folder(self._parent)
+            self._made = True
 
-def bear(connection: apsw.Connection, path: Path, folder: FolderSync | None) -> None:
-    """
-    Put a database from memory in its place on disk.
+    def remove_wal(self, path: str) -> None:
+        """No WAL may be found beside a file that it does not belong to, not even after a power loss."""
+        removed = [self.files.remove(path + suffix) for suffix in ("-wal", "-shm")]
+        if any(removed) and self.durability is not Durability.OFF:
+            self.files.sync_folder(self.path)
 
-    Args:
-        connection: From `unborn`, with nothing uncommitted.
-        path: Where it belongs; nothing is there.
-        folder: Syncs ``path``'s folder; ``None`` when commits need not be durable.
-    Raises:
-        OSError: It could not be written; then nothing is in its place.
-    """
-    content = bytearray(connection.serialize("main"))
-    content[_WRITE_VERSION : _WRITE_VERSION + 2] = b"\2\2"
-    temporary = path.with_suffix(TEMPORARY)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
-        if folder is not None:
-            os.fsync(handle)
-    except OSError:
-        os.close(handle)
-        temporary.unlink(missing_ok=True)
-        raise
-    os.close(handle)
-    os.rename(temporary, path)
-    if folder is not None:
-        folder.wait()
+    def _write(self, newborn: apsw.Connection, path: str) -> None:
+        """The newborn as a complete file that has no final name yet."""
+        sync = self.durability is not Durability.OFF
+        if newborn.pragma("page_count") <= _IMAGE_PAGES:
+            image = bytearray(newborn.serialize("main"))
+            image[_JOURNAL_VERSIONS] = _WAL_VERSIONS
+            self.files.write(path, image, sync=sync)
+        else:
+            self._copy(newborn, path)
+            if sync:
+                self.files.sync_file(path)
+
+    def _copy(self, newborn: apsw.Connection, path: str) -> None:
+        """Page by page, so that a large newborn is never in memory whole."""
+        target = apsw.Connection(path, vfs=self.files.vfs)
+        try:
+            for setting in ("locking_mode = EXCLUSIVE", "synchronous = OFF", "journal_mode = OFF"):
+                target.execute(f"PRAGMA {setting}").fetchall()
+            with target.backup("main", newborn, "main") as backup:
+                while not backup.done:
+                    backup.step(_IMAGE_PAGES)
+            target.execute("PRAGMA journal_mode = WAL").fetchall()
+        finally:
+            target.close(True)

@@ -1,208 +1,158 @@
-"""The state directory: one owner, one file per object, a bounded number of open files."""
+"""The state directory: who owns it, where each object's database is, and how many are open.
+
+::
+
+    STATE/<unique key>/<64 hex digits>.sqlite    an object's database (and its -wal)
+    STATE/.durabox/lock                          held by the process that owns the directory
+    STATE/.durabox/births/                       files that are not finished
+
+The first line is workerd's layout. Files that are not ours are left alone.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import re
-from collections import OrderedDict
+import resource
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-import apsw
+from durabox.errors import InvalidObjectIdError, StorageError
+from durabox.storage.birth import Birthplace
+from durabox.storage.connection import spare_memory
+from durabox.storage.database import ObjectDatabase
+from durabox.storage.durability import Durability
+from durabox.storage.failures import storage_error
+from durabox.storage.files import Files
+from durabox.storage.homes import FileHome, MemoryHome
+from durabox.storage.lock import OwnerLock
+from durabox.storage.open_files import OpenFiles
 
-from durabox.errors import StateLockedError, StorageError
-from durabox.storage.birth import TEMPORARY, FolderSync, bear
-from durabox.storage.database import Durability, ObjectDatabase, configure
-
-#: Held by the process that owns the directory; its content is that process's id.
-LOCK_FILE: Final = "durabox.lock"
-#: Open connections; the least recently opened idle ones are closed beyond.
-MAX_OPEN: Final = 512
-
-_UNIQUE_KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\- ]{0,200}")
-_OBJECT_ID: Final = re.compile(r"[0-9a-f]{64}")
-
-
-class _Owner:
-    """An exclusive lock on a directory, held until `release` or the end of the process."""
-
-    def __init__(self, directory: Path) -> None:
-        path = directory / LOCK_FILE
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(self._handle, 32).decode("ascii", "replace").strip()
-            os.close(self._handle)
-            raise StateLockedError(
-                f"the state directory {directory} is in use by another process{f' (pid {owner})' if owner else ''}: "
-                "stop it, or choose another directory with --state"
-            ) from None
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        os.close(self._handle)
-
-
-class _Folder:
-    """The folder of one namespace."""
-
-    def __init__(self, path: Path, durability: Durability) -> None:
-        self.path = path
-        new = not path.exists()
-        path.mkdir(parents=True, exist_ok=True)
-        if durability is Durability.FULL and new:
-            FolderSync(path.parent).wait()
-        for entry in os.scandir(path):
-            if entry.name.endswith(TEMPORARY):
-                os.unlink(entry.path)
-        self.sync = FolderSync(path) if durability is Durability.FULL else None
-
-
-class _FilePlace:
-    """An object's file."""
-
-    __slots__ = ("_directory", "_exists", "_folder", "_path")
-
-    def __init__(self, directory: StateDirectory, folder: _Folder, object_id: str) -> None:
-        self._directory = directory
-        self._folder = folder
-        self._path = folder.path / f"{object_id}.sqlite"
-        self._exists: bool | None = None
-
-    def exists(self) -> bool:
-        exists = self._exists
-        if exists is None:
-            exists = self._exists = self._path.exists()
-        return exists
-
-    def open(self) -> apsw.Connection:
-        connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=16)
-        try:
-            configure(connection, self._directory.durability)
-        except apsw.Error:
-            connection.close()
-            raise
-        return connection
-
-    def bear(self, connection: apsw.Connection) -> None:
-        bear(connection, self._path, self._folder.sync)
-        self._exists = True
-
-    def opened(self, database: ObjectDatabase) -> None:
-        self._directory.opened(database)
-
-    def closing(self, database: ObjectDatabase, connection: apsw.Connection | None) -> None:
-        if connection is not None:
-            self._directory.closed(database)
-
-
-class _MemoryPlace:
-    """An object's database while the directory lives."""
-
-    __slots__ = ("_content",)
-
-    def __init__(self) -> None:
-        self._content: bytes | None = None
-
-    def exists(self) -> bool:
-        return self._content is not None
-
-    def open(self) -> apsw.Connection:
-        assert self._content is not None
-        connection = apsw.Connection(":memory:", statementcachesize=16)
-        connection.deserialize("main", self._content)
-        return connection
-
-    def bear(self, connection: apsw.Connection) -> None:
-        self._content = connection.serialize("main")
-
-    def opened(self, database: ObjectDatabase) -> None:
-        pass
-
-    def closing(self, database: ObjectDatabase, connection: apsw.Connection | None) -> None:
-        if connection is not None:
-            self._content = connection.serialize("main")
+_OWN: Final = ".durabox"
+_OBJECT_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+#: A part of a path: no separator or control character, not hidden (which also rules out ``.`` and ``..``).
+_UNIQUE_KEY: Final = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
+_NAME_BYTES: Final = 255
+#: An open database takes two file handles; at least half of the process's are for others.
+_HANDLES_EACH: Final = 4
 
 
 class StateDirectory:
     """
-    Where the objects of one host keep their databases: ``<directory>/<unique key>/<64-hex id>.sqlite``.
+    Where a host keeps its objects' databases.
+
+    All methods, and those of the databases other than `ObjectDatabase.commit`, are for one thread.
 
     Args:
-        path: The directory; made if it is not there. ``None`` keeps everything in memory.
-        durability: What a commit guarantees when it returns.
-        max_open: Connections that stay open at most, not counting those in the middle of a transaction.
+        path: The directory; made if absent. ``None`` keeps everything in memory until `close`.
+        durability: What commits guarantee.
+        max_open: How many files are open at once, not counting those with uncommitted writes; a process
+            that may have few file handles opens fewer.
+        files: The file system.
     Raises:
-        StateLockedError: Another process owns it.
-        StorageError: It cannot be made or written.
+        StateLockedError: Another process owns the directory.
+        StorageError: The directory cannot be made or used.
     """
 
     def __init__(
-        self, path: Path | None, *, durability: Durability = Durability.FULL, max_open: int = MAX_OPEN
+        self,
+        path: Path | None,
+        *,
+        durability: Durability = Durability.FULL,
+        max_open: int = 512,
+        files: Files | None = None,
     ) -> None:
-        self.durability = durability
+        spare_memory()
         self._path = path
-        self._max_open = max_open
-        self._open: OrderedDict[ObjectDatabase, None] = OrderedDict()
-        self._folders: dict[str, _Folder] = {}
-        self._memory: dict[tuple[str, str], _MemoryPlace] = {}
-        self._owner: _Owner | None = None
+        self._durability = durability
+        self._files = files or Files()
+        self._open_files = OpenFiles(min(max_open, _most_open()))
+        self._birthplaces: dict[str, Birthplace] = {}
+        self._memory: dict[tuple[str, str], MemoryHome] = {}
+        self._live: dict[tuple[str, str], ObjectDatabase] = {}
+        self._closed = False
+        self._lock: OwnerLock | None = None
         if path is not None:
             try:
-                path.mkdir(parents=True, exist_ok=True)
-                self._owner = _Owner(path)
+                self._lock = self._take(path)
             except OSError as error:
-                raise StorageError(
-                    "open", f"the state directory {path} cannot be used: {error.strerror}: choose another with --state"
-                ) from None
+                raise storage_error("open", error, str(path)) from error
 
     def database(self, unique_key: str, object_id: str) -> ObjectDatabase:
         """
-        The database of an object; nothing is opened or written yet. One per object may be in use at a time.
+        An object's database. Touches no file yet.
+
+        At most one is in use for each object: an earlier one that was not closed is closed now, after the
+        commit that it may be busy with.
 
         Args:
-            unique_key: The namespace's key.
-            object_id: 64 lowercase hex digits.
+            unique_key: The namespace's.
+            object_id: 64 lowercase hexadecimal digits.
         Raises:
-            StorageError: A key or id that cannot be a file name, or a folder that cannot be made.
+            InvalidObjectIdError: The id is malformed.
+            StorageError: The unique key cannot name a folder, or the directory was closed.
         """
-        if not _UNIQUE_KEY.fullmatch(unique_key) or not _OBJECT_ID.fullmatch(object_id):
-            raise StorageError("open", f"{unique_key!r}, {object_id!r} cannot name a database")
-        label = f"{unique_key}/{object_id}"
-        if self._path is None:
-            place = self._memory.setdefault((unique_key, object_id), _MemoryPlace())
-            return ObjectDatabase(place, label)
-        folder = self._folders.get(unique_key)
-        if folder is None:
-            try:
-                folder = self._folders[unique_key] = _Folder(self._path / unique_key, self.durability)
-            except OSError as error:
-                raise StorageError("open", f"{unique_key}: {error.strerror}") from None
-        return ObjectDatabase(_FilePlace(self, folder, object_id), label)
-
-    def opened(self, database: ObjectDatabase) -> None:
-        """A database opened its file: others make room."""
-        self._open[database] = None
-        if len(self._open) > self._max_open:
-            for other in list(self._open):
-                if other is not database and not other.dirty:
-                    other.close()
-                    if len(self._open) <= self._max_open:
-                        break
-
-    def closed(self, database: ObjectDatabase) -> None:
-        """A database closed its file."""
-        self._open.pop(database, None)
+        if self._closed:
+            raise StorageError("open", "The state directory is closed.")
+        if not _OBJECT_ID.fullmatch(object_id):
+            raise InvalidObjectIdError(f"{object_id!r} is no object id: it must be 64 hexadecimal digits.")
+        if not _UNIQUE_KEY.fullmatch(unique_key) or len(unique_key.encode("utf-8", "replace")) > _NAME_BYTES:
+            raise StorageError("open", f"The unique key {unique_key!r} cannot name a folder of objects.")
+        key = (unique_key, object_id)
+        earlier = self._live.get(key)
+        if earlier is not None:
+            earlier.close()
+        database = self._live[key] = ObjectDatabase(
+            self._home(unique_key, object_id), self._open_files, partial(self._live.pop, key)
+        )
+        return database
 
     def close(self) -> None:
-        """Close all files and give the directory up. Uncommitted transactions are undone."""
-        for database in list(self._open):
-            with contextlib.suppress(apsw.Error):
-                database.close()
-        if self._owner is not None:
-            self._owner.release()
-            self._owner = None
+        """Roll back what is uncommitted, close every file and let others have the directory."""
+        self._closed = True
+        for database in list(self._live.values()):
+            database.close()
+        for home in self._memory.values():
+            home.close()
+        self._memory.clear()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _home(self, unique_key: str, object_id: str) -> FileHome | MemoryHome:
+        if self._path is None:
+            key = (unique_key, object_id)
+            home = self._memory.get(key)
+            if home is None:
+                home = self._memory[key] = MemoryHome(f"{unique_key}/{object_id}")
+            return home
+        birthplace = self._birthplaces.get(unique_key)
+        if birthplace is None:
+            birthplace = self._birthplaces[unique_key] = Birthplace(
+                self._path / unique_key, self._path / _OWN / "births", self._durability, self._files
+            )
+        return FileHome(birthplace, object_id)
+
+    def _take(self, path: Path) -> OwnerLock:
+        """Own the directory and remove what a killed owner left unfinished."""
+        own = path / _OWN
+        births = own / "births"
+        missing = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
+        births.mkdir(parents=True, exist_ok=True)
+        if self._durability is Durability.FULL:
+            for folder in missing:
+                self._files.sync_folder(str(folder.parent))
+        lock = OwnerLock(own / "lock", path)
+        try:
+            for unfinished in births.iterdir():
+                unfinished.unlink()
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+
+def _most_open() -> int:
+    """How many files the process's limit on file handles leaves room for."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if limit == resource.RLIM_INFINITY else max(limit // _HANDLES_EACH, 1)

@@ -1,52 +1,52 @@
-"""The SQL of an object's database: workerd's tables (reference §11), and what key-value operations run.
+"""The SQL of the key-value store.
 
-Keys travel as bytes: UTF-8 in which lone surrogates keep their three-byte form. SQLite stores them as TEXT
-without looking at them, so a blob that is cast to TEXT is exactly the key that workerd writes, and keys sort by
-their bytes.
+Keys are TEXT in the file, as workerd writes them, and bytes here: a key may hold a lone surrogate in its
+three-byte form, which no Python string carries. ``CAST`` turns bytes to TEXT and back without touching them.
+Text is compared byte by byte (collation BINARY), which is the order of the store.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-CREATE_KV: Final = "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
+HAS_KV: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_KV'"
+CREATE_KV: Final = "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
+HAS_METADATA: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_METADATA'"
+CREATE_METADATA: Final = "CREATE TABLE _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)"
+#: Key 1 is the time of the alarm, which outlives the data.
+GET_ALARM: Final = "SELECT value FROM _cf_METADATA WHERE key = 1"
+PUT_ALARM: Final = "INSERT INTO _cf_METADATA VALUES (1, ?)"
+HAS_ANYTHING: Final = "SELECT 1 FROM sqlite_schema LIMIT 1"
 
-GET: Final = "SELECT value FROM _cf_KV WHERE key = CAST(?1 AS TEXT)"
-PUT: Final = "INSERT INTO _cf_KV VALUES (CAST(?1 AS TEXT), ?2) ON CONFLICT DO UPDATE SET value = excluded.value"
-DELETE: Final = "DELETE FROM _cf_KV WHERE key = CAST(?1 AS TEXT)"
-DELETE_ALL: Final = "DELETE FROM _cf_KV"
-
-TABLES_OF_USERS: Final = (
-    "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' "
-    "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type DESC, name"
+GET: Final = "SELECT value FROM _cf_KV WHERE key = CAST(? AS TEXT)"
+EXISTS: Final = "SELECT 1 FROM _cf_KV WHERE key = CAST(? AS TEXT)"
+PUT: Final = (
+    "INSERT INTO _cf_KV VALUES (CAST(? AS TEXT), ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 )
+DELETE: Final = "DELETE FROM _cf_KV WHERE key = CAST(? AS TEXT)"
 
 
-def listing(start: bytes | None, end: bytes | None, reverse: bool, limit: int) -> tuple[str, list[object]]:
-    """
-    The statement for a range of keys; few enough forms for every one to stay prepared.
-
-    Args:
-        start: First key, inclusive.
-        end: First key beyond the range.
-        reverse: Whether the last keys come first.
-        limit: At most this many; negative for all.
-    Returns:
-        SQL and its bindings.
-    """
-    conditions: list[str] = []
-    bindings: list[object] = []
-    for key, operator in ((start, ">="), (end, "<")):
-        if key is not None:
-            conditions.append(f"key {operator} CAST(? AS TEXT)")
-            bindings.append(key)
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    bindings.append(limit)
+def _list(lower: bool, upper: bool, reverse: bool) -> str:
+    bounds = [
+        text
+        for wanted, text in ((lower, "key >= CAST(? AS TEXT)"), (upper, "key < CAST(? AS TEXT)"))
+        if wanted
+    ]
+    where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     order = " DESC" if reverse else ""
-    return f"SELECT CAST(key AS BLOB), value FROM _cf_KV{where} ORDER BY key{order} LIMIT ?", bindings
+    return f"SELECT CAST(key AS BLOB), value FROM _cf_KV{where} ORDER BY key{order} LIMIT ?"
 
 
-def after_prefix(prefix: bytes) -> bytes | None:
-    """The first key that sorts after every key with the prefix; ``None`` when there is none."""
-    stem = prefix.rstrip(b"\xff")
-    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
+#: By (lower bound?, upper bound?, reverse?).
+LIST: Final = {
+    (lower, upper, reverse): _list(lower, upper, reverse)
+    for lower in (False, True)
+    for upper in (False, True)
+    for reverse in (False, True)
+}
+
+
+def end_of_prefix(prefix: bytes) -> bytes | None:
+    """The least key that is greater than every key with the prefix; ``None`` if there is none."""
+    trimmed = prefix.rstrip(b"\xff")
+    return trimmed[:-1] + bytes([trimmed[-1] + 1]) if trimmed else None

@@ -1,0 +1,77 @@
+/**
+ * Entry of the bundle: hands `native` to the parts and gives the host's events to them.
+ *
+ * The bundle's completion value is this module's default export. What it returns are the hooks that the C side
+ * calls; nothing of it can be reached through globals.
+ */
+
+import { type Native, native, setNative } from "./native";
+import { reportRejection } from "./objects/background";
+import { evaluate } from "./objects/evaluate";
+import { call, construct, fetchInstance, hasInstance } from "./objects/instance";
+import { load } from "./objects/load";
+import { started } from "./objects/sections";
+import { fetchWorker } from "./objects/worker";
+import { EVENT } from "./protocol";
+import * as web from "./web";
+
+// Arguments come from the host, which is trusted: their types are those of the event's row in the table.
+type EventHandler = (args: any, body: ArrayBuffer | undefined) => void;
+
+interface Hooks {
+  dispatch(kind: number, args: unknown[], body: ArrayBuffer | undefined): void;
+  makeError: typeof web.makeError;
+  unhandledRejection(reason: unknown): void;
+}
+
+/** Event handlers by number. */
+const handlers: EventHandler[] = [];
+
+handlers[EVENT.start] = () => {
+  native.seed();
+  web.leaveGlobalScope();
+};
+handlers[EVENT.load] = ([specifier, environment, format], body) => void load(specifier, environment, format, body);
+handlers[EVENT.construct] = ([className, hex, name]) => {
+  construct(className, hex, name);
+};
+handlers[EVENT.fetch] = ([number, method, url, headers, kind, handle], body) => {
+  const request = web.makeRequest(number, method, url, headers, kind, handle, body);
+  if (hasInstance()) fetchInstance(number, request);
+  else fetchWorker(number, request);
+};
+handlers[EVENT.call] = ([number, method], body) => void call(number, method, body as ArrayBuffer);
+handlers[EVENT.timer] = ([timer]) => {
+  web.timerDue(timer);
+};
+handlers[EVENT.complete] = ([operation, status, value], body) => {
+  web.completeAsync(operation, status, value, body);
+};
+handlers[EVENT.section_start] = ([section]) => {
+  started(section);
+};
+handlers[EVENT.stream_pull] = ([stream]) => {
+  web.pullStream(stream);
+};
+handlers[EVENT.stream_cancel] = ([stream, reason]) => {
+  web.cancelStream(stream, reason);
+};
+handlers[EVENT.fetch_abort] = ([number]) => {
+  web.abortRequest(number);
+};
+handlers[EVENT.eval] = ([name, values, isModule, specifier], body) =>
+  void evaluate(name, values, isModule, specifier, body);
+
+export default function boot(api: Native): Hooks {
+  setNative(api);
+  web.install();
+  return {
+    dispatch(kind, args, body) {
+      const handler = handlers[kind];
+      if (handler === undefined) throw new TypeError(`event ${kind} does not exist`);
+      handler(args, body);
+    },
+    makeError: web.makeError,
+    unhandledRejection: reportRejection,
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * `native`: what the C half of the guest gives to the bundle. The contract is docs/internals.md.
+ *
+ * The object itself arrives when the bundle is booted; modules import the binding and read it at the time of use.
+ */
+
+export type Bytes = ArrayBuffer | ArrayBufferView;
+
+export interface Native {
+  /**
+   * Call the host. Arguments in an array travel as msgpack, a string as raw UTF-8 (WTF-8: a lone surrogate keeps three bytes).
+   *
+   * @throws Whatever error the host answers with.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: the reply's type is that of the op's row in the table
+  op(number: number, args?: readonly unknown[] | string, body?: string | Bytes): any;
+  /** The same with a V8-serialized value as body. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  opValue(number: number, args: readonly unknown[] | string | undefined, value: unknown): any;
+
+  /** To the storage and RPC format; throws `DataCloneError` when the value cannot be cloned. */
+  serialize(value: unknown): ArrayBuffer;
+  deserialize(bytes: Bytes): unknown;
+  structuredClone(value: unknown, transfer?: ArrayBuffer[]): unknown;
+  msgpack(value: unknown): ArrayBuffer;
+
+  /** Lone surrogates keep their three bytes. */
+  utf8Encode(text: string): ArrayBuffer;
+  /** Lone surrogates become U+FFFD. */
+  utf8EncodeReplacing(text: string): Uint8Array<ArrayBuffer>;
+  /** @throws TypeError for malformed bytes when `fatal`. */
+  utf8Decode(bytes: Bytes, fatal: boolean, ignoreBOM: boolean): string;
+  /** btoa; null when a character is beyond U+00FF. */
+  base64Encode(latin1: string): string | null;
+  /** atob; null when the text is no base64. */
+  base64Decode(text: string): string | null;
+
+  /** The parts of a URL (see web/url.ts), null when it is invalid. */
+  urlParse(url: string, base: string | undefined): readonly string[] | null;
+  /** The parts after a setter; null when the whole was set to something invalid. */
+  urlSet(href: string, part: number, value: string): readonly string[] | null;
+
+  /** Milliseconds since the epoch, with a fraction. */
+  now(): number;
+  /** Fill with random bytes; throws at global scope. */
+  random(view: ArrayBufferView): void;
+  /** Seed Math.random and let randomness work from now on. */
+  seed(): void;
+
+  /** The async context: carried through every `await` and `then`, undefined at the start of a turn. */
+  getContext(): unknown;
+  setContext(value: unknown): void;
+
+  importModule(specifier: string): Promise<Record<string, unknown>>;
+  /** Make a module that is imported by that name. */
+  defineModule(name: string, exports: Record<string, unknown>): void;
+  evalScript(source: string, name: string): unknown;
+  evalModule(source: string, name: string): Promise<Record<string, unknown>>;
+
+  /** 0 pending, 1 fulfilled, 2 rejected. */
+  promiseState(promise: Promise<unknown>): 0 | 1 | 2;
+  promiseResult(promise: Promise<unknown>): unknown;
+}
+
+export let native: Native;
+
+/** Called once, before anything else of the bundle. */
+export function setNative(given: Native): void {
+  native = given;
+}

@@ -1,0 +1,20 @@
+/**
+ * `waitUntil`: work that goes on after the answer.
+ *
+ * Its timers, subrequests and stream reads keep the object in memory by themselves, since the host counts them; all
+ * that is left to do here is to report a failure that nobody else would see.
+ */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { describeError } from "../web";
+
+/** Report a reason that nobody handled. */
+export function reportRejection(reason: unknown): void {
+  native.op(OP.unhandled_rejection, [describeError(reason)]);
+}
+
+/** Report the promise's rejection, if it comes to that. */
+export function watch(promise: unknown): void {
+  Promise.resolve(promise).then(undefined, reportRejection);
+}

@@ -1,0 +1,33 @@
+/** `ExecutionContext`: the `ctx` of a Worker's handlers. */
+
+import { exposeInterface } from "../web";
+import { illegalConstructor, wrongParameter } from "../web/interface";
+import { watch } from "./background";
+
+const OWNER = "ExecutionContext";
+const MAKER = Symbol("execution");
+
+export class ExecutionContext {
+  readonly props: Record<string, unknown> = {};
+  readonly exports: Record<string, unknown>;
+
+  constructor(maker: symbol, exports: Record<string, unknown>) {
+    if (maker !== MAKER) throw illegalConstructor();
+    this.exports = exports;
+  }
+
+  waitUntil(promise: unknown): void {
+    if (arguments.length === 0) throw wrongParameter("waitUntil", OWNER, 1, "Promise");
+    watch(promise);
+  }
+
+  /** There is no origin behind the Worker that a failed request could be passed to. */
+  passThroughOnException(): void {}
+}
+
+exposeInterface(OWNER, ExecutionContext);
+
+/** The context of one event. */
+export function makeExecutionContext(exports: Record<string, unknown>): ExecutionContext {
+  return new ExecutionContext(MAKER, exports);
+}

@@ -1,0 +1,140 @@
+/**
+ * The key-value operations that `ctx.storage` and a transaction share.
+ *
+ * Each runs at once, in the host, and returns its result or throws; the classes on top wrap it in the promise that
+ * the API asks for. Keys travel as UTF-8 (a lone surrogate keeps its three-byte form) and order by those bytes;
+ * values travel in V8's serialization format and are copied at the time of the call.
+ */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { optionsOf } from "./arguments";
+
+const GET = OP.kv_get;
+const PUT = OP.kv_put;
+const DELETE = OP.kv_delete;
+
+const PUT_FORMS =
+  "put() may only be called with a single key-value pair and optional options as put(key, value, options) " +
+  "or with multiple key-value pairs and optional options as put(entries, options)";
+
+/** Accepted and without effect: an operation never waits, so there is nothing to let in and nothing to cache. */
+interface ReadOptions {
+  allowConcurrency: unknown;
+  noCache: unknown;
+}
+
+interface WriteOptions extends ReadOptions {
+  allowUnconfirmed: unknown;
+}
+
+interface ListOptions extends ReadOptions {
+  start: unknown;
+  startAfter: unknown;
+  end: unknown;
+  prefix: unknown;
+  reverse: unknown;
+  limit: unknown;
+}
+
+/** Errors that the storage marked as worth another try; a transaction that fails with one runs again. */
+const transient = new WeakSet<object>();
+
+/** Whether a value is an error of the storage that may not come back when the work is done again. */
+export function isTransient(error: unknown): boolean {
+  return typeof error === "object" && error !== null && transient.has(error);
+}
+
+/** The rejection of a storage method. */
+export function rejected(error: unknown): Promise<never> {
+  if (typeof error === "object" && error !== null && (error as { retryable?: unknown }).retryable === true)
+    transient.add(error);
+  return Promise.reject(error);
+}
+
+function encodeKeys(keys: readonly unknown[]): ArrayBuffer[] {
+  const encoded: ArrayBuffer[] = [];
+  for (let i = 0; i < keys.length; i++) encoded.push(native.utf8Encode(`${keys[i] as string}`));
+  return encoded;
+}
+
+/** A Map from the host's flat list of keys and values. */
+function toMap(flat: readonly ArrayBuffer[]): Map<string, unknown> {
+  const map = new Map<string, unknown>();
+  for (let i = 0; i < flat.length; i += 2)
+    map.set(native.utf8Decode(flat[i] as ArrayBuffer, false, true), native.deserialize(flat[i + 1] as ArrayBuffer));
+  return map;
+}
+
+/** `get(key)` and `get(keys)`. */
+export function get(owner: string, key: unknown, options: unknown): unknown {
+  if (options !== undefined) optionsOf<ReadOptions>(options, "get", owner, 2, "GetOptions");
+  if (typeof key === "string") return native.op(GET, key);
+  if (!Array.isArray(key)) return native.op(GET, `${key as string}`);
+  return key.length === 0 ? new Map() : toMap(native.op(OP.kv_get_many, [encodeKeys(key)]));
+}
+
+/** `put(key, value)` and `put(entries)`. */
+export function put(owner: string, key: unknown, value: unknown, options: unknown): void {
+  if ((typeof key === "object" && key !== null && !Array.isArray(key)) || typeof key === "function") {
+    putEntries(owner, key as Record<string, unknown>, value);
+    return;
+  }
+  const unconfirmed =
+    options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 3, "PutOptions"));
+  const text = typeof key === "string" ? key : `${key as string}`;
+  if (value === undefined) throw new TypeError("put() called with undefined value.");
+  if (unconfirmed) native.op(OP.kv_put_many, [[native.utf8Encode(text), native.serialize(value)], true]);
+  else native.opValue(PUT, text, value);
+}
+
+function putEntries(owner: string, entries: Record<string, unknown>, options: unknown): void {
+  if (options !== undefined && options !== null && typeof options !== "object" && typeof options !== "function")
+    throw new TypeError(PUT_FORMS);
+  const unconfirmed = isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 2, "PutOptions"));
+  const flat: ArrayBuffer[] = [];
+  for (const key of Object.keys(entries)) {
+    const value = entries[key];
+    if (value !== undefined) flat.push(native.utf8Encode(key), native.serialize(value));
+  }
+  if (flat.length > 0) native.op(OP.kv_put_many, [flat, unconfirmed]);
+}
+
+/** `delete(key)` → whether it existed, `delete(keys)` → how many did. */
+export function remove(owner: string, key: unknown, options: unknown): boolean | number {
+  const unconfirmed =
+    options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "delete", owner, 2, "PutOptions"));
+  if (Array.isArray(key)) return key.length === 0 ? 0 : native.op(OP.kv_delete_many, [encodeKeys(key), unconfirmed]);
+  const text = `${key as string}`;
+  if (unconfirmed) return native.op(OP.kv_delete_many, [[native.utf8Encode(text)], true]) > 0;
+  return native.op(DELETE, text);
+}
+
+/** `list(options)`. */
+export function list(owner: string, options: unknown): Map<string, unknown> {
+  const given = optionsOf<ListOptions>(options, "list", owner, 1, "ListOptions");
+  const { end, limit, prefix, reverse, start, startAfter } = given;
+  const first = startAfter === undefined ? bound(start) : bound(`${startAfter as string}\0`);
+  const count = limit === undefined ? -1 : toLimit(limit);
+  if (start !== undefined && startAfter !== undefined)
+    throw new TypeError("list() cannot be called with both start and startAfter values.");
+  return toMap(native.op(OP.kv_list, [first, bound(end), bound(prefix), Boolean(reverse), count]));
+}
+
+function bound(value: unknown): ArrayBuffer | null {
+  return value === undefined ? null : native.utf8Encode(`${value as string}`);
+}
+
+/** A limit as Web IDL's `long`: fractions are cut, NaN and infinities are 0, what does not fit is refused. */
+function toLimit(value: unknown): number {
+  const number = +(value as number);
+  const limit = Number.isFinite(number) ? Math.trunc(number) : 0;
+  if (limit < -2147483648 || limit > 2147483647)
+    throw new TypeError("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
+  if (limit <= 0) throw new TypeError("List limit must be positive.");
+  return limit;
+}
+
+function isUnconfirmed(options: Partial<WriteOptions>): boolean {
+  return Boolean(options.allowUnconfirmed);
+}

@@ -1,0 +1,87 @@
+/** `DurableObjectNamespace`: what `env.NAME` is for a class of objects. The host does the arithmetic on ids. */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { exposeInterface } from "../web";
+import { illegalConstructor, wrongParameter } from "../web/interface";
+import { optionsOf } from "./arguments";
+import { type DurableObjectId, isId, makeId } from "./ids";
+import { type DurableObject, makeStub } from "./stub";
+
+const OWNER = "DurableObjectNamespace";
+const MAKER = Symbol("namespace");
+
+interface GetOptions {
+  locationHint: unknown;
+  routingMode: unknown;
+}
+
+function refuseJurisdiction(jurisdiction: unknown): void {
+  if (jurisdiction !== undefined && jurisdiction !== null)
+    throw new Error("Jurisdiction restrictions are not implemented in durabox.");
+}
+
+/** Options are checked and otherwise ignored: there is only one place where an object can be. */
+function checkGetOptions(options: unknown, method: string): void {
+  if (options === undefined) return;
+  const { locationHint, routingMode } = optionsOf<GetOptions>(options, method, OWNER, 2, "GetDurableObjectOptions");
+  if (locationHint !== undefined) `${locationHint as string}`;
+  if (routingMode !== undefined && `${routingMode as string}` !== "primary-only")
+    throw new RangeError(`unknown routingMode: ${routingMode as string}`);
+}
+
+export class DurableObjectNamespace {
+  readonly #index: number;
+
+  constructor(maker: symbol, index: number) {
+    if (maker !== MAKER) throw illegalConstructor();
+    this.#index = index;
+  }
+
+  newUniqueId(options?: unknown): DurableObjectId {
+    const { jurisdiction } = optionsOf<{ jurisdiction: unknown }>(
+      options,
+      "newUniqueId",
+      OWNER,
+      1,
+      "NewUniqueIdOptions",
+    );
+    refuseJurisdiction(jurisdiction);
+    return makeId(native.op(OP.id_new, [this.#index]), undefined);
+  }
+
+  idFromName(name: string): DurableObjectId {
+    if (arguments.length === 0) throw wrongParameter("idFromName", OWNER, 1, "string");
+    const text = `${name}`;
+    return makeId(native.op(OP.id_from_name, [this.#index, text.toWellFormed()]), text);
+  }
+
+  idFromString(hex: string): DurableObjectId {
+    if (arguments.length === 0) throw wrongParameter("idFromString", OWNER, 1, "string");
+    return makeId(native.op(OP.id_from_string, [this.#index, `${hex}`.toWellFormed()]), undefined);
+  }
+
+  get(id: DurableObjectId, options?: unknown): DurableObject {
+    if (!isId(id)) throw wrongParameter("get", OWNER, 1, "DurableObjectId");
+    checkGetOptions(options, "get");
+    return makeStub(this.#index, id);
+  }
+
+  getByName(name: string, options?: unknown): DurableObject {
+    if (arguments.length === 0) throw wrongParameter("getByName", OWNER, 1, "string");
+    checkGetOptions(options, "getByName");
+    return makeStub(this.#index, this.idFromName(name));
+  }
+
+  jurisdiction(jurisdiction?: unknown): DurableObjectNamespace {
+    refuseJurisdiction(jurisdiction);
+    return new DurableObjectNamespace(MAKER, this.#index);
+  }
+}
+
+exposeInterface(OWNER, DurableObjectNamespace);
+
+/** The namespace with that number in the host's table. */
+export function makeNamespace(index: number): DurableObjectNamespace {
+  return new DurableObjectNamespace(MAKER, index);
+}

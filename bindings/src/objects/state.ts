@@ -1,0 +1,50 @@
+/** `DurableObjectState`: the `ctx` of an object. */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { exposeInterface } from "../web";
+import { illegalConstructor, wrongParameter } from "../web/interface";
+import { watch } from "./background";
+import type { DurableObjectId } from "./ids";
+import { blockConcurrencyWhile } from "./sections";
+import { type DurableObjectStorage, makeStorage } from "./storage";
+
+const OWNER = "DurableObjectState";
+const MAKER = Symbol("state");
+
+export class DurableObjectState {
+  readonly id: DurableObjectId;
+  readonly storage: DurableObjectStorage;
+  readonly props: Record<string, unknown> = {};
+  readonly exports: Record<string, unknown>;
+
+  constructor(maker: symbol, id: DurableObjectId, exports: Record<string, unknown>) {
+    if (maker !== MAKER) throw illegalConstructor();
+    this.id = id;
+    this.storage = makeStorage();
+    this.exports = exports;
+  }
+
+  waitUntil(promise: unknown): void {
+    if (arguments.length === 0) throw wrongParameter("waitUntil", OWNER, 1, "Promise");
+    watch(promise);
+  }
+
+  blockConcurrencyWhile<T>(callback: () => T | PromiseLike<T>): Promise<T> {
+    if (typeof callback !== "function")
+      return Promise.reject(wrongParameter("blockConcurrencyWhile", OWNER, 1, "function"));
+    return blockConcurrencyWhile(callback);
+  }
+
+  /** Ends the isolate: nothing after the call runs. */
+  abort(reason?: unknown): void {
+    native.op(OP.abort, [reason === undefined ? "" : `${reason as string}`.toWellFormed()]);
+  }
+}
+
+exposeInterface(OWNER, DurableObjectState);
+
+/** The state that the object's constructor is given. */
+export function makeState(id: DurableObjectId, exports: Record<string, unknown>): DurableObjectState {
+  return new DurableObjectState(MAKER, id, exports);
+}

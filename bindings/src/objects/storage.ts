@@ -1,0 +1,91 @@
+/**
+ * `DurableObjectStorage`: what `ctx.storage` is.
+ *
+ * An operation is over when its method returns; the promise only carries the result. There is one object in an
+ * isolate, so the class holds nothing.
+ */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { currentSection, exposeInterface, startAsync } from "../web";
+import { illegalConstructor, wrongParameter } from "../web/interface";
+import { optionsOf } from "./arguments";
+import * as kv from "./kv";
+import { type DurableObjectTransaction, inTransaction, runTransaction, runTransactionSync } from "./transaction";
+
+const OWNER = "DurableObjectStorage";
+const MAKER = Symbol("storage");
+
+export class DurableObjectStorage {
+  constructor(maker: symbol) {
+    if (maker !== MAKER) throw illegalConstructor();
+  }
+
+  get(key: unknown, options?: unknown): Promise<unknown> {
+    try {
+      return Promise.resolve(kv.get(OWNER, key, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  list(options?: unknown): Promise<Map<string, unknown>> {
+    try {
+      return Promise.resolve(kv.list(OWNER, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  put(key: unknown, value?: unknown, options?: unknown): Promise<void> {
+    try {
+      return Promise.resolve(kv.put(OWNER, key, value, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  delete(key: unknown, options?: unknown): Promise<boolean | number> {
+    try {
+      return Promise.resolve(kv.remove(OWNER, key, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  deleteAll(options?: unknown): Promise<void> {
+    try {
+      optionsOf(options, "deleteAll", OWNER, 1, "PutOptions");
+      if (inTransaction()) throw new Error("Cannot call deleteAll() within a transaction");
+      return Promise.resolve(native.op(OP.kv_delete_all, []));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  transaction<T>(closure: (transaction: DurableObjectTransaction) => T | PromiseLike<T>): Promise<T> {
+    if (typeof closure !== "function") return Promise.reject(wrongParameter("transaction", OWNER, 1, "function"));
+    return runTransaction(closure);
+  }
+
+  transactionSync<T>(closure: () => T): T {
+    if (typeof closure !== "function") throw wrongParameter("transactionSync", OWNER, 1, "function");
+    return runTransactionSync(closure);
+  }
+
+  sync(): Promise<void> {
+    return startAsync(
+      (operation) => {
+        native.op(OP.sync, [operation, currentSection()]);
+      },
+      () => undefined,
+    );
+  }
+}
+
+exposeInterface(OWNER, DurableObjectStorage);
+
+/** The storage of the isolate's object. */
+export function makeStorage(): DurableObjectStorage {
+  return new DurableObjectStorage(MAKER);
+}

@@ -1,0 +1,13 @@
+/** What the web platform offers to the rest of the bundle. */
+
+export { DOMException } from "./dom_exception";
+export { describeError, makeError } from "./errors";
+export { Event, EventTarget } from "./events";
+export { cancelStream, pullStream } from "./guest_streams";
+export { install } from "./install";
+export { exposeInterface } from "./interface";
+export { completeAsync, startAsync } from "./operations";
+export { abortRequest, forgetRequest, makeRequest, Request, readRequest } from "./request";
+export { makeResponse, Response, readResponse } from "./response";
+export { checkIoAllowed, currentSection, leaveGlobalScope, withSection } from "./scope";
+export { timerDue } from "./timers";

@@ -1,0 +1,145 @@
+/** Puts the web platform into the global scope. */
+
+import { native } from "../native";
+import { AbortController, AbortSignal } from "./abort";
+import { Blob, File } from "./blob";
+import { console } from "./console";
+import { Crypto, crypto } from "./crypto";
+import { DOMException } from "./dom_exception";
+import { TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from "./encoding";
+import { CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
+import { FormData } from "./form_data";
+import { Headers } from "./headers";
+import { exposeInterface, type Interface, isObject, wrongField, wrongParameter } from "./interface";
+import { Request } from "./request";
+import { Response } from "./response";
+import { checkIoAllowed } from "./scope";
+import { streamClasses } from "./streams";
+import { clearTimer, startTimer, timerGlobals } from "./timers";
+import { reportUncaught } from "./uncaught";
+import { URL, URLSearchParams } from "./url";
+
+const OWNER = "ServiceWorkerGlobalScope";
+
+class Performance {
+  get timeOrigin(): number {
+    return 0;
+  }
+  now(): number {
+    return native.now();
+  }
+}
+
+class Navigator {
+  get userAgent(): string {
+    return "Cloudflare-Workers";
+  }
+}
+
+class Scheduler {
+  async wait(delay: number, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const timer = startTimer(resolve, Number(delay), false);
+      signal?.addEventListener("abort", () => {
+        clearTimer(timer);
+        reject(signal.reason as Error);
+      });
+    });
+  }
+}
+
+const classes: Readonly<Record<string, Interface>> = {
+  AbortController,
+  AbortSignal,
+  Blob,
+  Crypto,
+  CustomEvent,
+  DOMException,
+  ErrorEvent,
+  Event,
+  EventTarget,
+  File,
+  FormData,
+  Headers,
+  MessageEvent,
+  Navigator,
+  Performance,
+  Request,
+  Response,
+  Scheduler,
+  TextDecoder,
+  TextDecoderStream,
+  TextEncoder,
+  TextEncoderStream,
+  URL,
+  URLSearchParams,
+};
+
+const functions = {
+  ...timerGlobals,
+  atob(text: unknown): string {
+    const decoded = native.base64Decode(`${text as string}`);
+    if (decoded === null)
+      throw new DOMException(
+        "atob() called with invalid base64-encoded data. (Only whitespace, '+', '/', alphanumeric ASCII, and up to " +
+          "two terminal '=' signs when the input data length is divisible by 4 are allowed.)",
+        "InvalidCharacterError",
+      );
+    return decoded;
+  },
+  btoa(text: unknown): string {
+    const encoded = native.base64Encode(`${text as string}`);
+    if (encoded === null)
+      throw new DOMException(
+        "btoa() can only operate on characters in the Latin1 (ISO/IEC 8859-1) range.",
+        "InvalidCharacterError",
+      );
+    return encoded;
+  },
+  async fetch(): Promise<Response> {
+    checkIoAllowed();
+    throw new Error("fetch() to the network is not available in this version of durabox; stubs of objects can fetch().");
+  },
+  queueMicrotask(callback: unknown): void {
+    if (typeof callback !== "function") throw wrongParameter("queueMicrotask", OWNER, 1, "function");
+    void resolved.then(() => {
+      try {
+        Reflect.apply(callback, undefined, []);
+      } catch (error) {
+        reportUncaught(error);
+      }
+    });
+  },
+  reportError(error: unknown): void {
+    reportUncaught(error);
+  },
+  structuredClone(value: unknown, options?: { transfer?: ArrayBuffer[] }): unknown {
+    if (arguments.length === 0) throw wrongParameter("structuredClone", OWNER, 1, "any");
+    if (options?.transfer === undefined) return native.structuredClone(value);
+    if (!isObject(options.transfer)) throw wrongField("transfer", "StructuredCloneOptions", "Array");
+    return native.structuredClone(value, [...options.transfer]);
+  },
+};
+
+const resolved = Promise.resolve();
+
+function define(name: string, value: unknown, enumerable: boolean): void {
+  Object.defineProperty(globalThis, name, { value, writable: true, enumerable, configurable: true });
+}
+
+/** Called once, before any user code. */
+export function install(): void {
+  for (const [name, constructor] of Object.entries({ ...classes, ...(streamClasses as unknown as Record<string, Interface>) })) {
+    exposeInterface(name, constructor);
+    define(name, constructor, false);
+  }
+  for (const [name, value] of Object.entries(functions)) define(name, value, true);
+  define("console", console, false);
+  define("crypto", crypto, true);
+  define("navigator", new Navigator(), true);
+  define("performance", new Performance(), true);
+  define("scheduler", new Scheduler(), true);
+  define("self", globalThis, true);
+}

@@ -1,0 +1,80 @@
+/** Iteration of classes that are lists of pairs: `Headers` and `FormData`. */
+
+import type { Interface } from "./interface";
+
+export type PairIterator<T> = IterableIterator<T>;
+
+const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object;
+
+/** A prototype of iterators whose `toString` tag is its name. */
+function makePrototype<T>(name: string, advance: (state: State<T>) => IteratorResult<T>): object {
+  return Object.create(IteratorPrototype, {
+    next: {
+      value: function next(this: object): IteratorResult<T> {
+        const state = states.get(this) as State<T> | undefined;
+        if (state === undefined) throw new TypeError("Illegal invocation");
+        return advance(state);
+      },
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    },
+    [Symbol.toStringTag]: { value: name, configurable: true },
+  });
+}
+
+interface State<T> {
+  readonly items: readonly T[];
+  next: number;
+}
+
+const states = new WeakMap<object, State<unknown>>();
+
+function makeIteratorClass<T>(name: string): (items: readonly T[]) => PairIterator<T> {
+  const prototype = makePrototype<T>(name, (state) =>
+    state.next < state.items.length
+      ? { value: state.items[state.next++] as T, done: false }
+      : { value: undefined, done: true },
+  );
+  return (items) => {
+    const iterator = Object.create(prototype) as PairIterator<T>;
+    states.set(iterator, { items, next: 0 });
+    return iterator;
+  };
+}
+
+/**
+ * Give a class `entries`, `keys`, `values` and itself as an iterable.
+ *
+ * @param pairsOf The pairs of an instance at the time of the call.
+ */
+export function exposeIterators<T>(
+  constructor: Interface,
+  pairsOf: (instance: object) => readonly (readonly [string, T])[],
+): void {
+  const makeEntries = makeIteratorClass<[string, T]>("EntryIterator");
+  const makeKeys = makeIteratorClass<string>("KeyIterator");
+  const makeValues = makeIteratorClass<T>("ValueIterator");
+  const methods = {
+    entries(this: object) {
+      return makeEntries(pairsOf(this).map(([name, value]) => [name, value]));
+    },
+    keys(this: object) {
+      return makeKeys(pairsOf(this).map(([name]) => name));
+    },
+    values(this: object) {
+      return makeValues(pairsOf(this).map(([, value]) => value));
+    },
+  };
+  for (const [name, method] of Object.entries(methods)) define(constructor, name, method);
+  define(constructor, Symbol.iterator, methods.entries);
+}
+
+function define(constructor: Interface, name: PropertyKey, method: unknown): void {
+  Object.defineProperty(constructor.prototype, name, {
+    value: method,
+    writable: true,
+    enumerable: typeof name === "string",
+    configurable: true,
+  });
+}

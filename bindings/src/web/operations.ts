@@ -1,0 +1,81 @@
+/**
+ * Async ops: work that an op starts and a `complete` event ends.
+ *
+ * Their ids are chosen here and never used twice.
+ */
+
+import { type AbortSignal, whenAborted } from "./abort";
+import { type DescribedError, makeError } from "./errors";
+import { checkIoAllowed } from "./scope";
+
+/** From the host's answer to what the promise resolves with. */
+// The type of the value is that of the op's row in the table.
+// biome-ignore lint/suspicious/noExplicitAny: as said
+interface Reader<T, V = any> {
+  (value: V, body: ArrayBuffer | undefined): T;
+  /** Gives back what a result of which nobody wants to know any more holds of the host's. */
+  discard?(value: V): void;
+}
+
+interface Pending {
+  readonly read: Reader<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+  /** Set when the caller gave up: it hears of no result. */
+  abandoned: boolean;
+  /** Stops listening to the caller's signal. */
+  release: (() => void) | undefined;
+}
+
+const pending = new Map<number, Pending>();
+let last = 0;
+
+/**
+ * Start async work.
+ *
+ * @param start Calls the op with the id it is given.
+ * @param read Makes the result of the host's answer.
+ * @param signal Rejects the promise when it aborts; the work itself goes on, its result is discarded.
+ */
+export function startAsync<T>(start: (id: number) => void, read: Reader<T>, signal?: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    checkIoAllowed();
+    signal?.throwIfAborted();
+    const id = ++last;
+    start(id);
+    const entry: Pending = {
+      read,
+      resolve: resolve as (value: unknown) => void,
+      reject,
+      abandoned: false,
+      release: undefined,
+    };
+    pending.set(id, entry);
+    if (signal !== undefined)
+      entry.release = whenAborted(signal, () => {
+        entry.abandoned = true;
+        reject(signal.reason);
+      });
+  });
+}
+
+/** Event `complete`. */
+export function completeAsync(id: number, status: number, value: unknown, body: ArrayBuffer | undefined): void {
+  const entry = pending.get(id);
+  if (entry === undefined) return;
+  pending.delete(id);
+  entry.release?.();
+  if (status !== 0) {
+    entry.reject(makeError(...(value as DescribedError)));
+    return;
+  }
+  if (entry.abandoned) {
+    entry.read.discard?.(value);
+    return;
+  }
+  try {
+    entry.resolve(entry.read(value, body));
+  } catch (error) {
+    entry.reject(error);
+  }
+}

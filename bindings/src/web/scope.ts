@@ -1,0 +1,53 @@
+/**
+ * Where code runs: at global scope or in an event, and in which critical section.
+ *
+ * Modules are evaluated before there is an event. What they may not do then (I/O, timers, randomness) would
+ * otherwise be baked into the image that every object starts from.
+ */
+
+import { native } from "../native";
+
+/** The async context while a critical section runs. */
+interface Context {
+  readonly section: number;
+}
+
+let atGlobalScope = true;
+
+/** Event `start`: from now on user code runs in events. */
+export function leaveGlobalScope(): void {
+  atGlobalScope = false;
+}
+
+/** @throws Error in the platform's words, at global scope. */
+export function checkIoAllowed(): void {
+  if (atGlobalScope)
+    throw new Error(
+      "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), setting a " +
+        "timeout, and generating random values are not allowed within global scope. To fix this error, perform this " +
+        "operation within a handler. https://developers.cloudflare.com/workers/runtime-apis/handlers/",
+    );
+}
+
+/** Number of the critical section that the running code belongs to, 0 for none. */
+export function currentSection(): number {
+  const context = native.getContext() as Context | undefined;
+  return context === undefined ? 0 : context.section;
+}
+
+/** A context like the given one, in the section with that number. */
+export function withSection(context: unknown, section: number): unknown {
+  return { ...(context as Context | undefined), section };
+}
+
+/** Call a function in a context; whatever comes of it is in that context too. */
+export function runInContext<T>(context: unknown, call: () => T): T {
+  const outside = native.getContext();
+  if (outside === context) return call();
+  native.setContext(context);
+  try {
+    return call();
+  } finally {
+    native.setContext(outside);
+  }
+}

@@ -1,0 +1,5 @@
+"""``python -m durabox``."""
+
+from durabox.cli import main
+
+main()

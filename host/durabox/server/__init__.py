@@ -1,0 +1,1 @@
+"""The HTTP edge: aiohttp in front of a `Host`."""

@@ -1,0 +1,82 @@
+"""SQLite's and the file system's failures as `StorageError`, worded as on the platform: JavaScript sees them.
+
+The platform shows SQLite's message followed by the name of its primary result code. Where the file itself is
+at fault the message names it, relative to the state directory: the guest must not learn host paths.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+import apsw
+
+from durabox.errors import StorageError
+
+#: After these the same operation may succeed later: another user of the file leaves, space is made.
+_PASSING: Final = frozenset(
+    {
+        apsw.SQLITE_BUSY,
+        apsw.SQLITE_LOCKED,
+        apsw.SQLITE_FULL,
+        apsw.SQLITE_NOMEM,
+        apsw.SQLITE_INTERRUPT,
+        apsw.SQLITE_CANTOPEN,
+    }
+)
+#: The file's fault, not the statement's.
+_FILE_AT_FAULT: Final = frozenset(
+    {
+        apsw.SQLITE_CORRUPT,
+        apsw.SQLITE_NOTADB,
+        apsw.SQLITE_CANTOPEN,
+        apsw.SQLITE_READONLY,
+        apsw.SQLITE_PERM,
+        apsw.SQLITE_BUSY,
+    }
+)
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_ACCESS: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EISDIR,
+    }
+)
+
+NO_LONGER_ACCESSIBLE: Final = "Durable Object storage is no longer accessible."
+
+
+def storage_error(operation: str, cause: apsw.Error | OSError, file: str) -> StorageError:
+    """
+    The error for a failed operation.
+
+    Args:
+        operation: What was being done.
+        cause: What SQLite or the operating system said.
+        file: The database file, relative to the state directory.
+    """
+    if isinstance(cause, OSError):
+        code, text = _of_system(cause)
+    else:
+        code = getattr(cause, "extendedresult", apsw.SQLITE_ERROR)
+        text = str(cause)
+    primary = code & 0xFF
+    message = f"{text}: {apsw.mapping_result_codes.get(primary, 'SQLITE_ERROR')}"
+    if primary in _FILE_AT_FAULT:
+        message = f"{file}: {message}"
+    return StorageError(operation, message, code, primary in _PASSING)
+
+
+def _of_system(cause: OSError) -> tuple[int, str]:
+    """The SQLite code and message for the same failure, so that it reads alike wherever it happens."""
+    if cause.errno in _NO_SPACE:
+        return apsw.SQLITE_FULL, "database or disk is full"
+    if cause.errno in _NO_ACCESS:
+        return apsw.SQLITE_CANTOPEN, "unable to open database file"
+    return apsw.SQLITE_IOERR, "disk I/O error"

@@ -1,0 +1,89 @@
+"""The few things done to files outside SQLite, in one place where tests put their faults.
+
+Paths are strings here: making a `Path` costs as much as the system call, and births are many.
+"""
+
+# ruff: noqa: PTH
+
+from __future__ import annotations
+
+import os
+
+
+class Files:
+    """
+    The real file system.
+
+    A stand-in overrides these methods and names the SQLite VFS through which databases are opened.
+    """
+
+    #: Name of the SQLite VFS for database files, ``None`` for SQLite's own.
+    vfs: str | None = None
+
+    def exists(self, path: str) -> bool:
+        """
+        Whether there is such a file.
+
+        Raises:
+            OSError: It cannot be told.
+        """
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def write(self, path: str, data: bytes | bytearray, *, sync: bool) -> None:
+        """
+        Make a new file.
+
+        Args:
+            path: It must not exist.
+            data: All of its content.
+            sync: Whether the content must be on disk when this returns.
+        """
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            if sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def sync_file(self, path: str) -> None:
+        """Wait until the file's content is on disk."""
+        _sync(path)
+
+    def sync_folder(self, path: str) -> None:
+        """Wait until the names in the folder are on disk."""
+        _sync(path)
+
+    def rename(self, source: str, target: str) -> None:
+        """Give the file its other name, atomically, in place of a file that has it."""
+        os.rename(source, target)
+
+    def remove(self, path: str) -> bool:
+        """Remove a file; whether there was one."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def make_folder(self, path: str) -> bool:
+        """Make a folder whose parent exists; whether it is new."""
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            return False
+        return True
+
+
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

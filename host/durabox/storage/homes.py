@@ -1,0 +1,124 @@
+"""Where an object's database is while the object does not use it: in a file, or in memory."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import apsw
+
+from durabox.storage.birth import Birthplace
+from durabox.storage.connection import open_file
+
+
+class Home(Protocol):
+    """One object's database at rest."""
+
+    #: Names the database in messages.
+    label: str
+
+    def exists(self) -> bool:
+        """
+        Whether there is one.
+
+        Raises:
+            OSError: It cannot be told.
+        """
+        ...
+
+    def open(self) -> apsw.Connection:
+        """
+        A connection to the existing database.
+
+        Raises:
+            apsw.Error: SQLite cannot open it.
+        """
+        ...
+
+    def leave(self, connection: apsw.Connection) -> None:
+        """Take back a connection that `open` gave; nothing is uncommitted in it."""
+        ...
+
+    def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
+        """
+        Put another database in place of the existing one, atomically. Blocking; durable when it returns.
+
+        Args:
+            old: The connection to the existing database, ``None`` if there is none.
+            new: The committed newborn, ``None`` to remove the database. Both connections are used up.
+        Raises:
+            apsw.Error: SQLite failed.
+            OSError: The file system failed. The old database or the new one is in place.
+        """
+        ...
+
+
+class MemoryHome:
+    """
+    A database that lives as long as the host.
+
+    Args:
+        label: Names it in messages.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self._connection: apsw.Connection | None = None
+
+    def exists(self) -> bool:
+        """See `Home`."""
+        return self._connection is not None
+
+    def open(self) -> apsw.Connection:
+        """See `Home`."""
+        assert self._connection is not None
+        return self._connection
+
+    def leave(self, connection: apsw.Connection) -> None:
+        """See `Home`; it is kept."""
+
+    def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
+        """See `Home`."""
+        self._connection = new
+        if old is not None:
+            old.close(True)
+
+    def close(self) -> None:
+        """Drop the database."""
+        self.replace(self._connection, None)
+
+
+class FileHome:
+    """
+    A database in a file of its own.
+
+    Args:
+        birthplace: Of the object's namespace.
+        object_id: The object; names the file.
+    """
+
+    def __init__(self, birthplace: Birthplace, object_id: str) -> None:
+        self.label = f"{birthplace.name}/{object_id}.sqlite"
+        self._birthplace = birthplace
+        self._path = f"{birthplace.path}/{object_id}.sqlite"
+
+    def exists(self) -> bool:
+        """See `Home`."""
+        files = self._birthplace.files
+        if files.exists(self._path):
+            return True
+        # What is left of a file that somebody removed must not become part of the one that is born here.
+        if files.exists(self._path + "-wal"):
+            self._birthplace.remove_wal(self._path)
+        return False
+
+    def open(self) -> apsw.Connection:
+        """See `Home`."""
+        return open_file(self._path, self._birthplace.durability, self._birthplace.files.vfs)
+
+    def leave(self, connection: apsw.Connection) -> None:
+        """See `Home`; it is closed."""
+        connection.close(True)
+
+    def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
+        """See `Home`."""
+        self._birthplace.replace(self._path, old, new)

@@ -1,0 +1,239 @@
+/* abi.c: what the wasm module exports, and the life of the guest.
+ *
+ * Contract (docs/internals.md, "Guest ABI"): the host fills the scratch buffer and enters; one entry at a time, never
+ * from within an op. durabox_boot is called once, at build time, on an initialised instance; its outcome is part of
+ * the base image. durabox_event runs one event and every job that follows from it.
+ *
+ * Results of durabox_boot and durabox_event: 0 done; 1 the dispatcher threw, the text lies at durabox_scratch(0) and has
+ * durabox_error_len() bytes; 2 the engine ran out of memory where no JavaScript could catch it: the state is
+ * no longer to be trusted.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest.h"
+#include "msgpack.h"
+#include "protocol.h"
+#include "values.h"
+
+enum {
+    DONE = 0,
+    THREW = 1,
+    OUT_OF_MEMORY = 2,
+};
+
+/* Scratch up to this many bytes is kept between events. */
+enum { SCRATCH_KEPT = 64 * 1024 };
+
+/* Parts of the wasm stack that JavaScript may not use: C functions below the last check need room to finish. */
+enum { STACK_RESERVE = 96 * 1024, STACK_LEAST = 64 * 1024 };
+
+/* Garbage that may pile up before the first collection of an isolate. A collection writes to every object and thus
+ * unshares the pages that isolates share with their image; most objects are freed by reference counts anyway. */
+enum { FIRST_COLLECTION_BYTES = 2 * 1024 * 1024 };
+
+static JSRuntime *runtime;
+static JSContext *context;
+static JSValue hooks = JS_UNDEFINED;
+static uint8_t *scratch;
+static size_t scratch_cap;
+static size_t error_len;
+
+JSValueConst durabox_hooks(void) { return hooks; }
+
+JSValue durabox_call_hook(JSContext *ctx, const char *name, int argc, JSValueConst *argv)
+{
+    JSValue function, result;
+
+    if (JS_IsUndefined(hooks))
+        return JS_ThrowInternalError(ctx, "hooks.%s is not there yet", name);
+    function = JS_GetPropertyStr(ctx, hooks, name);
+    if (JS_IsException(function))
+        return function;
+    result = JS_Call(ctx, function, hooks, argc, argv);
+    JS_FreeValue(ctx, function);
+    return result;
+}
+
+JSValue durabox_make_error(JSContext *ctx, const char *name, const char *message)
+{
+    JSValue argv[2] = { JS_NewString(ctx, name), JS_NewString(ctx, message) };
+    JSValue error = JS_EXCEPTION;
+
+    if (!JS_IsException(argv[0]) && !JS_IsException(argv[1]))
+        error = durabox_call_hook(ctx, "makeError", 2, (JSValueConst *)argv);
+    JS_FreeValue(ctx, argv[0]);
+    JS_FreeValue(ctx, argv[1]);
+    return error;
+}
+
+DURABOX_EXPORT("durabox_version") int32_t durabox_version(void) { return DURABOX_PROTOCOL_VERSION; }
+
+/* At least `n` bytes for what the host brings; its contents are lost when it grows. Never NULL. */
+DURABOX_EXPORT("durabox_scratch") uint8_t *durabox_scratch(uint32_t n)
+{
+    static const char message[] = "no memory left for an incoming message";
+
+    if (n > scratch_cap || !scratch) {
+        free(scratch);
+        scratch_cap = n < 4096 ? 4096 : n;
+        scratch = malloc(scratch_cap);
+        if (!scratch)
+            host_abort(message, sizeof(message) - 1);
+    }
+    return scratch;
+}
+
+DURABOX_EXPORT("durabox_error_len") uint32_t durabox_error_len(void) { return error_len; }
+
+/* Puts "name: message" and the stack of the pending exception into scratch. */
+static int32_t leave_exception(JSContext *ctx)
+{
+    JSValue error = JS_GetException(ctx), stack = JS_UNDEFINED;
+    const char *text = NULL, *trace = NULL;
+    size_t text_len = 0, trace_len = 0;
+    int32_t result = OUT_OF_MEMORY;
+
+    /* The engine throws null when it cannot even make the error object. */
+    if (JS_IsNull(error) || JS_IsUninitialized(error))
+        goto done;
+    text = JS_ToCStringLen(ctx, &text_len, error);
+    if (!text || !strcmp(text, "InternalError: out of memory"))
+        goto done;
+    if (JS_IsError(error)) {
+        stack = JS_GetPropertyStr(ctx, error, "stack");
+        if (JS_IsString(stack))
+            trace = JS_ToCStringLen(ctx, &trace_len, stack);
+    }
+    error_len = text_len + (trace ? 1 + trace_len : 0);
+    durabox_scratch(error_len);
+    memcpy(scratch, text, text_len);
+    if (trace) {
+        scratch[text_len] = '\n';
+        memcpy(scratch + text_len + 1, trace, trace_len);
+    }
+    result = THREW;
+done:
+    JS_FreeCString(ctx, text);
+    JS_FreeCString(ctx, trace);
+    JS_FreeValue(ctx, stack);
+    JS_FreeValue(ctx, error);
+    return result;
+}
+
+/* The bundle's completion value called with `native`: the hooks. */
+static JSValue evaluate_bundle(JSContext *ctx, JSValueConst native, const char *source, size_t len)
+{
+    JSValue make_hooks, made;
+
+    durabox_permit_eval();
+    make_hooks = JS_Eval(ctx, source, len, "durabox:bindings", JS_EVAL_TYPE_GLOBAL);
+    if (JS_IsException(make_hooks))
+        return make_hooks;
+    made = JS_Call(ctx, make_hooks, JS_UNDEFINED, 1, &native);
+    JS_FreeValue(ctx, make_hooks);
+    return made;
+}
+
+static int register_all(JSContext *ctx, JSValueConst native)
+{
+    if (durabox_register_ops(ctx, native) || durabox_register_promises(ctx, native) ||
+        durabox_register_modules(ctx, native) || durabox_register_random(ctx, native) ||
+        msgpack_register(ctx, native))
+        return -1;
+    durabox_register_values(ctx, native);
+    durabox_register_text(ctx, native);
+    durabox_register_url(ctx, native);
+    return JS_HasException(ctx) ? -1 : 0;
+}
+
+DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
+{
+    static const char no_memory[] = "no memory for the engine";
+    JSValue native;
+    char *source;
+
+    runtime = JS_NewRuntime();
+    context = runtime ? JS_NewContext(runtime) : NULL;
+    source = malloc(len + 1);
+    if (!context || !source)
+        host_abort(no_memory, sizeof(no_memory) - 1);
+    memcpy(source, scratch, len);
+    source[len] = 0;
+    JS_SetCanBlock(runtime, false); /* Atomics.wait throws: nobody could wake it */
+    durabox_close_eval(context);
+    native = JS_NewObject(context);
+    if (!register_all(context, native))
+        hooks = evaluate_bundle(context, native, source, len);
+    else
+        hooks = JS_EXCEPTION;
+    free(source);
+    JS_FreeValue(context, native);
+    if (JS_IsException(hooks)) {
+        hooks = JS_UNDEFINED;
+        return leave_exception(context);
+    }
+    if (durabox_turn_run(context))
+        return leave_exception(context);
+    JS_RunGC(runtime);
+    free(scratch);
+    scratch = NULL;
+    scratch_cap = 0;
+    return DONE;
+}
+
+/* Called before the first event of an instance. 0 memory_bytes: only the memory's own maximum limits. */
+DURABOX_EXPORT("durabox_limits") void durabox_limits(uint32_t memory_bytes, uint32_t stack_bytes)
+{
+    if (stack_bytes > DURABOX_STACK_BYTES - STACK_RESERVE)
+        stack_bytes = DURABOX_STACK_BYTES - STACK_RESERVE;
+    if (stack_bytes < STACK_LEAST)
+        stack_bytes = STACK_LEAST;
+    JS_SetMemoryLimit(runtime, memory_bytes);
+    JS_SetMaxStackSize(runtime, stack_bytes);
+    JS_SetGCThreshold(runtime, durabox_heap_bytes(runtime) + FIRST_COLLECTION_BYTES);
+}
+
+/* [kind, args, body] from scratch; hooks.dispatch called with them. */
+static JSValue dispatch(JSContext *ctx, int32_t kind, uint32_t args_len, uint32_t body_len)
+{
+    JSValue argv[3] = { JS_NewInt32(ctx, kind), JS_UNDEFINED, JS_UNDEFINED };
+    JSValue result = JS_EXCEPTION;
+
+    argv[1] = msgpack_decode(ctx, scratch, args_len);
+    if (JS_IsException(argv[1]))
+        return JS_EXCEPTION;
+    if (body_len) {
+        argv[2] = JS_NewArrayBufferCopy(ctx, scratch + args_len, body_len);
+        if (JS_IsException(argv[2]))
+            goto done;
+    }
+    if (scratch_cap > SCRATCH_KEPT) {
+        free(scratch);
+        scratch = NULL;
+        scratch_cap = 0;
+    }
+    result = durabox_call_hook(ctx, "dispatch", 3, (JSValueConst *)argv);
+done:
+    JS_FreeValue(ctx, argv[1]);
+    JS_FreeValue(ctx, argv[2]);
+    return result;
+}
+
+DURABOX_EXPORT("durabox_event") int32_t durabox_event(int32_t kind, uint32_t args_len, uint32_t body_len)
+{
+    JSValue result;
+
+    error_len = 0;
+    if ((uint64_t)args_len + body_len > scratch_cap) {
+        static const char message[] = "an event is longer than the scratch buffer";
+        host_abort(message, sizeof(message) - 1);
+    }
+    durabox_turn_begin(context);
+    result = dispatch(context, kind, args_len, body_len);
+    if (JS_IsException(result))
+        return leave_exception(context);
+    JS_FreeValue(context, result);
+    return durabox_turn_run(context) ? leave_exception(context) : DONE;
+}

@@ -1,0 +1,91 @@
+/* guest.h: what the guest's C files give each other.
+ *
+ * There is one runtime, one context and one `hooks` object per wasm instance; they live in linear memory and
+ * are therefore part of every memory image. Nothing here is visible to user code.
+ *
+ * Conventions: a function that returns JSValue returns JS_EXCEPTION with the exception pending on failure;
+ * a function that returns int returns 0, or -1 with the exception pending. A pointer travels with its length.
+ * JSValueConst parameters are borrowed, JSValue parameters and results are owned. Nothing unwinds across.
+ */
+#ifndef DURABOX_GUEST_H
+#define DURABOX_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quickjs.h"
+
+#define DURABOX_IMPORT(name) __attribute__((import_module("durabox"), import_name(name)))
+#define DURABOX_EXPORT(name) __attribute__((export_name(name)))
+
+/* ---- imports: the whole outside world ---- */
+
+/* Runs an op; returns the reply's length, or minus the length when it is more than `reply_cap` bytes. */
+DURABOX_IMPORT("op")
+int32_t host_op(int32_t number, const void *args, uint32_t args_len, const void *body, uint32_t body_len,
+                void *reply, uint32_t reply_cap);
+/* Copies the reply that did not fit; returns its length. */
+DURABOX_IMPORT("reply") int32_t host_reply(void *reply, uint32_t reply_cap);
+/* Milliseconds since the epoch, with a fraction. */
+DURABOX_IMPORT("clock") double host_clock(void);
+/* Fills `len` bytes with cryptographically strong random data. */
+DURABOX_IMPORT("random") void host_random(void *ptr, uint32_t len);
+/* Ends the isolate with a message. */
+DURABOX_IMPORT("abort") _Noreturn void host_abort(const char *message, uint32_t len);
+
+/* ---- abi.c ---- */
+
+/* The bindings' hooks object; JS_UNDEFINED until the bundle has been evaluated. Borrowed. */
+JSValueConst durabox_hooks(void);
+/* Calls hooks.<name>(argv...). */
+JSValue durabox_call_hook(JSContext *ctx, const char *name, int argc, JSValueConst *argv);
+/* An error object named `name` (a DOMException where that is one), made by hooks.makeError. */
+JSValue durabox_make_error(JSContext *ctx, const char *name, const char *message);
+
+/* ---- ops.c ---- */
+
+/* Runs an op with raw arguments and body; returns the decoded reply. */
+JSValue durabox_op(JSContext *ctx, int32_t number, const void *args, size_t args_len, const void *body,
+                   size_t body_len);
+/* Borrows the bytes of an ArrayBuffer, typed array or DataView: valid until JavaScript runs again.
+ * -1 with a TypeError when `value` is none of them. */
+int durabox_bytes(JSContext *ctx, JSValueConst value, uint8_t **ptr, size_t *len);
+int durabox_register_ops(JSContext *ctx, JSValueConst native);
+
+/* ---- promises.c ---- */
+
+/* Forgets what earlier turns left (context, rejections). */
+void durabox_turn_begin(JSContext *ctx);
+/* Runs all jobs until the queue is empty, then reports unhandled rejections, which may queue jobs again.
+ * -1 with the exception pending only when the engine ran out of memory. */
+int durabox_turn_run(JSContext *ctx);
+int durabox_register_promises(JSContext *ctx, JSValueConst native);
+
+/* ---- modules.c ---- */
+
+int durabox_register_modules(JSContext *ctx, JSValueConst native);
+
+/* ---- random.c ---- */
+
+int durabox_register_random(JSContext *ctx, JSValueConst native);
+
+/* ---- quickjs_hooks.h, compiled into quickjs.c ---- */
+
+/* The async context that is current. Borrowed. */
+JSValueConst durabox_context(void);
+/* Makes `next` current; the previous one is returned to the caller. */
+JSValue durabox_context_swap(JSValue next);
+/* Lets exactly the next evaluation of source text pass; all others throw EvalError. */
+void durabox_permit_eval(void);
+/* Installs the gate that durabox_permit_eval opens. */
+void durabox_close_eval(JSContext *ctx);
+/* Borrows the bytes that a DataView shows, whatever user code put in its properties' place. `view` must be one. */
+int durabox_data_view(JSContext *ctx, JSValueConst view, uint8_t **ptr, size_t *len);
+/* A string's characters where they lie; see there. */
+int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide);
+JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len);
+/* Bytes that the runtime holds now. */
+size_t durabox_heap_bytes(JSRuntime *rt);
+
+#endif

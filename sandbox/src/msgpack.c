@@ -1,0 +1,530 @@
+/* msgpack.c: msgpack to JavaScript values and back.
+ *
+ *   nil <-> null (undefined also encodes as nil)     bool <-> boolean
+ *   int, float <-> number (an integer past 2^53 loses precision; a bigint encodes as int if 64 bits hold it)
+ *   str <-> string (UTF-8; lone surrogates keep their three-byte form)
+ *   bin <-> ArrayBuffer (views encode as the bytes they show)
+ *   array <-> Array (holes encode as nil)            map <-> object: own enumerable string keys; plain and user classes
+ *
+ * Everything else (functions, symbols, Map, Date, Promise, ...; ext on the way in) throws TypeError. Nesting is
+ * limited to MAX_DEPTH both ways, which also ends cycles. The decoder checks every length against what is left,
+ * and allocates for a container only as its elements really arrive.
+ */
+
+#include "msgpack.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "guest.h"
+
+enum { MAX_DEPTH = 256 };
+
+void msgpack_buffer_init(MsgpackBuffer *buffer, JSContext *ctx)
+{
+    buffer->ctx = ctx;
+    buffer->data = buffer->inside;
+    buffer->len = 0;
+    buffer->cap = sizeof(buffer->inside);
+}
+
+void msgpack_buffer_free(MsgpackBuffer *buffer)
+{
+    if (buffer->data != buffer->inside)
+        js_free(buffer->ctx, buffer->data);
+}
+
+/* Room for `extra` more bytes: the place to write them, or NULL with the exception pending. */
+static uint8_t *reserve(MsgpackBuffer *buffer, size_t extra)
+{
+    uint8_t *grown, *place;
+    size_t cap;
+
+    if (extra > buffer->cap - buffer->len) {
+        if (extra > SIZE_MAX / 2 - buffer->len) {
+            JS_ThrowOutOfMemory(buffer->ctx);
+            return NULL;
+        }
+        cap = buffer->len + extra;
+        if (cap < buffer->cap * 2)
+            cap = buffer->cap * 2;
+        if (buffer->data == buffer->inside) {
+            grown = js_malloc(buffer->ctx, cap);
+            if (grown)
+                memcpy(grown, buffer->inside, buffer->len);
+        } else {
+            grown = js_realloc(buffer->ctx, buffer->data, cap);
+        }
+        if (!grown)
+            return NULL;
+        buffer->data = grown;
+        buffer->cap = cap;
+    }
+    place = buffer->data + buffer->len;
+    buffer->len += extra;
+    return place;
+}
+
+/* A tag byte followed by `value` in `size` big-endian bytes. */
+static int put(MsgpackBuffer *buffer, uint8_t tag, uint64_t value, int size)
+{
+    uint8_t *place = reserve(buffer, 1 + size);
+
+    if (!place)
+        return -1;
+    *place++ = tag;
+    while (size--)
+        *place++ = (uint8_t)(value >> (8 * size));
+    return 0;
+}
+
+static int put_integer(MsgpackBuffer *buffer, int64_t value)
+{
+    if (value >= 0) {
+        if (value < 128)
+            return put(buffer, (uint8_t)value, 0, 0);
+        if (value <= UINT8_MAX)
+            return put(buffer, 0xcc, value, 1);
+        if (value <= UINT16_MAX)
+            return put(buffer, 0xcd, value, 2);
+        if (value <= UINT32_MAX)
+            return put(buffer, 0xce, value, 4);
+        return put(buffer, 0xcf, value, 8);
+    }
+    if (value >= -32)
+        return put(buffer, (uint8_t)value, 0, 0);
+    if (value >= INT8_MIN)
+        return put(buffer, 0xd0, (uint64_t)value, 1);
+    if (value >= INT16_MIN)
+        return put(buffer, 0xd1, (uint64_t)value, 2);
+    if (value >= INT32_MIN)
+        return put(buffer, 0xd2, (uint64_t)value, 4);
+    return put(buffer, 0xd3, (uint64_t)value, 8);
+}
+
+static int put_float(MsgpackBuffer *buffer, double value)
+{
+    uint64_t bits;
+
+    if (value == trunc(value) && fabs(value) <= 9007199254740991.0 && !(value == 0 && signbit(value)))
+        return put_integer(buffer, (int64_t)value);
+    memcpy(&bits, &value, sizeof(bits));
+    return put(buffer, 0xcb, bits, 8);
+}
+
+static int put_bigint(MsgpackBuffer *buffer, JSValueConst value)
+{
+    JSContext *ctx = buffer->ctx;
+    int64_t number;
+    uint64_t magnitude;
+    JSValue again;
+    bool same;
+
+    if (JS_ToBigInt64(ctx, &number, value))
+        return -1;
+    again = JS_NewBigInt64(ctx, number);
+    same = JS_IsStrictEqual(ctx, again, value);
+    JS_FreeValue(ctx, again);
+    if (same)
+        return put_integer(buffer, number);
+    if (JS_ToBigUint64(ctx, &magnitude, value))
+        return -1;
+    again = JS_NewBigUint64(ctx, magnitude);
+    same = JS_IsStrictEqual(ctx, again, value);
+    JS_FreeValue(ctx, again);
+    if (same)
+        return put(buffer, 0xcf, magnitude, 8);
+    JS_ThrowTypeError(ctx, "a bigint of more than 64 bits cannot be passed here");
+    return -1;
+}
+
+static int put_bytes(MsgpackBuffer *buffer, const void *bytes, size_t len)
+{
+    uint8_t *place = reserve(buffer, len);
+
+    if (!place)
+        return -1;
+    if (len)
+        memcpy(place, bytes, len);
+    return 0;
+}
+
+static int put_string_header(MsgpackBuffer *buffer, size_t len)
+{
+    if (len < 32)
+        return put(buffer, 0xa0 | (uint8_t)len, 0, 0);
+    if (len <= UINT8_MAX)
+        return put(buffer, 0xd9, len, 1);
+    if (len <= UINT16_MAX)
+        return put(buffer, 0xda, len, 2);
+    return put(buffer, 0xdb, len, 4);
+}
+
+static int put_string(MsgpackBuffer *buffer, const char *text, size_t len)
+{
+    if (!text)
+        return -1;
+    return put_string_header(buffer, len) || put_bytes(buffer, text, len) ? -1 : 0;
+}
+
+static int put_binary(MsgpackBuffer *buffer, JSValueConst value)
+{
+    uint8_t *bytes;
+    size_t len;
+    int failed;
+
+    if (durabox_bytes(buffer->ctx, value, &bytes, &len))
+        return -1;
+    if (len <= UINT8_MAX)
+        failed = put(buffer, 0xc4, len, 1);
+    else if (len <= UINT16_MAX)
+        failed = put(buffer, 0xc5, len, 2);
+    else
+        failed = put(buffer, 0xc6, len, 4);
+    return failed || put_bytes(buffer, bytes, len) ? -1 : 0;
+}
+
+static int encode(MsgpackBuffer *buffer, JSValueConst value, int depth);
+
+static int put_array(MsgpackBuffer *buffer, JSValueConst value, int depth)
+{
+    JSContext *ctx = buffer->ctx;
+    int64_t i, len;
+    int failed;
+
+    if (JS_GetLength(ctx, value, &len))
+        return -1;
+    if (len < 16)
+        failed = put(buffer, 0x90 | (uint8_t)len, 0, 0);
+    else if (len <= UINT16_MAX)
+        failed = put(buffer, 0xdc, len, 2);
+    else
+        failed = put(buffer, 0xdd, len, 4);
+    for (i = 0; i < len && !failed; i++) {
+        JSValue element = JS_GetPropertyInt64(ctx, value, i);
+        failed = JS_IsException(element) || encode(buffer, element, depth + 1);
+        JS_FreeValue(ctx, element);
+    }
+    return failed ? -1 : 0;
+}
+
+static int put_map(MsgpackBuffer *buffer, JSValueConst value, int depth)
+{
+    JSContext *ctx = buffer->ctx;
+    JSPropertyEnum *keys;
+    uint32_t i, count;
+    int failed;
+
+    if (JS_GetOwnPropertyNames(ctx, &keys, &count, value, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY))
+        return -1;
+    if (count < 16)
+        failed = put(buffer, 0x80 | (uint8_t)count, 0, 0);
+    else if (count <= UINT16_MAX)
+        failed = put(buffer, 0xde, count, 2);
+    else
+        failed = put(buffer, 0xdf, count, 4);
+    for (i = 0; i < count && !failed; i++) {
+        size_t len;
+        const char *key = JS_AtomToCStringLen(ctx, &len, keys[i].atom);
+        failed = put_string(buffer, key, len);
+        JS_FreeCString(ctx, key);
+        if (!failed) {
+            JSValue property = JS_GetProperty(ctx, value, keys[i].atom);
+            failed = JS_IsException(property) || encode(buffer, property, depth + 1);
+            JS_FreeValue(ctx, property);
+        }
+    }
+    JS_FreePropertyEnum(ctx, keys, count);
+    return failed ? -1 : 0;
+}
+
+/* Whether `value` is an instance of no built-in class: its fields are all there is to it. */
+static bool is_plain_object(JSContext *ctx, JSValueConst value)
+{
+    static JSClassID plain_class;
+
+    if (!plain_class) {
+        JSValue object = JS_NewObject(ctx);
+        plain_class = JS_GetClassID(object);
+        JS_FreeValue(ctx, object);
+    }
+    return JS_GetClassID(value) == plain_class;
+}
+
+static int throw_unsupported(JSContext *ctx, JSValueConst value)
+{
+    JSAtom atom = JS_IsObject(value) ? JS_GetClassName(JS_GetRuntime(ctx), JS_GetClassID(value)) : JS_ATOM_NULL;
+    const char *name = atom ? JS_AtomToCString(ctx, atom) : NULL;
+
+    JS_ThrowTypeError(ctx, "a value of type %s cannot be passed here", name ? name : "symbol");
+    JS_FreeCString(ctx, name);
+    JS_FreeAtom(ctx, atom);
+    return -1;
+}
+
+static int encode(MsgpackBuffer *buffer, JSValueConst value, int depth)
+{
+    JSContext *ctx = buffer->ctx;
+
+    if (depth > MAX_DEPTH) {
+        JS_ThrowTypeError(ctx, "a value that is cyclic or nested deeper than %d levels cannot be passed here",
+                          MAX_DEPTH);
+        return -1;
+    }
+    switch (JS_VALUE_GET_NORM_TAG(value)) {
+    case JS_TAG_UNDEFINED:
+    case JS_TAG_NULL:
+        return put(buffer, 0xc0, 0, 0);
+    case JS_TAG_BOOL:
+        return put(buffer, JS_VALUE_GET_BOOL(value) ? 0xc3 : 0xc2, 0, 0);
+    case JS_TAG_INT:
+        return put_integer(buffer, JS_VALUE_GET_INT(value));
+    case JS_TAG_FLOAT64:
+        return put_float(buffer, JS_VALUE_GET_FLOAT64(value));
+    case JS_TAG_BIG_INT:
+    case JS_TAG_SHORT_BIG_INT:
+        return put_bigint(buffer, value);
+    case JS_TAG_STRING:
+    case JS_TAG_STRING_ROPE: {
+        size_t len;
+        const char *text = JS_ToCStringLen(ctx, &len, value);
+        int failed = put_string(buffer, text, len);
+        JS_FreeCString(ctx, text);
+        return failed;
+    }
+    case JS_TAG_OBJECT:
+        if (JS_IsArray(value))
+            return put_array(buffer, value, depth);
+        if (JS_IsArrayBuffer(value) || JS_GetTypedArrayType(value) >= 0 || JS_IsDataView(value))
+            return put_binary(buffer, value);
+        if (is_plain_object(ctx, value))
+            return put_map(buffer, value, depth);
+        return throw_unsupported(ctx, value);
+    default:
+        return throw_unsupported(ctx, value);
+    }
+}
+
+int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value) { return encode(buffer, value, 0); }
+
+/* What is left to read. */
+typedef struct {
+    JSContext *ctx;
+    const uint8_t *at, *end;
+} Reader;
+
+static JSValue throw_malformed(Reader *reader)
+{
+    return JS_ThrowTypeError(reader->ctx, "malformed msgpack message");
+}
+
+/* `size` big-endian bytes; -1 (nothing pending) when fewer are left. */
+static int take(Reader *reader, int size, uint64_t *out)
+{
+    uint64_t value = 0;
+
+    if (reader->end - reader->at < size)
+        return -1;
+    while (size--)
+        value = value << 8 | *reader->at++;
+    *out = value;
+    return 0;
+}
+
+static JSValue decode(Reader *reader, int depth);
+
+static JSValue take_string(Reader *reader, uint64_t len)
+{
+    const char *text = (const char *)reader->at;
+
+    if ((uint64_t)(reader->end - reader->at) < len)
+        return throw_malformed(reader);
+    reader->at += len;
+    return JS_NewStringLen(reader->ctx, text, len);
+}
+
+static JSValue take_binary(Reader *reader, uint64_t len)
+{
+    const uint8_t *bytes = reader->at;
+
+    if ((uint64_t)(reader->end - reader->at) < len)
+        return throw_malformed(reader);
+    reader->at += len;
+    return JS_NewArrayBufferCopy(reader->ctx, bytes, len);
+}
+
+static JSValue take_array(Reader *reader, uint64_t len, int depth)
+{
+    JSContext *ctx = reader->ctx;
+    JSValue array;
+    uint32_t i;
+
+    /* Every element takes a byte at least: a length past that is a lie. */
+    if ((uint64_t)(reader->end - reader->at) < len)
+        return throw_malformed(reader);
+    array = JS_NewArray(ctx);
+    if (JS_IsException(array))
+        return array;
+    for (i = 0; i < len; i++) {
+        JSValue element = decode(reader, depth + 1);
+        if (JS_IsException(element) ||
+            JS_DefinePropertyValueUint32(ctx, array, i, element, JS_PROP_C_W_E) < 0) {
+            JS_FreeValue(ctx, array);
+            return JS_EXCEPTION;
+        }
+    }
+    return array;
+}
+
+/* The next value as a property key; only strings are keys. */
+static JSAtom take_key(Reader *reader)
+{
+    uint8_t tag = reader->at < reader->end ? *reader->at : 0;
+    JSValue key;
+    JSAtom atom;
+
+    if (!((tag & 0xe0) == 0xa0 || (tag >= 0xd9 && tag <= 0xdb))) {
+        throw_malformed(reader);
+        return JS_ATOM_NULL;
+    }
+    key = decode(reader, 0);
+    if (JS_IsException(key))
+        return JS_ATOM_NULL;
+    atom = JS_ValueToAtom(reader->ctx, key);
+    JS_FreeValue(reader->ctx, key);
+    return atom;
+}
+
+static JSValue take_map(Reader *reader, uint64_t count, int depth)
+{
+    JSContext *ctx = reader->ctx;
+    JSValue object = JS_NewObject(ctx);
+    uint64_t i;
+
+    if (JS_IsException(object))
+        return object;
+    for (i = 0; i < count; i++) {
+        JSAtom key = take_key(reader);
+        JSValue value;
+        int defined;
+
+        if (key == JS_ATOM_NULL)
+            goto fail;
+        value = decode(reader, depth + 1);
+        /* Defined, never assigned: a key `__proto__` is a property like any other. */
+        defined = JS_IsException(value) ? -1 : JS_DefinePropertyValue(ctx, object, key, value, JS_PROP_C_W_E);
+        JS_FreeAtom(ctx, key);
+        if (defined < 0)
+            goto fail;
+    }
+    return object;
+fail:
+    JS_FreeValue(ctx, object);
+    return JS_EXCEPTION;
+}
+
+static JSValue decode(Reader *reader, int depth)
+{
+    static const uint8_t sizes[] = { 1, 2, 4, 8 };
+    JSContext *ctx = reader->ctx;
+    uint64_t n;
+    uint8_t tag;
+
+    if (depth > MAX_DEPTH || reader->at == reader->end)
+        return throw_malformed(reader);
+    tag = *reader->at++;
+    if (tag < 0x80)
+        return JS_NewInt32(ctx, tag);
+    if (tag < 0x90)
+        return take_map(reader, tag & 15, depth);
+    if (tag < 0xa0)
+        return take_array(reader, tag & 15, depth);
+    if (tag < 0xc0)
+        return take_string(reader, tag & 31);
+    if (tag >= 0xe0)
+        return JS_NewInt32(ctx, (int8_t)tag);
+    switch (tag) {
+    case 0xc0:
+        return JS_NULL;
+    case 0xc2:
+    case 0xc3:
+        return JS_NewBool(ctx, tag & 1);
+    case 0xc4:
+    case 0xc5:
+    case 0xc6:
+        return take(reader, sizes[tag - 0xc4], &n) ? throw_malformed(reader) : take_binary(reader, n);
+    case 0xca: {
+        uint32_t bits;
+        float value;
+        if (take(reader, 4, &n))
+            return throw_malformed(reader);
+        bits = (uint32_t)n;
+        memcpy(&value, &bits, sizeof(value));
+        return JS_NewFloat64(ctx, value);
+    }
+    case 0xcb: {
+        double value;
+        if (take(reader, 8, &n))
+            return throw_malformed(reader);
+        memcpy(&value, &n, sizeof(value));
+        return JS_NewFloat64(ctx, value);
+    }
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf:
+        return take(reader, sizes[tag - 0xcc], &n) ? throw_malformed(reader) : JS_NewUint64(ctx, n);
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3: {
+        int size = sizes[tag - 0xd0], unused = 64 - 8 * size;
+        if (take(reader, size, &n))
+            return throw_malformed(reader);
+        return JS_NewInt64(ctx, (int64_t)(n << unused) >> unused);
+    }
+    case 0xd9:
+    case 0xda:
+    case 0xdb:
+        return take(reader, sizes[tag - 0xd9], &n) ? throw_malformed(reader) : take_string(reader, n);
+    case 0xdc:
+    case 0xdd:
+        return take(reader, sizes[tag - 0xdc + 1], &n) ? throw_malformed(reader) : take_array(reader, n, depth);
+    case 0xde:
+    case 0xdf:
+        return take(reader, sizes[tag - 0xde + 1], &n) ? throw_malformed(reader) : take_map(reader, n, depth);
+    default: /* 0xc1 and the ext family */
+        return throw_malformed(reader);
+    }
+}
+
+JSValue msgpack_decode(JSContext *ctx, const uint8_t *data, size_t len)
+{
+    Reader reader = { ctx, data, data + len };
+    JSValue value = decode(&reader, 0);
+
+    if (!JS_IsException(value) && reader.at != reader.end) {
+        JS_FreeValue(ctx, value);
+        return throw_malformed(&reader);
+    }
+    return value;
+}
+
+static JSValue native_msgpack(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    MsgpackBuffer buffer;
+    JSValue result = JS_EXCEPTION;
+
+    msgpack_buffer_init(&buffer, ctx);
+    if (!msgpack_encode(&buffer, argv[0]))
+        result = JS_NewArrayBufferCopy(ctx, buffer.data, buffer.len);
+    msgpack_buffer_free(&buffer);
+    return result;
+}
+
+int msgpack_register(JSContext *ctx, JSValueConst native)
+{
+    JSValue function = JS_NewCFunction(ctx, native_msgpack, "msgpack", 1);
+
+    return JS_DefinePropertyValueStr(ctx, native, "msgpack", function, JS_PROP_C_W_E) < 0 ? -1 : 0;
+}

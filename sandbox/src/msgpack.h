@@ -1,0 +1,28 @@
+/* msgpack.h: the codec of op arguments, event arguments and replies. See msgpack.c. */
+#ifndef DURABOX_MSGPACK_H
+#define DURABOX_MSGPACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "quickjs.h"
+
+/* A growing byte buffer that starts on the caller's stack. */
+typedef struct {
+    JSContext *ctx;
+    uint8_t *data;
+    size_t len, cap;
+    uint8_t inside[256];
+} MsgpackBuffer;
+
+void msgpack_buffer_init(MsgpackBuffer *buffer, JSContext *ctx);
+void msgpack_buffer_free(MsgpackBuffer *buffer);
+
+/* Appends `value`. 0, or -1 with the exception pending (TypeError for what msgpack cannot carry). */
+int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value);
+/* Decodes exactly one value that takes up all of `data`. */
+JSValue msgpack_decode(JSContext *ctx, const uint8_t *data, size_t len);
+
+int msgpack_register(JSContext *ctx, JSValueConst native);
+
+#endif

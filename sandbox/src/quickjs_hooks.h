@@ -1,0 +1,171 @@
+/* quickjs_hooks.h: where the guest reaches into QuickJS. The build appends an #include of this file to quickjs.c,
+ * after renaming the *definitions* of three functions there (each exactly once):
+ *
+ *   perform_promise_then -> perform_promise_then_raw    registers a reaction: then(), await, async generators
+ *   JS_EnqueueJob        -> enqueue_job_raw             queues a job: thenables, import(), finalizers
+ *   JS_ThrowOutOfMemory  -> throw_out_of_memory_raw     makes the error that says so
+ *
+ * Async context. Whatever value is current when a reaction is registered is current again while it runs. The
+ * engine's public promise hooks cannot do this: they do not see `await`. A reaction's handlers are bound to the
+ * context here; its job then needs none of its own. Every other job (calling a foreign thenable's `then`,
+ * import()) carries the context that was current when it was queued. With no context (undefined, the usual
+ * case) nothing is allocated: handlers are passed through as they are.
+ *
+ * Code from strings. Workers refuse eval() and new Function(). All compilation goes through
+ * context->eval_internal; the gate put there lets through only what C announced by durabox_permit_eval.
+ *
+ * Out of memory. At its limit the engine has no room for the error either, and throws null. The limit is raised
+ * for that one allocation, so that JavaScript can tell what happened.
+ */
+
+#include "guest.h"
+
+/* Room for an error object, its message and its stack trace. */
+enum { OUT_OF_MEMORY_RESERVE = 64 * 1024 };
+
+static JSValue async_context = JS_UNDEFINED;
+static bool eval_permitted;
+
+JSValueConst durabox_context(void) { return async_context; }
+
+JSValue durabox_context_swap(JSValue next)
+{
+    JSValue previous = async_context;
+    async_context = next;
+    return previous;
+}
+
+/* data = [handler, context] */
+static JSValue run_handler_in_context(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv,
+                                      int magic, JSValueConst *data)
+{
+    JSValue outer = durabox_context_swap(js_dup(data[1]));
+    JSValue result = JS_Call(ctx, data[0], JS_UNDEFINED, argc, argv);
+    JS_FreeValue(ctx, durabox_context_swap(outer));
+    return result;
+}
+
+static __exception int perform_promise_then(JSContext *ctx, JSValueConst promise, JSValueConst *handlers,
+                                            JSValueConst *capability)
+{
+    JSValue bound[2] = { JS_UNDEFINED, JS_UNDEFINED };
+    JSValueConst data[2];
+    int i, result = -1;
+
+    if (JS_IsUndefined(async_context))
+        return perform_promise_then_raw(ctx, promise, handlers, capability);
+    for (i = 0; i < 2; i++) {
+        if (!JS_IsFunction(ctx, handlers[i]))
+            continue;
+        data[0] = handlers[i];
+        data[1] = async_context;
+        bound[i] = JS_NewCFunctionData(ctx, run_handler_in_context, 1, 0, 2, data);
+        if (JS_IsException(bound[i])) {
+            bound[i] = JS_UNDEFINED;
+            goto done;
+        }
+    }
+    result = perform_promise_then_raw(ctx, promise, vc(bound), capability);
+done:
+    JS_FreeValue(ctx, bound[0]);
+    JS_FreeValue(ctx, bound[1]);
+    return result;
+}
+
+/* argv = [the job's own arguments..., context, the job function's table index] */
+static JSValue run_job_in_context(JSContext *ctx, int argc, JSValueConst *argv)
+{
+    JSJobFunc *job = (JSJobFunc *)(uintptr_t)(uint32_t)JS_VALUE_GET_INT(argv[argc - 1]);
+    JSValue outer = durabox_context_swap(js_dup(argv[argc - 2]));
+    JSValue result = job(ctx, argc - 2, argv);
+    JS_FreeValue(ctx, durabox_context_swap(outer));
+    return result;
+}
+
+int JS_EnqueueJob(JSContext *ctx, JSJobFunc *job, int argc, JSValueConst *argv)
+{
+    JSValueConst with_context[argc + 2];
+
+    if (JS_IsUndefined(async_context) || job == promise_reaction_job)
+        return enqueue_job_raw(ctx, job, argc, argv);
+    memcpy(with_context, argv, argc * sizeof(*argv));
+    with_context[argc] = async_context;
+    with_context[argc + 1] = js_int32((int32_t)(uintptr_t)job);
+    return enqueue_job_raw(ctx, run_job_in_context, argc + 2, with_context);
+}
+
+JSValue JS_ThrowOutOfMemory(JSContext *ctx)
+{
+    size_t *limit = &ctx->rt->malloc_state.malloc_limit, usual = *limit;
+    JSValue result;
+
+    if (usual)
+        *limit += OUT_OF_MEMORY_RESERVE;
+    result = throw_out_of_memory_raw(ctx);
+    *limit = usual;
+    return result;
+}
+
+static JSValue JS_PRINTF_FORMAT_ATTR(2, 3) throw_eval_error(JSContext *ctx, const char *format, ...)
+{
+    va_list arguments;
+    JSValue result;
+
+    va_start(arguments, format);
+    result = JS_ThrowError(ctx, JS_EVAL_ERROR, format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+static JSValue eval_gate(JSContext *ctx, JSValueConst this_obj, const char *input, size_t input_len,
+                         const char *filename, int line, int flags, int scope_idx)
+{
+    if (!eval_permitted)
+        return throw_eval_error(ctx, "Code generation from strings disallowed for this context");
+    eval_permitted = false;
+    return __JS_EvalInternal(ctx, this_obj, input, input_len, filename, line, flags, scope_idx);
+}
+
+void durabox_permit_eval(void) { eval_permitted = true; }
+
+void durabox_close_eval(JSContext *ctx) { ctx->eval_internal = eval_gate; }
+
+size_t durabox_heap_bytes(JSRuntime *rt) { return rt->malloc_state.malloc_size; }
+
+int durabox_data_view(JSContext *ctx, JSValueConst view, uint8_t **ptr, size_t *len)
+{
+    JSValue length = js_dataview_get_byteLength(ctx, view); /* throws when detached or out of bounds */
+    JSTypedArray *fields;
+    int64_t bytes;
+
+    if (JS_IsException(length) || JS_ToInt64(ctx, &bytes, length))
+        return -1;
+    fields = JS_VALUE_GET_OBJ(view)->u.typed_array;
+    *ptr = fields->buffer->u.array_buffer->data + fields->offset;
+    *len = bytes;
+    return 0;
+}
+
+/* A string's characters where they lie: 8 or 16 bits each. `value` must be a string; `*held` keeps the characters and
+ * is to be freed. -1 with the exception pending. */
+int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide)
+{
+    JSString *string;
+
+    *held = JS_VALUE_GET_TAG(value) == JS_TAG_STRING_ROPE ? js_linearize_string_rope(ctx, value) : js_dup(value);
+    if (JS_IsException(*held))
+        return -1;
+    string = JS_VALUE_GET_STRING(*held);
+    *len = string->len;
+    *wide = string->is_wide_char;
+    *chars = string->is_wide_char ? (const void *)str16(string) : (const void *)str8(string);
+    return 0;
+}
+
+/* A string of `len` characters of 8 bits each. */
+JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len)
+{
+    if (len > JS_STRING_LEN_MAX)
+        return JS_ThrowRangeError(ctx, "invalid string length");
+    return js_new_string8_len(ctx, chars, len);
+}

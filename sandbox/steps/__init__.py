@@ -1,0 +1,1 @@
+"""The steps of the image build, one module each; `sandbox/build.py` puts them in order."""

