@@ -5,8 +5,8 @@
  * the base image. durabox_event runs one event and every job that follows from it.
  *
  * Results of durabox_boot and durabox_event: 0 done; 1 the dispatcher threw, the text lies at durabox_scratch(0) and has
- * durabox_error_len() bytes; 2 the engine ran out of memory where no JavaScript could catch it: the state is
- * no longer to be trusted.
+ * durabox_error_len() bytes; 2 the engine ran out of memory where no JavaScript could catch it, or ran out of it and is still
+ * full after the event: whatever this event was to lead to may be lost.
  */
 
 #include <stdlib.h>
@@ -33,8 +33,8 @@ enum { STACK_RESERVE = 96 * 1024, STACK_LEAST = 64 * 1024 };
  * unshares the pages that isolates share with their image; most objects are freed by reference counts anyway. */
 enum { FIRST_COLLECTION_BYTES = 2 * 1024 * 1024 };
 
-static JSRuntime *runtime;
 static JSContext *context;
+static JSRuntime *runtime; /* the context's */
 static JSValue hooks = JS_UNDEFINED;
 static uint8_t *scratch;
 static size_t scratch_cap;
@@ -78,7 +78,7 @@ DURABOX_EXPORT("durabox_scratch") uint8_t *durabox_scratch(uint32_t n)
     if (n > scratch_cap || !scratch) {
         free(scratch);
         scratch_cap = n < 4096 ? 4096 : n;
-        scratch = malloc(scratch_cap);
+        scratch = malloc((size_t)scratch_cap + 1); /* the bundle gets a terminating zero */
         if (!scratch)
             host_abort(message, sizeof(message) - 1);
     }
@@ -122,13 +122,58 @@ done:
     return result;
 }
 
-/* The bundle's completion value called with `native`: the hooks. */
-static JSValue evaluate_bundle(JSContext *ctx, JSValueConst native, const char *source, size_t len)
+/* A new runtime and context, or NULL. */
+static JSContext *new_context(void)
 {
-    JSValue make_hooks, made;
+    JSRuntime *rt = JS_NewRuntime2(&durabox_malloc_functions, NULL);
+    JSContext *ctx;
 
+    if (!rt || durabox_hook_runtime(rt))
+        return NULL;
+    JS_SetCanBlock(rt, false); /* Atomics.wait throws: nobody could wake it */
+    ctx = JS_NewContext(rt);
+    if (ctx)
+        durabox_close_eval(ctx);
+    return ctx;
+}
+
+/* Compiles the bundle in an engine of its own, which leaves nothing behind but the bytecode: neither the parser's
+ * remains nor the text of each function. NULL, with the text left in scratch, when it has an error. */
+static uint8_t *compile_bundle(char *source, size_t len, size_t *code_len)
+{
+    JSContext *ctx = new_context();
+    JSRuntime *rt = ctx ? JS_GetRuntime(ctx) : NULL;
+    JSValue compiled = JS_EXCEPTION;
+    uint8_t *code = NULL, *bytes;
+
+    if (!ctx)
+        return NULL;
     durabox_permit_eval();
-    make_hooks = JS_Eval(ctx, source, len, "durabox:bindings", JS_EVAL_TYPE_GLOBAL);
+    compiled = JS_Eval(ctx, source, len, "durabox:bindings", JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+    if (JS_IsException(compiled)) {
+        leave_exception(ctx);
+    } else {
+        bytes = JS_WriteObject(ctx, code_len, compiled, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
+        code = bytes ? malloc(*code_len) : NULL;
+        if (code)
+            memcpy(code, bytes, *code_len);
+        js_free(ctx, bytes);
+        JS_FreeValue(ctx, compiled);
+    }
+    JS_FreeContext(ctx);
+    JS_FreeRuntime(rt);
+    return code;
+}
+
+/* The bundle's completion value called with `native`: the hooks. */
+static JSValue evaluate_bundle(JSContext *ctx, JSValueConst native, const uint8_t *code, size_t len)
+{
+    JSValue function, make_hooks, made;
+
+    function = JS_ReadObject(ctx, code, len, JS_READ_OBJ_BYTECODE);
+    if (JS_IsException(function))
+        return function;
+    make_hooks = JS_EvalFunction(ctx, function);
     if (JS_IsException(make_hooks))
         return make_hooks;
     made = JS_Call(ctx, make_hooks, JS_UNDEFINED, 1, &native);
@@ -148,27 +193,36 @@ static int register_all(JSContext *ctx, JSValueConst native)
     return JS_HasException(ctx) ? -1 : 0;
 }
 
+/* Gives scratch back, wiped when it would otherwise end up in an image. */
+static void drop_scratch(void)
+{
+    if (scratch && !durabox_has_started())
+        explicit_bzero(scratch, scratch_cap);
+    free(scratch);
+    scratch = NULL;
+    scratch_cap = 0;
+}
+
 DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
 {
     static const char no_memory[] = "no memory for the engine";
+    size_t code_len = 0;
+    uint8_t *code;
     JSValue native;
-    char *source;
 
-    runtime = JS_NewRuntime();
-    context = runtime ? JS_NewContext(runtime) : NULL;
-    source = malloc(len + 1);
-    if (!context || !source)
+    scratch[len] = 0;
+    code = compile_bundle((char *)scratch, len, &code_len);
+    if (!code)
+        return error_len ? THREW : OUT_OF_MEMORY;
+    drop_scratch();
+    context = new_context();
+    if (!context)
         host_abort(no_memory, sizeof(no_memory) - 1);
-    memcpy(source, scratch, len);
-    source[len] = 0;
-    JS_SetCanBlock(runtime, false); /* Atomics.wait throws: nobody could wake it */
-    durabox_close_eval(context);
+    runtime = JS_GetRuntime(context);
     native = JS_NewObject(context);
-    if (!register_all(context, native))
-        hooks = evaluate_bundle(context, native, source, len);
-    else
-        hooks = JS_EXCEPTION;
-    free(source);
+    hooks = register_all(context, native) ? JS_EXCEPTION : evaluate_bundle(context, native, code, code_len);
+    explicit_bzero(code, code_len);
+    free(code);
     JS_FreeValue(context, native);
     if (JS_IsException(hooks)) {
         hooks = JS_UNDEFINED;
@@ -177,9 +231,6 @@ DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
     if (durabox_turn_run(context))
         return leave_exception(context);
     JS_RunGC(runtime);
-    free(scratch);
-    scratch = NULL;
-    scratch_cap = 0;
     return DONE;
 }
 
@@ -209,11 +260,8 @@ static JSValue dispatch(JSContext *ctx, int32_t kind, uint32_t args_len, uint32_
         if (JS_IsException(argv[2]))
             goto done;
     }
-    if (scratch_cap > SCRATCH_KEPT) {
-        free(scratch);
-        scratch = NULL;
-        scratch_cap = 0;
-    }
+    if (scratch_cap > SCRATCH_KEPT || !durabox_has_started())
+        drop_scratch();
     result = durabox_call_hook(ctx, "dispatch", 3, (JSValueConst *)argv);
 done:
     JS_FreeValue(ctx, argv[1]);
@@ -235,5 +283,7 @@ DURABOX_EXPORT("durabox_event") int32_t durabox_event(int32_t kind, uint32_t arg
     if (JS_IsException(result))
         return leave_exception(context);
     JS_FreeValue(context, result);
-    return durabox_turn_run(context) ? leave_exception(context) : DONE;
+    if (durabox_turn_run(context))
+        return leave_exception(context);
+    return durabox_is_out_of_memory(context) ? OUT_OF_MEMORY : DONE;
 }

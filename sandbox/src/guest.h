@@ -68,15 +68,26 @@ int durabox_register_modules(JSContext *ctx, JSValueConst native);
 
 /* ---- random.c ---- */
 
+/* Whether the isolate has left the global scope, by its first native.seed(). */
+bool durabox_has_started(void);
 int durabox_register_random(JSContext *ctx, JSValueConst native);
+
+/* ---- memory.c ---- */
+
+/* The functions that a runtime allocates with. */
+extern const JSMallocFunctions durabox_malloc_functions;
 
 /* ---- quickjs_hooks.h, compiled into quickjs.c ---- */
 
+/* Prepares a new runtime: before any of its contexts is made. 0 or -1 (out of memory). */
+int durabox_hook_runtime(JSRuntime *rt);
+/* Whether the limit was hit since the last call and the heap is still about as full: nothing more can run here. */
+bool durabox_is_out_of_memory(JSContext *ctx);
 /* The async context that is current. Borrowed. */
 JSValueConst durabox_context(void);
 /* Makes `next` current; the previous one is returned to the caller. */
 JSValue durabox_context_swap(JSValue next);
-/* Lets exactly the next evaluation of source text pass; all others throw EvalError. */
+/* Lets exactly the next evaluation of source text pass; once the isolate has started, others throw EvalError. */
 void durabox_permit_eval(void);
 /* Installs the gate that durabox_permit_eval opens. */
 void durabox_close_eval(JSContext *ctx);

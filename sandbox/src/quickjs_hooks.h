@@ -1,21 +1,26 @@
 /* quickjs_hooks.h: where the guest reaches into QuickJS. The build appends an #include of this file to quickjs.c,
- * after renaming the *definitions* of three functions there (each exactly once):
+ * after renaming the *definitions* of four functions there (each exactly once):
  *
  *   perform_promise_then -> perform_promise_then_raw    registers a reaction: then(), await, async generators
  *   JS_EnqueueJob        -> enqueue_job_raw             queues a job: thenables, import(), finalizers
  *   JS_ThrowOutOfMemory  -> throw_out_of_memory_raw     makes the error that says so
+ *   js_trigger_gc        -> trigger_gc_raw              collects when the heap has grown enough
  *
  * Async context. Whatever value is current when a reaction is registered is current again while it runs. The
  * engine's public promise hooks cannot do this: they do not see `await`. A reaction's handlers are bound to the
  * context here; its job then needs none of its own. Every other job (calling a foreign thenable's `then`,
  * import()) carries the context that was current when it was queued. With no context (undefined, the usual
- * case) nothing is allocated: handlers are passed through as they are.
+ * case) nothing is allocated: handlers are passed through as they are. A bound handler is an object of a class of
+ * its own and not a C function, because those show up in stack traces.
  *
- * Code from strings. Workers refuse eval() and new Function(). All compilation goes through
- * context->eval_internal; the gate put there lets through only what C announced by durabox_permit_eval.
+ * Code from strings. Workers allow eval() and new Function() at global scope and refuse them in handlers. All compilation goes
+ * through context->eval_internal; once the isolate has started, the gate put there lets through only what C
+ * announced by durabox_permit_eval.
  *
  * Out of memory. At its limit the engine has no room for the error either, and throws null. The limit is raised
- * for that one allocation, so that JavaScript can tell what happened.
+ * for that one allocation, so that JavaScript can tell what happened; and the next object that is made collects
+ * garbage first. Collections come more often as the heap nears its limit: the engine's own rule (half as much
+ * again) would let garbage run into it.
  */
 
 #include "guest.h"
@@ -23,8 +28,12 @@
 /* Room for an error object, its message and its stack trace. */
 enum { OUT_OF_MEMORY_RESERVE = 64 * 1024 };
 
+/* A collection takes time in proportion to the heap: never one for less than this. */
+enum { LEAST_BETWEEN_COLLECTIONS = 64 * 1024 };
+
 static JSValue async_context = JS_UNDEFINED;
-static bool eval_permitted;
+static bool eval_permitted, out_of_memory;
+static JSClassID bound_handler_class;
 
 JSValueConst durabox_context(void) { return async_context; }
 
@@ -35,21 +44,72 @@ JSValue durabox_context_swap(JSValue next)
     return previous;
 }
 
-/* data = [handler, context] */
-static JSValue run_handler_in_context(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv,
-                                      int magic, JSValueConst *data)
+/* A reaction's handler and the context it runs in. */
+typedef struct {
+    JSValue handler, context;
+} BoundHandler;
+
+static void bound_handler_finalizer(JSRuntime *rt, JSValueConst value)
 {
-    JSValue outer = durabox_context_swap(js_dup(data[1]));
-    JSValue result = JS_Call(ctx, data[0], JS_UNDEFINED, argc, argv);
+    BoundHandler *bound = JS_GetOpaque(value, bound_handler_class);
+
+    if (bound) {
+        JS_FreeValueRT(rt, bound->handler);
+        JS_FreeValueRT(rt, bound->context);
+        js_free_rt(rt, bound);
+    }
+}
+
+static void bound_handler_mark(JSRuntime *rt, JSValueConst value, JS_MarkFunc *mark)
+{
+    BoundHandler *bound = JS_GetOpaque(value, bound_handler_class);
+
+    if (bound) {
+        JS_MarkValue(rt, bound->handler, mark);
+        JS_MarkValue(rt, bound->context, mark);
+    }
+}
+
+static JSValue bound_handler_call(JSContext *ctx, JSValueConst function, JSValueConst this_val, int argc,
+                                  JSValueConst *argv, int flags)
+{
+    BoundHandler *bound = JS_GetOpaque(function, bound_handler_class);
+    JSValue outer = durabox_context_swap(js_dup(bound->context));
+    JSValue result = JS_Call(ctx, bound->handler, JS_UNDEFINED, argc, argv);
+
     JS_FreeValue(ctx, durabox_context_swap(outer));
     return result;
+}
+
+static const JSClassDef bound_handler = {
+    "BoundHandler",
+    .finalizer = bound_handler_finalizer,
+    .gc_mark = bound_handler_mark,
+    .call = bound_handler_call,
+};
+
+static JSValue bind_handler(JSContext *ctx, JSValueConst handler)
+{
+    JSValue object = JS_NewObjectProtoClass(ctx, JS_NULL, bound_handler_class);
+    BoundHandler *bound;
+
+    if (JS_IsException(object))
+        return object;
+    bound = js_malloc(ctx, sizeof(*bound));
+    if (!bound) {
+        JS_FreeValue(ctx, object);
+        return JS_EXCEPTION;
+    }
+    bound->handler = js_dup(handler);
+    bound->context = js_dup(async_context);
+    JS_SetOpaqueInternal(object, bound);
+    return object;
 }
 
 static __exception int perform_promise_then(JSContext *ctx, JSValueConst promise, JSValueConst *handlers,
                                             JSValueConst *capability)
 {
     JSValue bound[2] = { JS_UNDEFINED, JS_UNDEFINED };
-    JSValueConst data[2];
     int i, result = -1;
 
     if (JS_IsUndefined(async_context))
@@ -57,13 +117,9 @@ static __exception int perform_promise_then(JSContext *ctx, JSValueConst promise
     for (i = 0; i < 2; i++) {
         if (!JS_IsFunction(ctx, handlers[i]))
             continue;
-        data[0] = handlers[i];
-        data[1] = async_context;
-        bound[i] = JS_NewCFunctionData(ctx, run_handler_in_context, 1, 0, 2, data);
-        if (JS_IsException(bound[i])) {
-            bound[i] = JS_UNDEFINED;
+        bound[i] = bind_handler(ctx, handlers[i]);
+        if (JS_IsException(bound[i]))
             goto done;
-        }
     }
     result = perform_promise_then_raw(ctx, promise, vc(bound), capability);
 done:
@@ -96,14 +152,52 @@ int JS_EnqueueJob(JSContext *ctx, JSJobFunc *job, int argc, JSValueConst *argv)
 
 JSValue JS_ThrowOutOfMemory(JSContext *ctx)
 {
-    size_t *limit = &ctx->rt->malloc_state.malloc_limit, usual = *limit;
+    JSRuntime *rt = ctx->rt;
+    size_t limit = rt->malloc_state.malloc_limit;
     JSValue result;
 
-    if (usual)
-        *limit += OUT_OF_MEMORY_RESERVE;
+    if (limit)
+        rt->malloc_state.malloc_limit += OUT_OF_MEMORY_RESERVE;
     result = throw_out_of_memory_raw(ctx);
-    *limit = usual;
+    rt->malloc_state.malloc_limit = limit;
+    rt->malloc_gc_threshold = 0;
+    out_of_memory = true;
     return result;
+}
+
+static void js_trigger_gc(JSRuntime *rt, size_t size)
+{
+    size_t limit = rt->malloc_state.malloc_limit, used, more, left;
+
+    if (rt->malloc_state.malloc_size + size <= rt->malloc_gc_threshold)
+        return;
+    JS_RunGC(rt);
+    used = rt->malloc_state.malloc_size;
+    more = used / 2;
+    left = limit > used ? limit - used : 0;
+    if (limit && more > left / 2)
+        more = left / 2;
+    if (more < LEAST_BETWEEN_COLLECTIONS)
+        more = LEAST_BETWEEN_COLLECTIONS;
+    rt->malloc_gc_threshold = used + more;
+}
+
+bool durabox_is_out_of_memory(JSContext *ctx)
+{
+    JSMallocState *heap = &ctx->rt->malloc_state;
+
+    if (!out_of_memory)
+        return false;
+    out_of_memory = false;
+    JS_RunGC(ctx->rt);
+    return heap->malloc_limit && heap->malloc_size + heap->malloc_limit / 16 > heap->malloc_limit;
+}
+
+int durabox_hook_runtime(JSRuntime *rt)
+{
+    bound_handler_class = JS_INVALID_CLASS_ID; /* the id is the runtime's; the bundle was compiled in another one */
+    JS_NewClassID(rt, &bound_handler_class);
+    return JS_NewClass(rt, bound_handler_class, &bound_handler);
 }
 
 static JSValue JS_PRINTF_FORMAT_ATTR(2, 3) throw_eval_error(JSContext *ctx, const char *format, ...)
@@ -120,7 +214,7 @@ static JSValue JS_PRINTF_FORMAT_ATTR(2, 3) throw_eval_error(JSContext *ctx, cons
 static JSValue eval_gate(JSContext *ctx, JSValueConst this_obj, const char *input, size_t input_len,
                          const char *filename, int line, int flags, int scope_idx)
 {
-    if (!eval_permitted)
+    if (!eval_permitted && durabox_has_started())
         return throw_eval_error(ctx, "Code generation from strings disallowed for this context");
     eval_permitted = false;
     return __JS_EvalInternal(ctx, this_obj, input, input_len, filename, line, flags, scope_idx);

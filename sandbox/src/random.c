@@ -11,6 +11,8 @@
 static uint64_t state[2];
 static bool seeded;
 
+bool durabox_has_started(void) { return seeded; }
+
 static JSValue throw_global_scope(JSContext *ctx)
 {
     /* JS_ThrowPlainError formats into 256 bytes; this text is longer. */

@@ -167,23 +167,31 @@ def _closure(unit: Unit) -> list[Path]:
     return found
 
 
+#: Definitions in quickjs.c that ours replace: pattern, replacement. See quickjs_hooks.h and single_thread.h.
+_PATCHES = (
+    (r"^static __exception int perform_promise_then\((?=[^;{]*\{)", "static __exception int perform_promise_then_raw("),
+    (r"^int JS_EnqueueJob\((?=[^;{]*\{)", "static int enqueue_job_raw("),
+    (r"^JSValue JS_ThrowOutOfMemory\((?=[^;{]*\{)", "static JSValue throw_out_of_memory_raw("),
+    (
+        r"^static void js_trigger_gc\((?=[^;{]*\{)",
+        "static void js_trigger_gc(JSRuntime *, size_t);\nstatic void trigger_gc_raw(",
+    ),
+    (r"^(#if .*)&& !defined\(__wasi__\)(.*\n#include \"quickjs-c-atomics\.h\")", r"\1\2"),
+)
+
+
 def _patch_quickjs(source: str) -> str:
     """
-    Put our definitions in the place of three of the engine's; see quickjs_hooks.h.
+    Put our definitions in the place of some of the engine's.
 
     Raises:
-        BuildError: This version of the engine does not define them exactly once.
+        BuildError: This version of the engine does not have each of them exactly once.
     """
-    for definition, renamed in (
-        (r"^static __exception int perform_promise_then\(", "static __exception int perform_promise_then_raw("),
-        (r"^int JS_EnqueueJob\(", "static int enqueue_job_raw("),
-        (r"^JSValue JS_ThrowOutOfMemory\(", "static JSValue throw_out_of_memory_raw("),
-    ):
-        # A definition, not a declaration: a brace comes before any semicolon.
-        source, count = re.subn(definition + r"(?=[^;{]*\{)", renamed, source, flags=re.MULTILINE)
+    for pattern, replacement in _PATCHES:
+        source, count = re.subn(pattern, replacement, source, flags=re.MULTILINE)
         if count != 1:
-            raise BuildError(f"quickjs.c has {count} definitions that match {definition}; the patch needs exactly one")
-    return source + '\n#include "quickjs_hooks.h"\n'
+            raise BuildError(f"quickjs.c has {count} places that match {pattern}; the patch needs exactly one")
+    return f'#include "single_thread.h"\n{source}\n#include "quickjs_hooks.h"\n'
 
 
 def compile_guest(layout: Layout, progress: Callable[[str], None]) -> bytes:

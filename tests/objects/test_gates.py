@@ -9,7 +9,7 @@ import pytest
 
 from durabox.errors import JavaScriptError, ObjectBrokenError
 
-from .conftest import OpenHost, VirtualClock, settle
+from tests.objects.conftest import OpenHost, VirtualClock, settle
 
 HEAD = 'import { DurableObject } from "cloudflare:workers";\n'
 

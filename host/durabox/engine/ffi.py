@@ -444,7 +444,7 @@ class Machine:
             Whether it has ended; `result` is then valid.
         Raises:
             Trapped: It ended by a trap.
-            EngineError: It is entered from within an op, or Wasmtime failed.
+            EngineError: It is entered from within an op.
         """
         thread = _thread
         if thread.caller is not None:
@@ -465,8 +465,9 @@ class Machine:
                 trap, self._trap = self._trap.value, _P()
                 raise _trapped(trap)
             if self._error.value:
+                # A host function that ends the guest comes back as an error, not as a trap.
                 error, self._error = self._error.value, _P()
-                raise EngineError(_message_of(error))
+                raise Trapped(None, _message_of(error))
         return done
 
     @property

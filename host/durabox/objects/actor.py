@@ -343,12 +343,14 @@ class Actor:
         core = self.core
         database = self.database
         dirty = database is not None and database.dirty
-        if dirty or ops.ended:
+        if dirty or ops.ended or core.dirty:
             core.turn_ended(Turn(dirty, ops.confirmed, tuple(ops.ended)))
             ops.ended.clear()
-            ops.confirmed = False
+            if not dirty:
+                self._release()
         else:
             core.turn_ended(QUIET)
+        ops.confirmed = False
         if ops.outputs:
             outputs = ops.outputs
             ops.outputs = []
@@ -390,16 +392,21 @@ class Actor:
             return
         if error is None:
             self.core.committed()
-            held = self._held + self._after_commit
-            self._held = []
-            self._after_commit = []
-            for output in held:
-                output()
+            self._release()
         else:
             message = error.message if isinstance(error, StorageError) else str(error)
             logger.error("%s: commit failed: %s", self.label, error, extra={"object": self.label})
             self.core.break_with(Failure("Error", message))
         self._pump()
+
+    def _release(self) -> None:
+        """Nothing is uncommitted any more: what waited for that may leave."""
+        if self._held or self._after_commit:
+            outputs = self._held + self._after_commit
+            self._held = []
+            self._after_commit = []
+            for output in outputs:
+                output()
 
     def _sleep_until(self, until: float | None) -> None:
         if self._wake is not None:

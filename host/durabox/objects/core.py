@@ -214,7 +214,10 @@ class ActorCore(Generic[W]):
         if turn is QUIET:
             return
         self.dirty = turn.dirty
-        if turn.confirmed:
+        if not turn.dirty:
+            # deleteAll took back what was not committed: there is nothing to wait for.
+            self.locked = self._transaction_wrote = False
+        elif turn.confirmed:
             if self._transactions:
                 self._transaction_wrote = True
             else:
