@@ -87,6 +87,22 @@ DURABOX_EXPORT("durabox_scratch") uint8_t *durabox_scratch(uint32_t n)
 
 DURABOX_EXPORT("durabox_error_len") uint32_t durabox_error_len(void) { return error_len; }
 
+bool durabox_is_memory_error(JSContext *ctx, JSValueConst error)
+{
+    const char *text;
+    bool result;
+
+    /* Null when there was no room even for the error. */
+    if (JS_IsNull(error) || JS_IsUninitialized(error))
+        return durabox_hit_memory_limit();
+    if (!JS_IsError(error))
+        return false;
+    text = JS_ToCString(ctx, error);
+    result = !text || !strcmp(text, "InternalError: out of memory");
+    JS_FreeCString(ctx, text);
+    return result;
+}
+
 /* Puts "name: message" and the stack of the pending exception into scratch. */
 static int32_t leave_exception(JSContext *ctx)
 {
@@ -95,11 +111,10 @@ static int32_t leave_exception(JSContext *ctx)
     size_t text_len = 0, trace_len = 0;
     int32_t result = OUT_OF_MEMORY;
 
-    /* The engine throws null when it cannot even make the error object. */
-    if (JS_IsNull(error) || JS_IsUninitialized(error))
+    if (JS_IsUninitialized(error) || durabox_is_memory_error(ctx, error))
         goto done;
     text = JS_ToCStringLen(ctx, &text_len, error);
-    if (!text || !strcmp(text, "InternalError: out of memory"))
+    if (!text)
         goto done;
     if (JS_IsError(error)) {
         stack = JS_GetPropertyStr(ctx, error, "stack");
@@ -274,6 +289,7 @@ DURABOX_EXPORT("durabox_event") int32_t durabox_event(int32_t kind, uint32_t arg
     JSValue result;
 
     error_len = 0;
+    durabox_forget_memory_limit();
     if ((uint64_t)args_len + body_len > scratch_cap) {
         static const char message[] = "an event is longer than the scratch buffer";
         host_abort(message, sizeof(message) - 1);
@@ -285,5 +301,5 @@ DURABOX_EXPORT("durabox_event") int32_t durabox_event(int32_t kind, uint32_t arg
     JS_FreeValue(context, result);
     if (durabox_turn_run(context))
         return leave_exception(context);
-    return durabox_is_out_of_memory(context) ? OUT_OF_MEMORY : DONE;
+    return durabox_is_full(context) ? OUT_OF_MEMORY : DONE;
 }

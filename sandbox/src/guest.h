@@ -40,6 +40,8 @@ DURABOX_IMPORT("abort") _Noreturn void host_abort(const char *message, uint32_t 
 JSValueConst durabox_hooks(void);
 /* Calls hooks.<name>(argv...). */
 JSValue durabox_call_hook(JSContext *ctx, const char *name, int argc, JSValueConst *argv);
+/* Whether `error` is what the engine throws when it runs out of memory. */
+bool durabox_is_memory_error(JSContext *ctx, JSValueConst error);
 /* An error object named `name` (a DOMException where that is one), made by hooks.makeError. */
 JSValue durabox_make_error(JSContext *ctx, const char *name, const char *message);
 
@@ -58,7 +60,7 @@ int durabox_register_ops(JSContext *ctx, JSValueConst native);
 /* Forgets what earlier turns left (context, rejections). */
 void durabox_turn_begin(JSContext *ctx);
 /* Runs all jobs until the queue is empty, then reports unhandled rejections, which may queue jobs again.
- * -1 with the exception pending only when the engine ran out of memory. */
+ * -1 with the exception pending when memory ran out where nothing caught it, or when the hook threw. */
 int durabox_turn_run(JSContext *ctx);
 int durabox_register_promises(JSContext *ctx, JSValueConst native);
 
@@ -81,8 +83,11 @@ extern const JSMallocFunctions durabox_malloc_functions;
 
 /* Prepares a new runtime: before any of its contexts is made. 0 or -1 (out of memory). */
 int durabox_hook_runtime(JSRuntime *rt);
-/* Whether the limit was hit since the last call and the heap is still about as full: nothing more can run here. */
-bool durabox_is_out_of_memory(JSContext *ctx);
+/* Whether an allocation failed since durabox_forget_memory_limit. */
+bool durabox_hit_memory_limit(void);
+void durabox_forget_memory_limit(void);
+/* Whether one failed and the heap, after a collection, is about as full as it may be: nothing more can run here. */
+bool durabox_is_full(JSContext *ctx);
 /* The async context that is current. Borrowed. */
 JSValueConst durabox_context(void);
 /* Makes `next` current; the previous one is returned to the caller. */

@@ -16,6 +16,8 @@ typedef struct {
 
 static Rejection *rejections;
 static size_t rejection_count, rejection_cap;
+/* A rejection could not be noted for want of memory. */
+static bool rejection_lost;
 
 static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, bool is_handled,
                             void *opaque)
@@ -40,8 +42,10 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
     if (rejection_count == rejection_cap) {
         size_t cap = rejection_cap ? rejection_cap * 2 : 8;
         Rejection *grown = js_realloc_rt(JS_GetRuntime(ctx), rejections, cap * sizeof(*grown));
-        if (!grown)
-            return; /* out of memory: this one goes unreported */
+        if (!grown) {
+            rejection_lost = true;
+            return;
+        }
         rejections = grown;
         rejection_cap = cap;
     }
@@ -59,11 +63,17 @@ static void drop_rejections(JSContext *ctx)
     }
 }
 
-/* Hands `reason` to the hook; what the hook itself throws is dropped, except running out of memory. */
+/* Hands `reason` to the hook. 0, or -1 with the exception pending: what the hook threw, or `reason` itself when it is
+ * that memory ran out. Nobody caught that, so the event may have lost its answer. */
 static int report(JSContext *ctx, JSValueConst reason)
 {
-    JSValue result = durabox_call_hook(ctx, "unhandledRejection", 1, &reason);
+    JSValue result;
 
+    if (durabox_is_memory_error(ctx, reason)) {
+        JS_Throw(ctx, JS_DupValue(ctx, reason));
+        return -1;
+    }
+    result = durabox_call_hook(ctx, "unhandledRejection", 1, &reason);
     if (JS_IsException(result))
         return -1;
     JS_FreeValue(ctx, result);
@@ -101,7 +111,12 @@ int durabox_turn_run(JSContext *ctx)
     int state;
 
     for (;;) {
-        while ((state = JS_ExecutePendingJob(JS_GetRuntime(ctx), &job_context)) != 0) {
+        for (;;) {
+            /* What the code before set is its own affair: a job has the context it brings, or none. */
+            JS_FreeValue(ctx, durabox_context_swap(JS_UNDEFINED));
+            state = JS_ExecutePendingJob(JS_GetRuntime(ctx), &job_context);
+            if (!state)
+                break;
             if (state < 0) {
                 JSValue error = JS_GetException(ctx);
                 int failed = report(ctx, error);
@@ -110,12 +125,16 @@ int durabox_turn_run(JSContext *ctx)
                     return -1;
             }
         }
+        if (rejection_lost) {
+            rejection_lost = false;
+            JS_ThrowOutOfMemory(ctx);
+            return -1;
+        }
         if (!rejection_count)
             break;
         if (report_rejections(ctx))
             return -1;
     }
-    JS_FreeValue(ctx, durabox_context_swap(JS_UNDEFINED));
     return 0;
 }
 

@@ -182,13 +182,16 @@ static void js_trigger_gc(JSRuntime *rt, size_t size)
     rt->malloc_gc_threshold = used + more;
 }
 
-bool durabox_is_out_of_memory(JSContext *ctx)
+bool durabox_hit_memory_limit(void) { return out_of_memory; }
+
+void durabox_forget_memory_limit(void) { out_of_memory = false; }
+
+bool durabox_is_full(JSContext *ctx)
 {
     JSMallocState *heap = &ctx->rt->malloc_state;
 
     if (!out_of_memory)
         return false;
-    out_of_memory = false;
     JS_RunGC(ctx->rt);
     return heap->malloc_limit && heap->malloc_size + heap->malloc_limit / 16 > heap->malloc_limit;
 }

@@ -132,7 +132,7 @@ async def test_a_constructor_that_throws_fails_the_request_and_the_next_one_trie
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("export default {", "Unexpected|expecting|unexpected"),
+        ("export default {", "invalid property name"),
         ("throw new RangeError('at the top');", "at the top"),
         ("import { x } from './missing.js';", "missing.js"),
         ("await new Promise(() => {});", "top-level await"),

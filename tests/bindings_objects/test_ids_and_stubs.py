@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
+
+from durabox.objects.host import Host
+from durabox.objects.messages import Request
 
 from .conftest import InObject, OpenModule
 
@@ -137,14 +143,21 @@ async def test_methods_of_the_class_are_called_with_copies(in_object: InObject) 
     ) == ["hello w", True, {"a": [1]}, False]
 
 
-async def test_a_class_without_the_base_class_answers_fetch_only(in_object: InObject) -> None:
-    answer, error = await in_object(
-        """
+async def test_a_class_without_the_base_class_answers_fetch_only(tmp_path: Path) -> None:
+    (tmp_path / "index.js").write_text("""
+    export class Plain { fetch() { return new Response("plain"); } method() {} }
+    export default {
+      async fetch(request, env) {
         const stub = env.PLAIN.getByName("n");
-        return [await (await stub.fetch("http://h/")).text(), await attempt(() => stub.method())];
-        """.replace("env.PLAIN", "env.Plain"),
-        OTHER,
-    )
+        const error = await stub.method().catch((error) => `${error.name}: ${error.message}`);
+        return Response.json([await (await stub.fetch("http://h/")).text(), error]);
+      },
+    };""")
+    bindings = [{"name": "PLAIN", "class_name": "Plain"}]
+    config = {"name": "p", "main": "index.js", "durable_objects": {"bindings": bindings}}
+    (tmp_path / "wrangler.json").write_text(json.dumps(config))
+    async with Host.open(tmp_path) as host:
+        answer, error = await (await host.fetch(Request("GET", "http://h/"))).json()
     assert answer == "plain"
     assert error.startswith("TypeError: The receiving Durable Object does not support RPC, because its class was not")
 

@@ -131,8 +131,8 @@ class ActorMachine(RuleBasedStateMachine):
                 assert self.model.home(self.model.parents[section]) == top
                 if section in self.model.transactions and not self.core.in_transaction:
                     pytest.fail("a started transaction is an open one")
-                if section in self.model.transactions and not self.model.outermost_transaction():
-                    assert not self.model.writes, "a transaction starts on a committed state"
+                if not self.model.outermost_transaction():
+                    assert not self.model.writes, "a section starts on a committed state"
                 self.model.parents[section] = top
                 self.model.opened.append(section)
                 self.turn = Job(0, section)

@@ -117,19 +117,23 @@ async def test_a_failing_critical_section_resets_the_object(host_of: OpenHost) -
       async fetch(request) {
         this.visits++;
         if (request.url.endsWith("/break")) {
-          await this.ctx.storage.put("lost", 1);
-          await this.ctx.blockConcurrencyWhile(async () => { throw new RangeError("out of range"); });
+          await this.ctx.storage.put("kept", 1);
+          await this.ctx.blockConcurrencyWhile(async () => {
+            await this.ctx.storage.put("lost", 1);
+            throw new RangeError("out of range");
+          });
         }
-        return Response.json([this.visits, (await this.ctx.storage.get("lost")) ?? null]);
+        const [kept, lost] = [await this.ctx.storage.get("kept"), await this.ctx.storage.get("lost")];
+        return Response.json([this.visits, kept ?? null, lost ?? null]);
       }
     }"""
     async with host_of(source) as host:
         space = host.namespace("Box")
-        assert await text(space.get_by_name("a")) == "[1,null]"
+        assert await text(space.get_by_name("a")) == "[1,null,null]"
         with pytest.raises(ObjectBrokenError, match="out of range") as caught:
             await text(space.get_by_name("a"), "/break")
         assert caught.value.name == "RangeError"
-        assert await text(space.get_by_name("a")) == "[1,null]"
+        assert await text(space.get_by_name("a")) == "[1,1,null]"
 
 
 async def test_a_throwing_constructor_fails_the_requests_that_waited_and_the_next_tries_again(

@@ -20,10 +20,19 @@ import {
   startAsync,
 } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
+import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, nameOf } from "./ids";
 
 const MAKER = Symbol("stub");
 const STUB_FETCH = OP.stub_fetch;
+
+/** What of a URL goes over the wire: neither credentials nor fragment. */
+function sentUrl(url: string): string {
+  if (!url.includes("#") && !url.includes("@")) return url;
+  const sent = new URL(url);
+  sent.username = sent.password = sent.hash = "";
+  return sent.href;
+}
 
 let last = 0;
 const collected = new FinalizationRegistry<number>((stub) => {
@@ -80,7 +89,10 @@ export class DurableObject extends Fetcher {
   }
 
   #fetch(request: Request): Promise<Response> {
-    const { method, url, headers, kind, handle, raw, signal } = readRequest(request);
+    if (!request.url.startsWith("http:") && !request.url.startsWith("https:"))
+      return Promise.reject(new TypeError(`Fetch API cannot load: ${request.url}`));
+    const { method, url: whole, headers, kind, handle, raw, signal } = readRequest(request);
+    const url = sentUrl(whole);
     if (kind === 1) addContentLength(headers, raw);
     const stub = this.#open();
     const namespace = this.#namespace;

@@ -29,7 +29,7 @@ interface Details {
 
 const PLAIN: Details = { redirect: "follow", cf: undefined, integrity: "", keepalive: false, cache: undefined };
 
-const RECEIVED: Details = { ...PLAIN, cf: Object.freeze({}) };
+const RECEIVED: Details = { ...PLAIN, redirect: "manual", cf: Object.freeze({}) };
 
 interface RequestInit {
   method?: unknown;

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from durabox.engine.ffi import TRAP_OUT_OF_BOUNDS, TRAP_STACK_OVERFLOW, Module, Trapped
 from durabox.engine.ops import V8, EndIsolate, GuestError, OpHandlers
+from durabox.engine.protocol import EVENT
 from durabox.errors import (
     DuraboxError,
     EngineError,
@@ -48,6 +49,7 @@ _BYTES: Final = b"\x03"
 _ERROR: Final = b"\x04"
 _TEXT: Final = b"\x05"
 
+_START: Final = EVENT["start"]
 _DONE: Final = 0
 _THREW: Final = 1
 
@@ -110,6 +112,7 @@ class Isolate:
         "_running",
         "_scratch",
         "_scratch_size",
+        "_started",
         "cpu_ns",
         "last_slice_ns",
     )
@@ -122,6 +125,8 @@ class Isolate:
         self._message_bytes = limits.message_mb << 20
         self._scratch = 0
         self._scratch_size = 0
+        # Before its start event a guest gives its scratch buffer back after every event, to keep it out of images.
+        self._started = False
         self._running = False
         self._overflow = b""
         self._failure: BaseException | None = None
@@ -168,6 +173,7 @@ class Isolate:
         except IndexError:
             raise self._end(GuestProtocolError("the guest's scratch buffer lies outside of its memory")) from None
         self._running = True
+        self._started |= event == _START
         self._event_cpu_ns = 0
         self._began = _now()
         self._machine.start(b"durabox_event", event, length, len(body))
@@ -242,7 +248,7 @@ class Isolate:
         if size > self._scratch_size:
             wanted = max(size, _SCRATCH_FIRST)
             self._scratch = self._call(b"durabox_scratch", wanted) & 0xFFFF_FFFF
-            self._scratch_size = wanted if wanted <= _SCRATCH_KEPT else 0
+            self._scratch_size = wanted if wanted <= _SCRATCH_KEPT and self._started else 0
         self._machine.write(self._scratch, data)
 
     def _call(self, name: bytes, *arguments: int) -> int:

@@ -12,7 +12,7 @@ that queue, so the parent pauses until its child has ended. Sections that wait t
 Work tagged with a section that has ended belongs to the nearest ancestor that is still open.
 
 *Commit.* Turns run until no more work is admitted (or the batch is full); then everything they wrote is
-committed at once. A transaction section starts on a committed state, and nothing is committed while one is
+committed at once. A section starts on a committed state, and nothing is committed while one is
 open, so a commit never holds half of a transaction.
 
 *Output gate.* Outputs of a turn wait for the commit when a confirmed write was uncommitted at the end of the
@@ -270,7 +270,7 @@ class ActorCore(Generic[W]):
         openings = self._openings.get(top)
         if openings:
             section = self._sections[openings[0]]
-            if section.transaction and must_commit:
+            if must_commit:
                 return self._commit()
             openings.popleft()
             if not openings:

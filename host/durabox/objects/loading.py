@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import re
 from dataclasses import dataclass
 
 from durabox.engine.image import Image
@@ -13,6 +13,8 @@ from durabox.errors import DuraboxError, LimitExceededError, ModuleError, Projec
 from durabox.limits import Limits
 from durabox.project.frames import module_error
 from durabox.project.project import Project
+
+_EXPORTED_CLASS = re.compile(r"^\s*export\s+class\s+([A-Za-z_$][\w$]*)\s+extends\b", re.MULTILINE)
 
 console = logging.getLogger("durabox.console")
 
@@ -150,8 +152,12 @@ async def load(project: Project, base: Image) -> LoadedProject:
         ModuleError: Syntax error, missing module or failing evaluation, with position and code frame.
         ProjectError: A binding names a class that is not exported.
     """
-    named = tuple(dict.fromkeys(binding.class_name for binding in project.bindings))
-    image, exports = await _evaluate(project, base, named)
+    # Modules may use bindings while they are evaluated. Which bindings the exported classes imply is only known
+    # after that, so it is guessed from the source; a wrong guess costs a second evaluation.
+    guess = tuple(_EXPORTED_CLASS.findall(project.modules.source(project.main).decode("utf-8", "replace")))
+    first = project.with_classes(guess)
+    named = tuple(dict.fromkeys(binding.class_name for binding in first.bindings))
+    image, exports = await _evaluate(first, base, named)
     by_name = {export.name: export for export in exports}
     for binding in project.bindings:
         found = by_name.get(binding.class_name)
@@ -161,10 +167,11 @@ async def load(project: Project, base: Image) -> LoadedProject:
                 f"{project.main}: the binding {binding.name} names the class {binding.class_name}, which the main "
                 f"module does not export as a class. Exported classes: {offered}."
             )
+    bound = tuple(dict.fromkeys(binding.class_name for binding in project.bindings))
     durable = tuple(e.name for e in exports if e.durable and e.name != "default")
-    classes = named + tuple(name for name in durable if name not in named)
+    classes = bound + tuple(name for name in durable if name not in bound)
     completed = project.with_classes(classes)
-    if completed.bindings != project.bindings:
+    if completed.bindings != first.bindings:
         image, exports = await _evaluate(completed, base, classes)
     default = by_name.get("default")
     return LoadedProject(
