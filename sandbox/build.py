@@ -64,7 +64,9 @@ def fingerprint(layout: Layout) -> str:
         try:
             digest.update(f"{package} {metadata.version(package)}\0".encode())
         except metadata.PackageNotFoundError:
-            raise BuildError(f"the package {package} is needed to build the engine image: install it") from None
+            raise BuildError(
+                f"the package {package} is needed to build the engine image: install it"
+            ) from None
     for path in _inputs(layout):
         name = path.relative_to(layout.root).as_posix()
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Coroutine
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 STATE_FOLDER = Path(".durabox") / "state"
 
 
-class LogLevel(str, Enum):
+class LogLevel(StrEnum):
     """What is logged."""
 
     DEBUG = "debug"
@@ -37,7 +37,7 @@ class LogLevel(str, Enum):
     ERROR = "error"
 
 
-class DurabilityName(str, Enum):
+class DurabilityName(StrEnum):
     """See `durabox.storage.database.Durability`."""
 
     FULL = "full"

@@ -97,9 +97,7 @@ class ModuleError(DuraboxError):
 
     code = "module"
 
-    def __init__(
-        self, message: str, file: str = "", line: int = 0, column: int = 0, frame: str = ""
-    ) -> None:
+    def __init__(self, message: str, file: str = "", line: int = 0, column: int = 0, frame: str = "") -> None:
         where = f"{file}:{line}:{column}: " if file and line else f"{file}: " if file else ""
         super().__init__(where + message + (f"\n{frame}" if frame else ""))
         self.message = message
@@ -128,9 +126,7 @@ class StorageError(DuraboxError):
 
     code = "storage"
 
-    def __init__(
-        self, operation: str, message: str, sqlite_code: int = 0, retryable: bool = False
-    ) -> None:
+    def __init__(self, operation: str, message: str, sqlite_code: int = 0, retryable: bool = False) -> None:
         super().__init__(message)
         self.operation = operation
         self.message = message

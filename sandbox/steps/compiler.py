@@ -102,45 +102,53 @@ class Compiler:
 
         The compiler's first link compiles its libc and C++ library, which takes a minute and is cached by it.
         """
-        key = hashlib.sha256(repr((self.version, _LINK, [path.name for path in objects])).encode()).hexdigest()
+        key = hashlib.sha256(
+            repr((self.version, _LINK, [path.name for path in objects])).encode()
+        ).hexdigest()
         linked = self._cache / "linked" / f"{key[:32]}.wasm"
         if not linked.is_file():
             self._progress("link     guest.wasm")
             with tempfile.TemporaryDirectory(prefix="durabox-link-") as scratch:
                 out = Path(scratch, "guest.wasm")
-                self._run("c++", *_LINK, *map(str, objects), "-o", str(out))
+                self._run(scratch, "c++", *_LINK, *map(str, objects), "-o", str(out))
                 write_if_changed(linked, out.read_bytes())
         return linked.read_bytes()
 
     def _object(self, unit: Unit) -> Path:
         flags = (*_COMMON, *(_CXX if unit.is_cxx else _C), *unit.flags)
-        key = hashlib.sha256(repr((self.version, flags)).encode())
-        for path in _closure(unit):
-            key.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-        made = self._cache / "objects" / f"{unit.path.stem}-{key.hexdigest()[:32]}.o"
+        key = self._key(unit, flags)
+        made = self._cache / "objects" / f"{unit.path.stem}-{key}.o"
         if made.is_file():
             return made
         self._progress(f"compile  {unit.path.name}")
         with tempfile.TemporaryDirectory(prefix="durabox-compile-") as scratch:
             out = Path(scratch, "out.o")
             self._run(
+                scratch,
                 "c++" if unit.is_cxx else "cc",
                 *flags,
                 *(f"-I{folder}" for folder in unit.includes),
                 *(f"-ffile-prefix-map={folder}=." for folder in (unit.path.parent, *unit.includes)),
                 "-c", str(unit.path), "-o", str(out),
             )  # fmt: skip
+            if self._key(unit, flags) != key:
+                raise BuildError(f"{unit.path.name} was edited while it was being compiled: build again")
             write_if_changed(made, out.read_bytes())
         return made
 
-    def _run(self, *arguments: str) -> None:
+    def _key(self, unit: Unit, flags: tuple[str, ...]) -> str:
+        """What an object is known by."""
+        key = hashlib.sha256(repr((self.version, flags)).encode())
+        for path in _closure(unit):
+            key.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        return key.hexdigest()[:32]
+
+    def _run(self, scratch: str, *arguments: str) -> None:
+        # The compiler's cache is for its libraries alone. Of our files it goes by time stamps: see no earlier result.
+        caches = {"ZIG_GLOBAL_CACHE_DIR": str(self._cache / "zig"), "ZIG_LOCAL_CACHE_DIR": scratch}
         done = subprocess.run(
             [sys.executable, "-m", "ziglang", *arguments],
-            env={
-                **os.environ,
-                "ZIG_GLOBAL_CACHE_DIR": str(self._cache / "zig"),
-                "ZIG_LOCAL_CACHE_DIR": str(self._cache / "zig-local"),
-            },
+            env={**os.environ, **caches},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -169,7 +177,10 @@ def _closure(unit: Unit) -> list[Path]:
 
 #: Definitions in quickjs.c that ours replace: pattern, replacement. See quickjs_hooks.h and single_thread.h.
 _PATCHES = (
-    (r"^static __exception int perform_promise_then\((?=[^;{]*\{)", "static __exception int perform_promise_then_raw("),
+    (
+        r"^static __exception int perform_promise_then\((?=[^;{]*\{)",
+        "static __exception int perform_promise_then_raw(",
+    ),
     (r"^int JS_EnqueueJob\((?=[^;{]*\{)", "static int enqueue_job_raw("),
     (r"^JSValue JS_ThrowOutOfMemory\((?=[^;{]*\{)", "static JSValue throw_out_of_memory_raw("),
     (
@@ -190,7 +201,9 @@ def _patch_quickjs(source: str) -> str:
     for pattern, replacement in _PATCHES:
         source, count = re.subn(pattern, replacement, source, flags=re.MULTILINE)
         if count != 1:
-            raise BuildError(f"quickjs.c has {count} places that match {pattern}; the patch needs exactly one")
+            raise BuildError(
+                f"quickjs.c has {count} places that match {pattern}; the patch needs exactly one"
+            )
     return f'#include "single_thread.h"\n{source}\n#include "quickjs_hooks.h"\n'
 
 
@@ -207,9 +220,7 @@ def compile_guest(layout: Layout, progress: Callable[[str], None]) -> bytes:
     quickjs = fetch(lock["quickjs-ng"], layout.cache, progress) / "upstream-quickjs"
     ada = fetch(lock["ada-url"], layout.cache, progress) / "ada_url"
     generated = layout.cache / "generated"
-    write_if_changed(
-        generated / "protocol.h", c_header(read_protocol(layout.protocol), STACK_BYTES).encode()
-    )
+    write_if_changed(generated / "protocol.h", c_header(read_protocol(layout.protocol), STACK_BYTES).encode())
     write_if_changed(
         generated / "quickjs.c", _patch_quickjs((quickjs / "quickjs.c").read_text(encoding="utf-8")).encode()
     )

@@ -48,7 +48,9 @@ def take_base_image(guest: Guest, bundle: bytes) -> BaseImage:
     import wasmtime as w  # only a build that really takes an image needs it
 
     if guest.stack_pointer != STACK_BYTES:
-        raise BuildError(f"the stack begins at {guest.stack_pointer}, not at {STACK_BYTES}: data would lie below it")
+        raise BuildError(
+            f"the stack begins at {guest.stack_pointer}, not at {STACK_BYTES}: data would lie below it"
+        )
     engine = w.Engine()
     store = w.Store(engine)
     code = w.Module(engine, guest.code)
@@ -87,7 +89,9 @@ def _import(w: Any, store: Any, memory: Any, wanted: Any) -> Any:
     """What stands in for one of the guest's imports while it boots."""
 
     def refuse(*arguments: int) -> int:
-        raise BuildError(f"the bindings called the host ({wanted.name}{arguments}) while the image was being taken")
+        raise BuildError(
+            f"the bindings called the host ({wanted.name}{arguments}) while the image was being taken"
+        )
 
     def abort(at: int, length: int) -> None:
         text = bytes(memory.read(store, at, at + length)).decode(errors="replace")

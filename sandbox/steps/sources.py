@@ -24,7 +24,7 @@ from pathlib import Path
 
 from sandbox.steps.layout import BuildError
 
-_BACKEND = '''\
+_BACKEND = """\
 import pathlib, shutil
 
 def get_requires_for_build_wheel(config_settings=None):
@@ -38,7 +38,7 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
     folder.mkdir()
     shutil.copy("PKG-INFO", folder / "METADATA")
     return name
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,20 @@ def _download(source: Source, archive: Path) -> None:
         requirement.write_text(f"{source.name}=={source.version} --hash=sha256:{source.sha256}\n")
         done = subprocess.run(
             [
-                *_pip(), "download", "--quiet", "--no-deps", "--no-build-isolation", "--use-pep517",
-                "--no-binary", ":all:", "--require-hashes", "--requirement", str(requirement), "--dest", scratch,
-            ],  # fmt: skip
+                *_pip(),
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--no-build-isolation",
+                "--use-pep517",
+                "--no-binary",
+                ":all:",
+                "--require-hashes",
+                "--requirement",
+                str(requirement),
+                "--dest",
+                scratch,
+            ],
             env={**os.environ, "PYTHONPATH": str(backend.parent), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -41,9 +41,16 @@ async def test_a_result_becomes_plain_data(source: str, result: object) -> None:
         ("Promise.reject(new TypeError('later'))", "TypeError", "later"),
         ("() => 1", "DataCloneError", "() => 1 could not be cloned."),
         ("[Symbol('s')]", "DataCloneError", "Symbol(s) could not be cloned."),
-        ("const a = []; a.push(a); a", "TypeError", "The result contains itself, which plain data cannot express."),
-        ("let d = []; for (let i = 0; i < 300; i++) d = [d]; d", "TypeError",
-         "The result is nested more than 200 levels deep."),
+        (
+            "const a = []; a.push(a); a",
+            "TypeError",
+            "The result contains itself, which plain data cannot express.",
+        ),
+        (
+            "let d = []; for (let i = 0; i < 300; i++) d = [d]; d",
+            "TypeError",
+            "The result is nested more than 200 levels deep.",
+        ),
     ],
 )
 async def test_a_failure_is_a_javascript_error(source: str, name: str, message: str) -> None:

@@ -53,13 +53,20 @@ async def test_an_entrypoint_class_is_made_anew_for_each_request(open_module: Op
         ('throw new RangeError("r");', ("RangeError", "r")),
         ('return Promise.reject(new TypeError("t"));', ("TypeError", "t")),
         ("throw 1;", ("Error", "1")),
-        ('const used = new Response("x"); return used.text().then(() => used);', (
-            "TypeError",
-            "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.",
-        )),
-        ("return Response.error();", (
-            "TypeError", "Return value from serve handler must not be an error response (like Response.error())",
-        )),
+        (
+            'const used = new Response("x"); return used.text().then(() => used);',
+            (
+                "TypeError",
+                "Body has already been used. It can only be used once. Use tee() first if you need to read it twice.",
+            ),
+        ),
+        (
+            "return Response.error();",
+            (
+                "TypeError",
+                "Return value from serve handler must not be an error response (like Response.error())",
+            ),
+        ),
     ],
 )
 async def test_what_is_no_response_fails_the_request(
@@ -138,7 +145,9 @@ async def test_a_constructor_that_throws_fails_the_request_and_the_next_one_trie
         ("await new Promise(() => {});", "top-level await"),
     ],
 )
-async def test_a_module_that_does_not_load_is_an_error(open_module: OpenModule, source: str, message: str) -> None:
+async def test_a_module_that_does_not_load_is_an_error(
+    open_module: OpenModule, source: str, message: str
+) -> None:
     with pytest.raises(ModuleError, match=message):
         async with open_module(source):
             pass
@@ -161,10 +170,20 @@ class TestServiceWorkerFormat:
         [
             ("/throw", ("TypeError", "thrown")),
             ("/reject", ("RangeError", "rejected")),
-            ("/text", ("TypeError", "Failed to execute 'respondWith' on 'FetchEvent': "
-             "parameter 1 is not of type 'Promise'.")),
-            ("/twice", ("InvalidStateError",
-             "FetchEvent.respondWith() has already been called; it can only be called once.")),
+            (
+                "/text",
+                (
+                    "TypeError",
+                    "Failed to execute 'respondWith' on 'FetchEvent': parameter 1 is not of type 'Promise'.",
+                ),
+            ),
+            (
+                "/twice",
+                (
+                    "InvalidStateError",
+                    "FetchEvent.respondWith() has already been called; it can only be called once.",
+                ),
+            ),
             ("/none", ("Error", "No listener for the fetch event called respondWith().")),
         ],
     )

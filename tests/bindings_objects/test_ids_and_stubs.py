@@ -27,7 +27,7 @@ export class Other extends DurableObject {
   _underscore() { return [...arguments]; }
   get property() { return 5; }
 }
-export class Plain { fetch() { return new Response("plain"); } method() {} }
+export class Plain extends DurableObject { fetch() { return new Response("plain"); } method() {} }
 export class Handlerless extends DurableObject {}
 """
 
@@ -48,28 +48,45 @@ async def test_ids_of_a_name_are_equal_and_carry_the_name(in_object: InObject) -
 
 
 async def test_the_id_of_an_object_is_the_one_its_callers_use(in_object: InObject) -> None:
-    assert await in_object(
-        'return [ctx.id.equals(env.Probe.idFromName("probe")), ctx.id.name];'
-    ) == [True, "probe"]
+    assert await in_object('return [ctx.id.equals(env.Probe.idFromName("probe")), ctx.id.name];') == [
+        True,
+        "probe",
+    ]
 
 
 @pytest.mark.parametrize(
     ("expression", "error"),
     [
         ("env.Other.idFromString('ab')", "TypeError: Invalid Durable Object ID: must be 64 hex digits"),
-        ("env.Other.idFromString(String(env.Plain.idFromName('n')))",
-         "TypeError: Durable Object ID is not valid for this namespace."),
-        ("env.Other.get('n')", "TypeError: Failed to execute 'get' on 'DurableObjectNamespace': "
-         "parameter 1 is not of type 'DurableObjectId'."),
-        ("env.Other.idFromName()", "TypeError: Failed to execute 'idFromName' on 'DurableObjectNamespace': "
-         "parameter 1 is not of type 'string'."),
-        ("env.Other.getByName('n', 5)", "TypeError: Failed to execute 'getByName' on 'DurableObjectNamespace': "
-         "parameter 2 is not of type 'GetDurableObjectOptions'."),
+        (
+            "env.Other.idFromString(String(env.Plain.idFromName('n')))",
+            "TypeError: Durable Object ID is not valid for this namespace.",
+        ),
+        (
+            "env.Other.get('n')",
+            "TypeError: Failed to execute 'get' on 'DurableObjectNamespace': "
+            "parameter 1 is not of type 'DurableObjectId'.",
+        ),
+        (
+            "env.Other.idFromName()",
+            "TypeError: Failed to execute 'idFromName' on 'DurableObjectNamespace': "
+            "parameter 1 is not of type 'string'.",
+        ),
+        (
+            "env.Other.getByName('n', 5)",
+            "TypeError: Failed to execute 'getByName' on 'DurableObjectNamespace': "
+            "parameter 2 is not of type 'GetDurableObjectOptions'.",
+        ),
         ("env.Other.getByName('n', { routingMode: 'x' })", "RangeError: unknown routingMode: x"),
-        ("env.Other.newUniqueId({ jurisdiction: 'eu' })",
-         "Error: Jurisdiction restrictions are not implemented in durabox."),
-        ("env.Other.idFromName('n').equals('n')", "TypeError: Failed to execute 'equals' on 'DurableObjectId': "
-         "parameter 1 is not of type 'DurableObjectId'."),
+        (
+            "env.Other.newUniqueId({ jurisdiction: 'eu' })",
+            "Error: Jurisdiction restrictions are not implemented in durabox.",
+        ),
+        (
+            "env.Other.idFromName('n').equals('n')",
+            "TypeError: Failed to execute 'equals' on 'DurableObjectId': "
+            "parameter 1 is not of type 'DurableObjectId'.",
+        ),
         ("new env.Other.constructor()", "TypeError: Illegal constructor"),
         ("new ctx.id.constructor()", "TypeError: Illegal constructor"),
     ],
@@ -102,9 +119,18 @@ async def test_fetch_reaches_the_object_with_method_url_headers_and_body(in_obje
         """,
         OTHER,
     ) == [
-        ["POST", "https://foo.bar:81/b?x", [
-            ["content-length", "2"], ["content-type", "text/plain;charset=UTF-8"], ["x-a", "1"],
-        ], "hi", "manual", "n"],
+        [
+            "POST",
+            "https://foo.bar:81/b?x",
+            [
+                ["content-length", "2"],
+                ["content-type", "text/plain;charset=UTF-8"],
+                ["x-a", "1"],
+            ],
+            "hi",
+            "manual",
+            "n",
+        ],
         ["PUT", "http://h/p", [["content-length", "1"]], "A", "manual", "n"],
         ["GET", "http://h/q", [], "", "manual", "n"],
     ]
@@ -115,8 +141,11 @@ async def test_fetch_reaches_the_object_with_method_url_headers_and_body(in_obje
     [
         ("getByName('n').fetch('/path')", "TypeError: Invalid URL: /path"),
         ("getByName('n').fetch('ftp://h/')", "TypeError: Fetch API cannot load: ftp://h/"),
-        ("getByName('n').fetch()", "TypeError: Failed to execute 'fetch' on 'Fetcher': "
-         "parameter 1 is not of type 'Request or string'."),
+        (
+            "getByName('n').fetch()",
+            "TypeError: Failed to execute 'fetch' on 'Fetcher': "
+            "parameter 1 is not of type 'Request or string'.",
+        ),
         ("getByName('n').fetch('http://h/throw')", "TypeError: thrown there"),
         ("getByName('n').missing()", 'TypeError: The RPC receiver does not implement the method "missing".'),
         ("getByName('n').local()", 'TypeError: The RPC receiver does not implement the method "local".'),
@@ -128,7 +157,8 @@ async def test_fetch_reaches_the_object_with_method_url_headers_and_body(in_obje
 )
 async def test_a_failing_call_is_a_rejection(in_object: InObject, call: str, error: str) -> None:
     assert await in_object(
-        f"const promise = env.Other.{call}; return [promise instanceof Promise, await attempt(() => promise)];", OTHER
+        f"const promise = env.Other.{call}; return [promise instanceof Promise, await attempt(() => promise)];",
+        OTHER,
     ) == [True, error]
 
 
@@ -159,7 +189,9 @@ async def test_a_class_without_the_base_class_answers_fetch_only(tmp_path: Path)
     async with Host.open(tmp_path) as host:
         answer, error = await (await host.fetch(Request("GET", "http://h/"))).json()
     assert answer == "plain"
-    assert error.startswith("TypeError: The receiving Durable Object does not support RPC, because its class was not")
+    assert error.startswith(
+        "TypeError: The receiving Durable Object does not support RPC, because its class was not"
+    )
 
 
 async def test_an_error_tells_where_it_came_from(in_object: InObject) -> None:
@@ -174,9 +206,10 @@ async def test_an_error_tells_where_it_came_from(in_object: InObject) -> None:
 
 
 async def test_a_class_without_fetch_says_so(in_object: InObject) -> None:
-    assert await in_object(
-        'return attempt(() => env.Handlerless.getByName("n").fetch("http://h/"));', OTHER
-    ) == "Error: Handler does not export a fetch() function."
+    assert (
+        await in_object('return attempt(() => env.Handlerless.getByName("n").fetch("http://h/"));', OTHER)
+        == "Error: Handler does not export a fetch() function."
+    )
 
 
 async def test_at_global_scope_there_are_ids_but_no_stubs(open_module: OpenModule) -> None:

@@ -60,7 +60,9 @@ async def test_sections_nest(in_object: InObject) -> None:
 async def test_a_failing_callback_resets_the_object_and_its_promise_never_settles(
     open_module: OpenModule, how: str
 ) -> None:
-    source = HEAD + """
+    source = (
+        HEAD
+        + """
     export class Fragile extends DurableObject {
       async fetch(request) {
         if (request.url.endsWith("count")) return new Response(String(await this.ctx.storage.get("count")));
@@ -70,6 +72,7 @@ async def test_a_failing_callback_resets_the_object_and_its_promise_never_settle
         return new Response("settled");
       }
     }""".replace("HOW", how)
+    )
     async with open_module(source) as host:
         stub = host.namespace("Fragile").get_by_name("a")
         with pytest.raises(ObjectBrokenError) as caught:

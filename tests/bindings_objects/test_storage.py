@@ -100,10 +100,13 @@ async def test_delete_all_leaves_nothing(in_object: InObject) -> None:
     ],
 )
 async def test_list_selects_a_range(in_object: InObject, options: str, keys: list[str]) -> None:
-    assert await in_object(f"""
+    assert (
+        await in_object(f"""
       await storage.put({{ b2: 1, a: 1, c: 1, b: 1, b1: 1 }});
       return [...(await storage.list({options})).keys()];
-    """) == keys
+    """)
+        == keys
+    )
 
 
 async def test_list_orders_by_utf8_bytes(in_object: InObject) -> None:
@@ -116,24 +119,46 @@ async def test_list_orders_by_utf8_bytes(in_object: InObject) -> None:
 @pytest.mark.parametrize(
     ("call", "error"),
     [
-        ("get('a', 5)", "TypeError: Failed to execute 'get' on 'DurableObjectStorage': "
-         "parameter 2 is not of type 'GetOptions'."),
-        ("put('a', 1, 5)", "TypeError: Failed to execute 'put' on 'DurableObjectStorage': "
-         "parameter 3 is not of type 'PutOptions'."),
-        ("delete('a', 'x')", "TypeError: Failed to execute 'delete' on 'DurableObjectStorage': "
-         "parameter 2 is not of type 'PutOptions'."),
-        ("list(5)", "TypeError: Failed to execute 'list' on 'DurableObjectStorage': "
-         "parameter 1 is not of type 'ListOptions'."),
+        (
+            "get('a', 5)",
+            "TypeError: Failed to execute 'get' on 'DurableObjectStorage': "
+            "parameter 2 is not of type 'GetOptions'.",
+        ),
+        (
+            "put('a', 1, 5)",
+            "TypeError: Failed to execute 'put' on 'DurableObjectStorage': "
+            "parameter 3 is not of type 'PutOptions'.",
+        ),
+        (
+            "delete('a', 'x')",
+            "TypeError: Failed to execute 'delete' on 'DurableObjectStorage': "
+            "parameter 2 is not of type 'PutOptions'.",
+        ),
+        (
+            "list(5)",
+            "TypeError: Failed to execute 'list' on 'DurableObjectStorage': "
+            "parameter 1 is not of type 'ListOptions'.",
+        ),
         ("list({ limit: 0 })", "TypeError: List limit must be positive."),
         ("list({ limit: NaN })", "TypeError: List limit must be positive."),
-        ("list({ limit: 2 ** 31 })", "TypeError: Value out of range. "
-         "Must be between -2147483648 and 2147483647 (inclusive)."),
-        ("list({ start: 'a', startAfter: 'b' })",
-         "TypeError: list() cannot be called with both start and startAfter values."),
-        ("put({ a: 1 }, 3)", "TypeError: put() may only be called with a single key-value pair and optional options "
-         "as put(key, value, options) or with multiple key-value pairs and optional options as put(entries, options)"),
-        ("transaction()", "TypeError: Failed to execute 'transaction' on 'DurableObjectStorage': "
-         "parameter 1 is not of type 'function'."),
+        (
+            "list({ limit: 2 ** 31 })",
+            "TypeError: Value out of range. Must be between -2147483648 and 2147483647 (inclusive).",
+        ),
+        (
+            "list({ start: 'a', startAfter: 'b' })",
+            "TypeError: list() cannot be called with both start and startAfter values.",
+        ),
+        (
+            "put({ a: 1 }, 3)",
+            "TypeError: put() may only be called with a single key-value pair and optional options "
+            "as put(key, value, options) or with multiple key-value pairs and optional options as put(entries, options)",
+        ),
+        (
+            "transaction()",
+            "TypeError: Failed to execute 'transaction' on 'DurableObjectStorage': "
+            "parameter 1 is not of type 'function'.",
+        ),
         ("put('a', Symbol('s'))", "DataCloneError: Symbol(s) could not be cloned."),
         ("put('a', { inner() {} })", "DataCloneError: inner() {} could not be cloned."),
     ],

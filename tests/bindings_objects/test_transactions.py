@@ -6,9 +6,7 @@ import pytest
 
 from .conftest import InObject
 
-COMMITTED = (
-    "Error: Cannot call {}() on transaction that has already committed: did you move `txn` outside of the closure?"
-)
+COMMITTED = "Error: Cannot call {}() on transaction that has already committed: did you move `txn` outside of the closure?"
 
 
 async def test_a_transaction_resolves_to_the_closures_value_and_keeps_its_writes(in_object: InObject) -> None:
@@ -18,7 +16,9 @@ async def test_a_transaction_resolves_to_the_closures_value_and_keeps_its_writes
     """) == [2, 7, 1]
 
 
-async def test_a_throwing_closure_undoes_everything_and_rejects_with_the_same_error(in_object: InObject) -> None:
+async def test_a_throwing_closure_undoes_everything_and_rejects_with_the_same_error(
+    in_object: InObject,
+) -> None:
     assert await in_object("""
       await storage.put("a", "before");
       const thrown = new RangeError("boo");

@@ -146,7 +146,9 @@ class ActorMachine(RuleBasedStateMachine):
                 assert not self.background_of(self.model.opened[-1])
                 return False
             case Wait():
-                assert not self.model.writes or self.model.outermost_transaction(), "written state is committed"
+                assert not self.model.writes or self.model.outermost_transaction(), (
+                    "written state is committed"
+                )
                 return False
         return True
 
@@ -190,8 +192,12 @@ class ActorMachine(RuleBasedStateMachine):
             model.opened.pop()
             model.ended.add(section)
         transaction = model.outermost_transaction()
-        must_hold = any(w.confirmed and (w.transaction != transaction or not transaction) for w in model.writes)
-        assert self.core.locked == must_hold, "outputs wait exactly for confirmed writes outside an open transaction"
+        must_hold = any(
+            w.confirmed and (w.transaction != transaction or not transaction) for w in model.writes
+        )
+        assert self.core.locked == must_hold, (
+            "outputs wait exactly for confirmed writes outside an open transaction"
+        )
         if self.core.locked:
             self.held.append(turn.number)
 

@@ -48,7 +48,9 @@ def test_hex_digits_may_be_upper_case() -> None:
     assert ids.check(made.upper()) == made
 
 
-@pytest.mark.parametrize("text", ["", "zz", "g" * 64, "0" * 63, "0" * 65, "0" * 63 + "\u0660", "../" * 20 + "abcd"])
+@pytest.mark.parametrize(
+    "text", ["", "zz", "g" * 64, "0" * 63, "0" * 65, "0" * 63 + "\u0660", "../" * 20 + "abcd"]
+)
 def test_what_is_not_64_hex_digits_is_no_id(text: str) -> None:
     with pytest.raises(InvalidObjectIdError, match="must be 64 hex digits"):
         IdFactory("demo-C").check(text)

@@ -166,14 +166,18 @@ class Guest:
     def value(self, expression: str, argument: Any = None, body: bytes = b"") -> Any:
         """The value of one expression, or the text of what it throws."""
         (value,) = self.run(
-            f"try {{ report(await ({expression})) }} catch (e) {{ report(`${{e.name}}: ${{e.message}}`) }}", argument, body
+            f"try {{ report(await ({expression})) }} catch (e) {{ report(`${{e.name}}: ${{e.message}}`) }}",
+            argument,
+            body,
         )
         return value
 
     def _read(self, at: int, length: int) -> bytes:
         return bytes(self._memory.read(self._store, at, at + length))
 
-    def _op(self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int) -> int:
+    def _op(
+        self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int
+    ) -> int:
         handler = self.ops.get(number, lambda args, body: error("Error", f"no op {number}"))
         self._reply = handler(self._read(args, args_len), self._read(body, body_len))
         if len(self._reply) > cap:

@@ -109,7 +109,9 @@ class TestEvents:
             guest.event(rig.RUN, [")"])
         assert guest.value("1") == 1
 
-    @pytest.mark.parametrize("raw", [b"", b"\xc1", b"\x91", b"\x92\x01", b"\xdd\xff\xff\xff\xff", b"\xa5abc", b"\x01\x01"])
+    @pytest.mark.parametrize(
+        "raw", [b"", b"\xc1", b"\x91", b"\x92\x01", b"\xdd\xff\xff\xff\xff", b"\xa5abc", b"\x01\x01"]
+    )
     def test_malformed_arguments_are_refused(self, raw: bytes) -> None:
         with pytest.raises(GuestThrew, match="malformed msgpack message"):
             Guest().event(rig.RUN, raw=raw)
@@ -168,7 +170,9 @@ class TestOps:
     def test_replies_of_any_size_arrive(self, size: int) -> None:
         guest = Guest()
         guest.ops[200] = lambda args, body: b"\3" + b"\xab" * size
-        assert guest.value("(() => { const b = new Uint8Array(native.op(200)); return [b.length, b.every((x) => x === 171)] })()") == [
+        assert guest.value(
+            "(() => { const b = new Uint8Array(native.op(200)); return [b.length, b.every((x) => x === 171)] })()"
+        ) == [
             size,
             True,
         ]
@@ -189,7 +193,10 @@ class TestOps:
             ("new ArrayBuffer(0)", b""),
             ("new Uint8Array(0)", b""),
             ("undefined", b""),
-            ("Object.defineProperties(new DataView(new ArrayBuffer(2)), {byteLength: {value: 9e6}, byteOffset: {value: -8}})", b"\0\0"),
+            (
+                "Object.defineProperties(new DataView(new ArrayBuffer(2)), {byteLength: {value: 9e6}, byteOffset: {value: -8}})",
+                b"\0\0",
+            ),
         ],
     )
     def test_bodies_are_the_bytes_that_a_view_shows(self, body: str, expected: bytes) -> None:
@@ -216,7 +223,12 @@ class TestOps:
     def test_arguments_that_call_ops_while_they_are_encoded_do_not_disturb_the_outer_op(self) -> None:
         guest, seen = Guest(), []
         guest.ops[200] = lambda args, body: seen.append(msgspec.msgpack.decode(args)) or rig.value(7)
-        assert guest.value("native.op(200, ['x'.repeat(300), { get inner() { return native.op(200, ['y'.repeat(500)]) } }])") == 7
+        assert (
+            guest.value(
+                "native.op(200, ['x'.repeat(300), { get inner() { return native.op(200, ['y'.repeat(500)]) } }])"
+            )
+            == 7
+        )
         assert seen == [["y" * 500], ["x" * 300, {"inner": 7}]]
 
 
@@ -260,21 +272,30 @@ class TestMsgpack:
             ("Promise.resolve()", "Promise"), ("new Proxy({}, {})", "Object"), ("new Error", "Error"), ("new Number(1)", "Number"),
         ],
     )  # fmt: skip
-    def test_what_it_cannot_carry_throws_and_is_named(self, shared: Guest, expression: str, named: str) -> None:
+    def test_what_it_cannot_carry_throws_and_is_named(
+        self, shared: Guest, expression: str, named: str
+    ) -> None:
         text = shared.value(f"native.msgpack([{expression}])")
         assert text == f"TypeError: a value of type {named} cannot be passed here"
 
     def test_big_integers_past_64_bits_throw(self, shared: Guest) -> None:
-        assert shared.value("native.msgpack(2n**64n)") == "TypeError: a bigint of more than 64 bits cannot be passed here"
+        assert (
+            shared.value("native.msgpack(2n**64n)")
+            == "TypeError: a bigint of more than 64 bits cannot be passed here"
+        )
         assert shared.value("native.msgpack(-(2n**63n) - 1n)").startswith("TypeError")
 
     def test_cycles_and_deep_nesting_throw_both_ways(self, shared: Guest) -> None:
-        assert shared.value("(() => { const a = []; a[0] = a; return native.msgpack(a) })()").startswith("TypeError: a value that is cyclic")
+        assert shared.value("(() => { const a = []; a[0] = a; return native.msgpack(a) })()").startswith(
+            "TypeError: a value that is cyclic"
+        )
         with pytest.raises(GuestThrew, match="malformed msgpack"):
             shared.event(rig.RUN, raw=b"\x91" * 100_000 + b"\xc0")
 
     def test_a_key_named_proto_is_a_property(self, shared: Guest) -> None:
-        assert shared.value("[Object.keys(argument), Object.getPrototypeOf(argument) === Object.prototype]", {"__proto__": 1}) == [
+        assert shared.value(
+            "[Object.keys(argument), Object.getPrototypeOf(argument) === Object.prototype]", {"__proto__": 1}
+        ) == [
             ["__proto__"],
             True,
         ]
@@ -293,7 +314,10 @@ class TestMsgpack:
         guest.ops[200] = lambda args, body: b"\1" + bytes.fromhex(packed)
         assert guest.value("native.op(200)") == expected
 
-    @pytest.mark.parametrize("packed", ["c1", "c7", "d4", "d8", "c403", "da00", "dd", "81", "8105", "81c0c0", "dfffffffff", "9201", "cb00"])
+    @pytest.mark.parametrize(
+        "packed",
+        ["c1", "c7", "d4", "d8", "c403", "da00", "dd", "81", "8105", "81c0c0", "dfffffffff", "9201", "cb00"],
+    )
     def test_malformed_replies_throw(self, packed: str) -> None:
         guest = Guest()
         guest.ops[200] = lambda args, body: b"\1" + bytes.fromhex(packed)
@@ -329,7 +353,9 @@ class TestAsyncContext:
     )
     def test_it_is_the_same_after(self, source: str) -> None:
         guest = Guest({"m": ""})
-        seen = guest.run(f"native.setContext('outer'); const check = () => report(native.getContext()); {source}")
+        seen = guest.run(
+            f"native.setContext('outer'); const check = () => report(native.getContext()); {source}"
+        )
         assert seen
         assert set(seen) == {"outer"}
 
@@ -341,7 +367,9 @@ class TestAsyncContext:
         assert len(seen) == 9
         assert all(name == context for name, context in seen)
 
-    def test_a_handler_runs_in_the_context_it_was_registered_in_not_the_one_that_settled_the_promise(self) -> None:
+    def test_a_handler_runs_in_the_context_it_was_registered_in_not_the_one_that_settled_the_promise(
+        self,
+    ) -> None:
         assert Guest().run(
             "let settle; const p = new Promise((r) => { settle = r });"
             "native.setContext('registrar'); p.then(() => report(native.getContext()));"
@@ -368,7 +396,9 @@ class TestAsyncContext:
         assert with_context.count("\n") == without.count("\n") == 1
 
     def test_a_job_without_one_does_not_see_what_other_code_set(self) -> None:
-        assert Guest().run("queueMicrotask(() => report(native.getContext() ?? 'none')); native.setContext('sync')") == ["none"]
+        assert Guest().run(
+            "queueMicrotask(() => report(native.getContext() ?? 'none')); native.setContext('sync')"
+        ) == ["none"]
 
     def test_it_is_gone_after_an_event_that_threw(self) -> None:
         guest = Guest()
@@ -389,7 +419,13 @@ class TestModules:
                 "d": ("data", b"\1\2"),
             }
         )
-        assert guest.value("(await native.importModule('main')).default") == ["late", {"x": [1]}, "hé", [1, 2], "file:///main"]
+        assert guest.value("(await native.importModule('main')).default") == [
+            "late",
+            {"x": [1]},
+            "hé",
+            [1, 2],
+            "file:///main",
+        ]
 
     def test_cycles_see_each_other(self) -> None:
         guest = Guest(
@@ -401,16 +437,29 @@ class TestModules:
         assert guest.value("(await native.importModule('b')).later()") == "ab"
 
     def test_dynamic_import_gives_the_one_instance(self) -> None:
-        guest = Guest({"a": "export let n = 0; export const up = () => ++n", "b": "export const a = await import('./a'); a.up()"})
+        guest = Guest(
+            {
+                "a": "export let n = 0; export const up = () => ++n",
+                "b": "export const a = await import('./a'); a.up()",
+            }
+        )
         assert guest.value(
             "(async () => { await native.importModule('b'); const x = await native.importModule('a'); return [x.n, (await native.importModule('b')).a === x] })()"
         ) == [1, True]
 
     def test_a_synthetic_module_hides_the_hosts(self) -> None:
-        guest = Guest({"cloudflare:workers": "export const env = 'host'", "a": "import { env } from 'cloudflare:workers'; export { env }"})
+        guest = Guest(
+            {
+                "cloudflare:workers": "export const env = 'host'",
+                "a": "import { env } from 'cloudflare:workers'; export { env }",
+            }
+        )
         guest.run("native.defineModule('cloudflare:workers', { env: { X: 1 } })")
         assert guest.value("(await native.importModule('a')).env") == {"X": 1}
-        assert guest.value("native.defineModule('cloudflare:workers', {})") == "TypeError: module 'cloudflare:workers' is already defined"
+        assert (
+            guest.value("native.defineModule('cloudflare:workers', {})")
+            == "TypeError: module 'cloudflare:workers' is already defined"
+        )
 
     def test_a_missing_export_of_a_synthetic_module_is_a_syntax_error(self) -> None:
         guest = Guest({"a": "import { nothing } from 'syn'"})
@@ -420,20 +469,33 @@ class TestModules:
     @pytest.mark.parametrize(
         ("modules", "message", "place"),
         [
-            ({"a": "import './bad'", "bad": "let x = 1;\nlet y = = 2;"}, "SyntaxError: unexpected token", "bad:2:9"),
+            (
+                {"a": "import './bad'", "bad": "let x = 1;\nlet y = = 2;"},
+                "SyntaxError: unexpected token",
+                "bad:2:9",
+            ),
             ({"a": "import './j'", "j": ("json", b'{"a":\n  1,}')}, "SyntaxError: ", "j:2:5"),
             ({"a": "\n  throw new Error('boom')"}, "Error: boom", "a:2:13"),
-            ({"a": "function f(x) {\n  const y = x;\n  return y.z;\n}\nf(null)"}, "TypeError: ", "f (a:3:10)"),
+            (
+                {"a": "function f(x) {\n  const y = x;\n  return y.z;\n}\nf(null)"},
+                "TypeError: ",
+                "f (a:3:10)",
+            ),
             ({"a": "await 0;\nnope()"}, "ReferenceError: nope", "a:2:1"),
         ],
     )
-    def test_errors_name_file_line_and_column(self, modules: dict[str, Any], message: str, place: str) -> None:
+    def test_errors_name_file_line_and_column(
+        self, modules: dict[str, Any], message: str, place: str
+    ) -> None:
         text = Guest(modules).value("native.importModule('a').catch((e) => `${e}\\n${e.stack}`)")
         assert text.startswith(message)
         assert place in text
 
     def test_a_module_that_does_not_exist_says_who_asked(self) -> None:
-        assert Guest({"a": "import './nope'"}).value("native.importModule('a')") == "Error: no module './nope', imported by 'a'"
+        assert (
+            Guest({"a": "import './nope'"}).value("native.importModule('a')")
+            == "Error: no module './nope', imported by 'a'"
+        )
         assert Guest().value("native.importModule('nope')") == "Error: no module 'nope', imported by ''"
 
     def test_a_failed_graph_can_be_asked_for_again(self) -> None:
@@ -444,7 +506,9 @@ class TestModules:
 
     def test_import_attributes_other_than_type_are_refused(self) -> None:
         guest = Guest({"a": "import './a' with { mode: 'x' }"})
-        assert guest.value("native.importModule('a')") == "TypeError: import attribute 'mode' is not supported"
+        assert (
+            guest.value("native.importModule('a')") == "TypeError: import attribute 'mode' is not supported"
+        )
 
     def test_sources_with_bytes_that_are_not_utf8_and_zeros_do_not_end_early(self) -> None:
         guest = Guest({"t": ("text", b"a\0b\xff")})
@@ -452,19 +516,36 @@ class TestModules:
 
     def test_eval_module_gives_the_namespace_and_its_own_errors(self) -> None:
         guest = Guest({"dep": "export const n = 20"})
-        assert guest.value("(await native.evalModule(`import { n } from 'dep'; export const m = await n + 1`, 'box.js')).m") == 21
+        assert (
+            guest.value(
+                "(await native.evalModule(`import { n } from 'dep'; export const m = await n + 1`, 'box.js')).m"
+            )
+            == 21
+        )
         assert guest.value("native.evalModule('export let = 1', 'box2.js')").startswith("SyntaxError")
-        assert guest.value("native.evalModule('await 0; throw new RangeError(`r`)', 'box3.js')") == "RangeError: r"
+        assert (
+            guest.value("native.evalModule('await 0; throw new RangeError(`r`)', 'box3.js')")
+            == "RangeError: r"
+        )
         assert guest.rejections == []
 
 
 class TestCodeFromStrings:
     @pytest.mark.parametrize(
         "expression",
-        ["eval('1')", "(0, eval)('1')", "new Function('return 1')", "Function('return 1')", "(async () => {}).constructor('return 1')", "(function* () {}).constructor('yield 1')"],
+        [
+            "eval('1')",
+            "(0, eval)('1')",
+            "new Function('return 1')",
+            "Function('return 1')",
+            "(async () => {}).constructor('return 1')",
+            "(function* () {}).constructor('yield 1')",
+        ],
     )
     def test_it_is_refused_in_handlers(self, expression: str) -> None:
-        assert Guest().value(expression) == "EvalError: Code generation from strings disallowed for this context"
+        assert (
+            Guest().value(expression) == "EvalError: Code generation from strings disallowed for this context"
+        )
 
     @pytest.mark.parametrize("expression", ["eval('1')", "(0, eval)('1')", "new Function('return 1')()"])
     def test_it_is_allowed_at_global_scope(self, expression: str) -> None:
@@ -496,19 +577,35 @@ class TestRandomAndClock:
         assert 0.45 < sum(first + second) / 2000 < 0.55
 
     def test_a_view_is_filled_and_nothing_around_it(self) -> None:
-        assert Guest().value("(() => { const b = new Uint8Array(8); native.random(b.subarray(2, 5)); return b.map((x) => x ? 1 : 0).join('') })()") == "00111000"
+        assert (
+            Guest().value(
+                "(() => { const b = new Uint8Array(8); native.random(b.subarray(2, 5)); return b.map((x) => x ? 1 : 0).join('') })()"
+            )
+            == "00111000"
+        )
 
     def test_all_clocks_are_the_hosts(self) -> None:
         guest = Guest()
         assert guest.value("[Date.now(), +new Date, native.now()]") == [0, 0, 0]
         guest.clock = 1_700_000_000_123.75
-        assert guest.value("[Date.now(), +new Date, native.now()]") == [1_700_000_000_123, 1_700_000_000_123, 1_700_000_000_123.75]
+        assert guest.value("[Date.now(), +new Date, native.now()]") == [
+            1_700_000_000_123,
+            1_700_000_000_123,
+            1_700_000_000_123.75,
+        ]
 
     def test_time_is_utc(self) -> None:
-        assert Guest().value("[new Date(0).getTimezoneOffset(), new Date(2020, 6, 1).toISOString()]") == [0, "2020-07-01T00:00:00.000Z"]
+        assert Guest().value("[new Date(0).getTimezoneOffset(), new Date(2020, 6, 1).toISOString()]") == [
+            0,
+            "2020-07-01T00:00:00.000Z",
+        ]
 
     def test_atomics_wait_throws_for_nobody_could_wake_it(self) -> None:
-        assert Guest().value("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)").startswith("TypeError")
+        assert (
+            Guest()
+            .value("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)")
+            .startswith("TypeError")
+        )
 
 
 class TestRejections:
@@ -535,7 +632,9 @@ class TestRejections:
 
     def test_a_finalizer_that_throws_is_reported(self) -> None:
         guest = Guest()
-        guest.run("globalThis.registry = new FinalizationRegistry(() => { throw new Error('in finalizer') }); registry.register({}, 1)")
+        guest.run(
+            "globalThis.registry = new FinalizationRegistry(() => { throw new Error('in finalizer') }); registry.register({}, 1)"
+        )
         guest.run("for (let i = 0; i < 3; i++) await null")
         assert guest.rejections == ["Error: in finalizer"]
 
@@ -584,9 +683,19 @@ class TestLimits:
 
     def test_garbage_in_cycles_does_not_fill_the_memory(self) -> None:
         guest = Guest(memory=16 << 20)
-        assert guest.value("(() => { for (let i = 0; i < 3e5; i++) { const o = { i }; o.self = o } return 1 })()") == 1
+        assert (
+            guest.value(
+                "(() => { for (let i = 0; i < 3e5; i++) { const o = { i }; o.self = o } return 1 })()"
+            )
+            == 1
+        )
         kept = "globalThis.kept = Array.from({ length: 9e4 }, (_, i) => ({ i }));"
-        assert guest.value(f"(() => {{ {kept} for (let i = 0; i < 3e5; i++) {{ const o = {{ i }}; o.self = o }} return 1 }})()") == 1
+        assert (
+            guest.value(
+                f"(() => {{ {kept} for (let i = 0; i < 3e5; i++) {{ const o = {{ i }}; o.self = o }} return 1 }})()"
+            )
+            == 1
+        )
 
     def test_running_out_of_memory_in_the_dispatcher_is_its_own_result(self) -> None:
         guest = Guest(memory=16 << 20)
@@ -623,7 +732,12 @@ class TestLimits:
     def test_long_chains_are_freed_without_recursion(self) -> None:
         guest = Guest()
         assert guest.value("(() => { let a = []; for (let i = 0; i < 2e5; i++) a = [a]; return 1 })()") == 1
-        assert guest.value("(() => { let f = () => 0; for (let i = 0; i < 1e5; i++) { const g = f; f = () => g } return 1 })()") == 1
+        assert (
+            guest.value(
+                "(() => { let f = () => 0; for (let i = 0; i < 1e5; i++) { const g = f; f = () => g } return 1 })()"
+            )
+            == 1
+        )
 
     def test_limits_are_those_of_the_instance_and_not_of_the_image(self) -> None:
         small, large = Guest(memory=8 << 20), Guest(memory=32 << 20)
@@ -631,8 +745,12 @@ class TestLimits:
         assert large.value("new Uint8Array(12e6).length") == 12_000_000
 
     def test_the_stack_is_clamped_to_what_there_is(self) -> None:
-        shallow = Guest(stack=0).value("(() => { let d = 0; const f = () => { d++; f() }; try { f() } catch { return d } })()")
-        deep = Guest().value("(() => { let d = 0; const f = () => { d++; f() }; try { f() } catch { return d } })()")
+        shallow = Guest(stack=0).value(
+            "(() => { let d = 0; const f = () => { d++; f() }; try { f() } catch { return d } })()"
+        )
+        deep = Guest().value(
+            "(() => { let d = 0; const f = () => { d++; f() }; try { f() } catch { return d } })()"
+        )
         assert 50 < shallow < deep
 
 

@@ -55,7 +55,9 @@ class Engine:
             manifest = json.loads((folder / "manifest.json").read_text())
             wasm = {name: (folder / name).read_bytes() for name in ("engine.wasm", "base.wasm")}
         except FileNotFoundError as error:
-            raise EngineError(f"the engine image is not built ({error.filename} is missing): run `make build`") from None
+            raise EngineError(
+                f"the engine image is not built ({error.filename} is missing): run `make build`"
+            ) from None
         except (OSError, ValueError) as error:
             raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
         if manifest.get("protocol") != VERSION:
@@ -71,7 +73,9 @@ class Engine:
         fingerprint = f"wasmtime {WASMTIME_VERSION} memory {_MAX_MEMORY} epochs"
         self.code = self.native.deserialize(cache.load(wasm["engine.wasm"], fingerprint, self._compile))
         #: The guest with its bindings, before any user code.
-        self.base = Image(self, self.native.deserialize(cache.load(wasm["base.wasm"], fingerprint, self._compile)))
+        self.base = Image(
+            self, self.native.deserialize(cache.load(wasm["base.wasm"], fingerprint, self._compile))
+        )
 
     def _compile(self, wasm: bytes) -> bytes:
         return self.native.serialize(self.native.compile(wasm))

@@ -33,7 +33,7 @@ if not WASMTIME_VERSION.startswith(SUPPORTED_SERIES):
         f"pip install 'wasmtime=={SUPPORTED_SERIES}*'"
     )
 
-_library: Final = C.CDLL(c_api.dll._name)
+_library: Final = C.CDLL(c_api.dll._name)  # type: ignore[attr-defined]
 _P: Final = C.c_void_p
 _S: Final = C.c_size_t
 
@@ -63,9 +63,7 @@ _memory_size: Final = _bind("wasmtime_memory_data_size", _S, _P, _P)
 _call_async: Final = _bind("wasmtime_func_call_async", _P, _P, _P, _P, _S, _P, _S, _P, _P)
 _future_poll: Final = _bind("wasmtime_call_future_poll", C.c_bool, _P)
 _future_delete: Final = _bind("wasmtime_call_future_delete", None, _P)
-_yield_on_epoch: Final = _bind(
-    "wasmtime_context_epoch_deadline_async_yield_and_update", None, _P, C.c_uint64
-)
+_yield_on_epoch: Final = _bind("wasmtime_context_epoch_deadline_async_yield_and_update", None, _P, C.c_uint64)
 _increment_epoch: Final = _bind("wasmtime_engine_increment_epoch", None, _P)
 _module_new: Final = _bind("wasmtime_module_new", _P, _P, C.c_char_p, _S, _P)
 _module_delete: Final = _bind("wasmtime_module_delete", None, _P)
@@ -94,7 +92,9 @@ _HOST_FAILED: Final = b"the host ended this isolate"
 class Caller(Protocol):
     """Who serves the imports of a running guest. Whatever a method raises ends the guest; `failed` gets it first."""
 
-    def op(self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int) -> int:
+    def op(
+        self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int
+    ) -> int:
         """Import ``op``."""
         ...
 
@@ -128,7 +128,7 @@ class _Thread(threading.local):
 _thread: Final = _Thread()
 
 
-@_HostFunction
+@_HostFunction  # type: ignore[untyped-decorator]
 def _op(_: int, __: int, slots: int, ___: int) -> int | None:
     caller = _thread.caller
     assert caller is not None
@@ -140,7 +140,7 @@ def _op(_: int, __: int, slots: int, ___: int) -> int | None:
     return None
 
 
-@_HostFunction
+@_HostFunction  # type: ignore[untyped-decorator]
 def _reply(_: int, __: int, slots: int, ___: int) -> int | None:
     caller = _thread.caller
     assert caller is not None
@@ -152,7 +152,7 @@ def _reply(_: int, __: int, slots: int, ___: int) -> int | None:
     return None
 
 
-@_HostFunction
+@_HostFunction  # type: ignore[untyped-decorator]
 def _clock(_: int, __: int, slots: int, ___: int) -> int | None:
     caller = _thread.caller
     assert caller is not None
@@ -164,7 +164,7 @@ def _clock(_: int, __: int, slots: int, ___: int) -> int | None:
     return None
 
 
-@_HostFunction
+@_HostFunction  # type: ignore[untyped-decorator]
 def _random(_: int, __: int, slots: int, ___: int) -> int | None:
     caller = _thread.caller
     assert caller is not None
@@ -176,7 +176,7 @@ def _random(_: int, __: int, slots: int, ___: int) -> int | None:
     return None
 
 
-@_HostFunction
+@_HostFunction  # type: ignore[untyped-decorator]
 def _abort(_: int, __: int, slots: int, ___: int) -> int | None:
     caller = _thread.caller
     assert caller is not None
@@ -189,7 +189,7 @@ def _abort(_: int, __: int, slots: int, ___: int) -> int | None:
 
 _I32: Final = "i32"
 _F64: Final = "f64"
-_IMPORTS: Final = (
+_IMPORTS: Final[tuple[tuple[str, list[str], list[str], Any], ...]] = (
     ("op", [_I32] * 7, [_I32], _op),
     ("reply", [_I32] * 2, [_I32], _reply),
     ("clock", [], [_F64], _clock),
@@ -279,7 +279,7 @@ class NativeEngine:
         if not engine:
             raise EngineError("Wasmtime could not be started with the pooling allocator.")
         self._pointer = C.cast(engine, _P).value
-        self._linker = C.cast(c_api.wasmtime_linker_new(engine), _P).value
+        self._linker: int = C.cast(c_api.wasmtime_linker_new(engine), _P).value or 0
         c_api.wasmtime_linker_allow_shadowing(C.cast(self._linker, C.POINTER(c_api.wasmtime_linker_t)), True)
         self._define_imports()
         self.instantiation = threading.Lock()
@@ -296,7 +296,15 @@ class NativeEngine:
             signature = FuncType([kinds[kind]() for kind in arguments], [kinds[kind]() for kind in results])
             raw = name.encode()
             error = _linker_define_function(
-                self._linker, b"durabox", 7, raw, len(raw), C.cast(signature.ptr(), _P), C.cast(function, _P), None, None
+                self._linker,
+                b"durabox",
+                7,
+                raw,
+                len(raw),
+                C.cast(signature.ptr(), _P),
+                C.cast(function, _P),
+                None,
+                None,
             )
             if error:
                 raise EngineError(f"import {name}: {_message_of(error)}")
@@ -373,7 +381,13 @@ class Machine:
     )
 
     def __init__(
-        self, engine: NativeEngine, pointer: int | None, linker: int | None, memory: Module, code: Module, max_memory: int
+        self,
+        engine: NativeEngine,
+        pointer: int | None,
+        linker: int | None,
+        memory: Module,
+        code: Module,
+        max_memory: int,
     ) -> None:
         self._engine = engine
         self._ticker = engine.ticker
@@ -392,7 +406,9 @@ class Machine:
             with engine.instantiation:
                 error = _linker_define(linker, self._context, b"durabox", 7, b"memory", 6, C.byref(extern))
                 self._check(error, trap, "memory")
-                error = _linker_instantiate(linker, self._context, code.pointer, C.byref(instance), C.byref(trap))
+                error = _linker_instantiate(
+                    linker, self._context, code.pointer, C.byref(instance), C.byref(trap)
+                )
             self._check(error, trap, "code")
         except EngineError:
             self.close()
@@ -473,7 +489,7 @@ class Machine:
     @property
     def result(self) -> int:
         """The i32 that the last call returned."""
-        return self._result[0].of.i32  # type: ignore[no-any-return]
+        return self._result[0].of.i32
 
     def refresh(self) -> int:
         """Read the memory's size again; it only ever grows."""

@@ -61,7 +61,8 @@ def memory_module(memory: bytes) -> bytes:
     if start >= 0:
         runs.append((start, len(memory)))
     segments = b"".join(
-        b"\x00\x41" + _signed(begin) + b"\x0b" + _unsigned(end - begin) + memory[begin:end] for begin, end in runs
+        b"\x00\x41" + _signed(begin) + b"\x0b" + _unsigned(end - begin) + memory[begin:end]
+        for begin, end in runs
     )
     return b"".join(
         (

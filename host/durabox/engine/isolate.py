@@ -171,7 +171,9 @@ class Isolate:
         try:
             self._place(message + body if body else message)
         except IndexError:
-            raise self._end(GuestProtocolError("the guest's scratch buffer lies outside of its memory")) from None
+            raise self._end(
+                GuestProtocolError("the guest's scratch buffer lies outside of its memory")
+            ) from None
         self._running = True
         self._started |= event == _START
         self._event_cpu_ns = 0
@@ -316,7 +318,9 @@ class Isolate:
         """An import raised; the trap that follows is explained by it."""
         self._failure = error
 
-    def op(self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int) -> int:
+    def op(
+        self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int
+    ) -> int:
         """Import ``op``: decode, call the handler, write the reply."""
         if args_len + body_len > self._message_bytes:
             raise LimitExceededError("message", self._message_bytes, "bytes")
@@ -333,10 +337,7 @@ class Isolate:
         if args_len > most:
             raise LimitExceededError("message", most, "bytes")
         try:
-            if decode is None:
-                result = handler(self._ops, raw, payload)
-            else:
-                result = handler(self._ops, *decode(raw), payload)
+            result = handler(self._ops, raw, payload) if decode is None else handler(self._ops, *decode(raw), payload)
         except GuestError as error:
             answer = _ERROR + encode([error.name, error.message, "", error.properties])
         else:
@@ -388,13 +389,14 @@ class Isolate:
 
 
 def _pack(result: Any) -> bytes:
+    answer: bytes
     kind = type(result)
     if kind is V8:
-        return _V8 + result
-    if kind is str:
-        return _TEXT + result.encode("utf-8", "surrogatepass")
-    if kind is bytes:
-        return _BYTES + result
-    return _MSGPACK + encode(result)
-
-
+        answer = _V8 + result
+    elif kind is str:
+        answer = _TEXT + result.encode("utf-8", "surrogatepass")
+    elif kind is bytes:
+        answer = _BYTES + result
+    else:
+        answer = _MSGPACK + encode(result)
+    return answer

@@ -69,7 +69,11 @@ class EndIsolate(Exception):
 def _most(kind: Any) -> int:
     """How many bytes arguments of that type may take."""
     flat = (str, bytes, int, float, bool, list[str], list[bytes])
-    items = [member for item in get_args(kind) for member in (get_args(item) if isinstance(item, UnionType) else [item])]
+    items = [
+        member
+        for item in get_args(kind)
+        for member in (get_args(item) if isinstance(item, UnionType) else [item])
+    ]
     return _FLAT_MOST if all(item in flat or item is NoneType for item in items) else _NESTED_MOST
 
 

@@ -49,12 +49,11 @@ _ENCODINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "shift_jis": ("cp932", ("csshiftjis", "ms932", "ms_kanji", "shift-jis", "sjis", "windows-31j", "x-sjis")),
     "euc-kr": ("cp949", ("cseuckr", "csksc56011987", "iso-ir-149", "korean", "ks_c_5601-1987", "ksc5601", "windows-949")),
 }  # fmt: skip
-_BY_LABEL: Final = {
-    label: name for name, (_, labels) in _ENCODINGS.items() for label in (name, *labels)
-}
+_BY_LABEL: Final = {label: name for name, (_, labels) in _ENCODINGS.items() for label in (name, *labels)}
 #: Python leaves five bytes of windows-1252 undefined; in the standard they are control characters.
 _CP1252: Final = [
-    chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252") for byte in range(256)
+    chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252")
+    for byte in range(256)
 ]
 
 
@@ -79,4 +78,3 @@ def decode_text(label: str, fatal: bool, body: bytes) -> str:
         return codecs.decode(body, codec, "strict" if fatal else "replace")
     except UnicodeDecodeError:
         raise GuestError("TypeError", "Failed to decode input.") from None
-

@@ -11,6 +11,7 @@ from durabox.engine.ops import GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, LimitExceededError, ModuleError, ProjectError
 from durabox.limits import Limits
+from durabox.objects.ids import IdFactory
 from durabox.project.frames import module_error
 from durabox.project.project import Project
 
@@ -61,8 +62,9 @@ class LoadedProject:
 class _LoadOps(OpHandlers):
     """The ops that module evaluation may use."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, classes: tuple[str, ...]) -> None:
         self._modules = project.modules
+        self._ids = [IdFactory(project.unique_key(name)) for name in classes]
         self.exports: list[Export] | None = None
         self.failure: tuple[str, str, str] | None = None
 
@@ -92,6 +94,26 @@ class _LoadOps(OpHandlers):
         except DuraboxError as error:
             raise GuestError("Error", str(error)) from None
 
+    def _factory(self, namespace: int) -> IdFactory:
+        if not 0 <= namespace < len(self._ids):
+            raise GuestError("TypeError", "There is no such namespace.")
+        return self._ids[namespace]
+
+    def op_id_from_name(self, namespace: int, name: str, body: bytes) -> str:
+        """idFromName."""
+        return self._factory(namespace).from_name(name)
+
+    def op_id_from_string(self, namespace: int, text: str, body: bytes) -> str:
+        """idFromString."""
+        try:
+            return self._factory(namespace).check(text)
+        except DuraboxError as error:
+            raise GuestError("TypeError", str(error)) from None
+
+    def op_id_new(self, namespace: int, body: bytes) -> str:
+        """newUniqueId."""
+        return self._factory(namespace).new()
+
     def op_loaded(self, exports: list[tuple[str, str, bool, list[str]]], body: bytes) -> None:
         """The graph was evaluated."""
         self.exports = [
@@ -112,7 +134,7 @@ class _LoadOps(OpHandlers):
 
 
 async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> tuple[Image, list[Export]]:
-    ops = _LoadOps(project)
+    ops = _LoadOps(project, classes)
     index = {name: number for number, name in enumerate(classes)}
     env = {
         "vars": project.vars,

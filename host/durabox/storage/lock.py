@@ -45,10 +45,7 @@ class OwnerLock:
 
 def _refusal(owner: bytes, folder: Path) -> str:
     pid = owner.decode("ascii", "replace").strip()
-    if pid == str(os.getpid()):
-        who = "this very process"
-    else:
-        who = f"process {pid}" if pid.isdigit() else "another process"
+    who = "this very process" if pid == str(os.getpid()) else f"process {pid}" if pid.isdigit() else "another process"
     return (
         f"The state directory {folder} is in use by {who}. "
         "Only one process may own it: stop the other one or choose another directory."
