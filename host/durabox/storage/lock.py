@@ -45,7 +45,13 @@ class OwnerLock:
 
 def _refusal(owner: bytes, folder: Path) -> str:
     pid = owner.decode("ascii", "replace").strip()
-    who = "this very process" if pid == str(os.getpid()) else f"process {pid}" if pid.isdigit() else "another process"
+    who = (
+        "this very process"
+        if pid == str(os.getpid())
+        else f"process {pid}"
+        if pid.isdigit()
+        else "another process"
+    )
     return (
         f"The state directory {folder} is in use by {who}. "
         "Only one process may own it: stop the other one or choose another directory."
