@@ -232,6 +232,10 @@ class TestOps:
         assert seen == [["y" * 500], ["x" * 300, {"inner": 7}]]
 
 
+def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(inner, max_size=20) | st.dictionaries(st.text(), inner, max_size=20)
+
+
 json_like = st.recursive(
     st.none()
     | st.booleans()
@@ -239,7 +243,7 @@ json_like = st.recursive(
     | st.floats(allow_nan=False).filter(lambda f: not f.is_integer() or abs(f) >= 2**53)
     | st.text()
     | st.binary(max_size=300),
-    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(), inner, max_size=20),
+    containers,
     max_leaves=40,
 )
 

@@ -306,8 +306,13 @@ class Actor:
         kind = "object" if self.identity else "worker"
         if not self._enter(_START, [{"kind": kind, "dev": self._dev}]):
             return False
-        if self.identity is None:
+        return self._construct()
+
+    def _construct(self) -> bool:
+        """After the start event; False when it goes on in a task."""
+        if self.identity is None or self.core.phase is Phase.BROKEN:
             return True
+        self.core.phase = Phase.ACTIVATING
         return self._enter(_CONSTRUCT, list(self.identity))
 
     def _enter(self, event: int, args: list[object], body: bytes = b"") -> bool:
@@ -333,9 +338,8 @@ class Actor:
             self._turn_failed(error)
         else:
             self._turn_over()
-            if event == _START and self.identity is not None and self.core.phase is not Phase.BROKEN:
-                self.core.phase = Phase.ACTIVATING
-                self._enter(_CONSTRUCT, list(self.identity))
+            if event == _START:
+                self._construct()
         self._schedule()
 
     def _turn_over(self) -> None:

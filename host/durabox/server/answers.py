@@ -15,7 +15,6 @@ from durabox.errors import (
     HostClosedError,
     InvalidObjectIdError,
     JavaScriptError,
-    ObjectBrokenError,
     StorageError,
     UnknownObjectClassError,
 )
@@ -177,8 +176,6 @@ def failure(error: DuraboxError, *, dev: bool) -> web.Response:
             return plain(HTTPStatus.BAD_REQUEST, str(error))
         case HostClosedError():
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, "The server is shutting down.")
-        case ObjectBrokenError() if error.properties.get("overloaded"):
-            return plain(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         case JavaScriptError():
             return plain(
                 HTTPStatus.INTERNAL_SERVER_ERROR, f"{error}\n{error.stack}".rstrip() if dev else str(error)
