@@ -76,7 +76,7 @@ def fingerprint(layout: Layout) -> str:
 def _inputs(layout: Layout) -> Iterator[Path]:
     yield layout.lock
     yield layout.protocol
-    yield Path(__file__)
+    yield layout.root / "sandbox" / "build.py"
     yield from sorted((layout.root / "sandbox" / "steps").glob("*.py"))
     yield from sorted(path for path in layout.guest.rglob("*") if path.is_file())
     yield from sorted(path for path in layout.bindings.glob("*.json"))

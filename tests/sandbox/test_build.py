@@ -60,7 +60,16 @@ class TestImage:
     def test_licence_texts_of_all_parts_travel_with_it(self) -> None:
         build.build(quiet)
         names = {path.stem for path in (DEFAULT.image / "licenses").iterdir()}
-        assert {"quickjs-ng", "ada-url", "musl", "wasi-libc", "wasi-libc-mit", "libcxx", "libcxxabi", "zig"} <= names
+        assert {
+            "quickjs-ng",
+            "ada-url",
+            "musl",
+            "wasi-libc",
+            "wasi-libc-mit",
+            "libcxx",
+            "libcxxabi",
+            "zig",
+        } <= names
         assert "npm-web-streams-polyfill" in names
         assert all(path.stat().st_size > 200 for path in (DEFAULT.image / "licenses").iterdir())
 
@@ -81,12 +90,16 @@ class TestImage:
 
     def test_a_bundle_that_throws_fails_with_its_message(self) -> None:
         with pytest.raises(BuildError, match=r"(?s)TypeError: no way.*durabox:bindings:1:"):
-            take_base_image(cut(compile_guest(DEFAULT, quiet)), b"(native) => { throw new TypeError('no way') }")
+            take_base_image(
+                cut(compile_guest(DEFAULT, quiet)), b"(native) => { throw new TypeError('no way') }"
+            )
 
     @pytest.mark.parametrize("call", ["native.op(8, ['log', 'x'])", "native.seed()"])
     def test_a_bundle_may_not_reach_for_the_host(self, call: str) -> None:
         with pytest.raises(BuildError, match="called the host"):
-            take_base_image(cut(compile_guest(DEFAULT, quiet)), f"(native) => {{ {call}; return {{}} }}".encode())
+            take_base_image(
+                cut(compile_guest(DEFAULT, quiet)), f"(native) => {{ {call}; return {{}} }}".encode()
+            )
 
 
 class TestCurrency:
@@ -137,7 +150,9 @@ class TestCurrency:
             (checkout.image / name).write_bytes(b"x")
         assert not build.is_current(checkout, build.fingerprint(checkout))
 
-    def test_an_interrupted_write_is_not_current(self, checkout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_interrupted_write_is_not_current(
+        self, checkout: Layout, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         inputs = build.fingerprint(checkout)
 
         def fail(path: Path, content: bytes) -> None:
@@ -254,7 +269,14 @@ class TestWasm:
         assert [byte >> 7 for byte in encoded] == [1] * (len(encoded) - 1) + [0]
 
     def test_signed_numbers(self) -> None:
-        assert [sleb(n).hex() for n in (0, 63, 64, -64, -65, 2**31 - 1)] == ["00", "3f", "c000", "40", "bf7f", "ffffffff07"]
+        assert [sleb(n).hex() for n in (0, 63, 64, -64, -65, 2**31 - 1)] == [
+            "00",
+            "3f",
+            "c000",
+            "40",
+            "bf7f",
+            "ffffffff07",
+        ]
 
     def test_runs_are_whole_units_of_what_is_not_zero(self) -> None:
         memory = bytearray(PAGE)

@@ -149,10 +149,10 @@ class TestOps:
         assert guest.value("native.op(200)") == 42
 
     def test_a_value_goes_out_serialized(self) -> None:
-        guest, bodies = Guest(), []
-        guest.ops[200] = lambda args, body: bodies.append((args, body)) or b""
+        guest = Guest()
+        calls = guest.record(200)
         guest.run("native.opValue(200, 'k', 42)")
-        assert bodies == [(b"k", b"\xff\x0fI\x54")]
+        assert calls == [(b"k", b"\xff\x0fI\x54")]
 
     def test_an_error_is_thrown_with_name_stack_and_properties(self) -> None:
         guest = Guest()
@@ -178,10 +178,10 @@ class TestOps:
         ]
 
     def test_text_arguments_and_bodies_keep_lone_surrogates(self) -> None:
-        guest, seen = Guest(), []
-        guest.ops[200] = lambda args, body: seen.append((args, body)) or b""
+        guest = Guest()
+        calls = guest.record(200)
         guest.run(r"native.op(200, 'k\ud800\u{1f600}', '\udfff!')")
-        assert seen == [(b"k\xed\xa0\x80\xf0\x9f\x98\x80", b"\xed\xbf\xbf!")]
+        assert calls == [(b"k\xed\xa0\x80\xf0\x9f\x98\x80", b"\xed\xbf\xbf!")]
 
     @pytest.mark.parametrize(
         ("body", "expected"),
@@ -200,10 +200,10 @@ class TestOps:
         ],
     )
     def test_bodies_are_the_bytes_that_a_view_shows(self, body: str, expected: bytes) -> None:
-        guest, seen = Guest(), []
-        guest.ops[200] = lambda args, body: seen.append(body) or b""
+        guest = Guest()
+        calls = guest.record(200)
         guest.run(f"native.op(200, [], {body})")
-        assert seen == [expected]
+        assert calls == [(b"\x90", expected)]
 
     @pytest.mark.parametrize(
         "body",
@@ -221,15 +221,15 @@ class TestOps:
         assert str(Guest().value(f"native.op(100, [], {body})")).startswith("TypeError: ")
 
     def test_arguments_that_call_ops_while_they_are_encoded_do_not_disturb_the_outer_op(self) -> None:
-        guest, seen = Guest(), []
-        guest.ops[200] = lambda args, body: seen.append(msgspec.msgpack.decode(args)) or rig.value(7)
+        guest = Guest()
+        calls = guest.record(200, rig.value(7))
         assert (
             guest.value(
                 "native.op(200, ['x'.repeat(300), { get inner() { return native.op(200, ['y'.repeat(500)]) } }])"
             )
             == 7
         )
-        assert seen == [["y" * 500], ["x" * 300, {"inner": 7}]]
+        assert [msgspec.msgpack.decode(args) for args, _ in calls] == [["y" * 500], ["x" * 300, {"inner": 7}]]
 
 
 def containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

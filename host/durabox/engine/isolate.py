@@ -146,7 +146,7 @@ class Isolate:
     @property
     def memory_bytes(self) -> int:
         """Size of the guest's memory, used or not."""
-        return self._machine.size
+        return self._machine.refresh()
 
     def enter(self, event: int, args: Sequence[object], body: bytes = b"") -> Turn | None:
         """

@@ -150,6 +150,12 @@ class Actor:
         return self.core.waiting
 
     @property
+    def memory_exhausted(self) -> bool:
+        """Whether the isolate's memory has grown to its limit, or nearly."""
+        isolate = self._isolate
+        return isolate is not None and isolate.memory_bytes > 0.9 * (self._limits.memory_mb << 20)
+
+    @property
     def label(self) -> str:
         """Class and id for logs, ``worker`` for a Worker."""
         return f"{self.identity[0]}/{self.identity[1]}" if self.identity else "worker"

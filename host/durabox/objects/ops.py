@@ -229,6 +229,9 @@ class ActorOps(OpHandlers):
 
     def op_fail(self, request: int, error: WireError, body: bytes) -> None:
         """A handler threw."""
+        if error[1] == "null" and self.actor.memory_exhausted:
+            # What the engine throws when there is not even room for the error that says so.
+            error = ("InternalError", "out of memory", "", {})
         failure = from_wire(error)
         console.error("Uncaught %s", failure.stack or failure, extra={"object": self.actor.label})
         self.outputs.append(lambda: self._fail(request, failure))

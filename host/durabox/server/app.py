@@ -161,6 +161,6 @@ async def serve(application: Application, address: Address) -> None:
         shown = f"[{address.host}]" if ":" in address.host else address.host
         print(f"durabox listening on http://{shown}:{port}", flush=True)
         await stop.wait()
-        logger.info("shutting down")
+        logger.debug("shutting down")
     finally:
         await runner.cleanup()
