@@ -49,14 +49,14 @@ BUNDLE = b"""
 
 
 @cache
-def test_image() -> BaseImage:
+def base_image() -> BaseImage:
     """The guest with the test bundle; compiled once per run, from the build's cache where it is warm."""
     return take_base_image(cut(compile_guest(Layout.default(), lambda line: None)), BUNDLE)
 
 
 @cache
 def _modules() -> tuple[w.Engine, w.Module, w.Module]:
-    image = test_image()
+    image = base_image()
     config = w.Config()
     config.max_wasm_stack = NATIVE_STACK
     engine = w.Engine(config)
@@ -134,7 +134,7 @@ class Guest:
         """A guest that starts from an image of this one's memory."""
         engine, code, _ = _modules()
         raw = bytes(self._memory.read(self._store))
-        base = memory_module(len(raw) // PAGE, nonzero_runs(raw, test_image().stack_bytes))
+        base = memory_module(len(raw) // PAGE, nonzero_runs(raw, base_image().stack_bytes))
         copy = Guest()
         copy._instantiate(engine, code, w.Module(engine, base))
         return copy

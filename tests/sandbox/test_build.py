@@ -115,7 +115,7 @@ class TestCurrency:
         (tmp_path / "bindings" / "src" / "main.ts").write_text("export {}")
         (tmp_path / "bindings" / "package-lock.json").write_text("{}")
         layout = Layout(tmp_path, tmp_path / "cache", tmp_path / "image")
-        build.write_image(layout, rig.test_image(), {"x.txt": b"licence"}, build.fingerprint(layout))
+        build.write_image(layout, rig.base_image(), {"x.txt": b"licence"}, build.fingerprint(layout))
         return layout
 
     def test_an_untouched_tree_is_current(self, checkout: Layout) -> None:
@@ -162,11 +162,11 @@ class TestCurrency:
 
         monkeypatch.setattr(build, "write_if_changed", fail)
         with pytest.raises(KeyboardInterrupt):
-            build.write_image(checkout, rig.test_image(), {}, inputs)
+            build.write_image(checkout, rig.base_image(), {}, inputs)
         assert not build.is_current(checkout, inputs)
 
     def test_licences_of_parts_that_are_gone_are_removed(self, checkout: Layout) -> None:
-        build.write_image(checkout, rig.test_image(), {"y.txt": b"other"}, "")
+        build.write_image(checkout, rig.base_image(), {"y.txt": b"other"}, "")
         assert [path.name for path in (checkout.image / "licenses").iterdir()] == ["y.txt"]
 
 

@@ -34,7 +34,7 @@ def signature(extern: Any) -> tuple[list[str], list[str]]:
 
 class TestShape:
     def test_imports_are_the_five_functions_and_the_memory_and_nothing_else(self) -> None:
-        module = w.Module(w.Engine(), rig.test_image().code)
+        module = w.Module(w.Engine(), rig.base_image().code)
         functions = {
             f"{i.module}.{i.name}": signature(i) for i in module.imports if isinstance(i.type, w.FuncType)
         }
@@ -51,7 +51,7 @@ class TestShape:
         assert memory.type.limits.max is None
 
     def test_exports_are_those_of_the_contract_and_nothing_else(self) -> None:
-        module = w.Module(w.Engine(), rig.test_image().code)
+        module = w.Module(w.Engine(), rig.base_image().code)
         functions = {str(e.name): signature(e) for e in module.exports if isinstance(e.type, w.FuncType)}
         assert functions == {
             "_initialize": ([], []),
@@ -65,13 +65,13 @@ class TestShape:
         assert [e.name for e in module.exports if not isinstance(e.type, w.FuncType)] == ["memory"]
 
     def test_the_base_module_exports_its_memory_and_nothing_else(self) -> None:
-        module = w.Module(w.Engine(), rig.test_image().base)
+        module = w.Module(w.Engine(), rig.base_image().base)
         assert not module.imports
         assert [e.name for e in module.exports] == ["memory"]
-        assert module.exports[0].type.limits.min == rig.test_image().pages  # type: ignore[union-attr]
+        assert module.exports[0].type.limits.min == rig.base_image().pages  # type: ignore[union-attr]
 
     def test_the_base_image_holds_nothing_of_the_dead_stack(self) -> None:
-        image = rig.test_image()
+        image = rig.base_image()
         store = w.Store(w.Engine())
         memory: Any = w.Instance(store, w.Module(store.engine, image.base), []).exports(store)["memory"]
         raw = bytes(memory.read(store))
@@ -79,7 +79,7 @@ class TestShape:
         assert not any(address < image.stack_bytes for address, _ in nonzero_runs(raw, 0))
 
     def test_the_version_is_the_protocols(self) -> None:
-        assert Guest().call("durabox_version") == rig.test_image().protocol == 1
+        assert Guest().call("durabox_version") == rig.base_image().protocol == 1
 
     def test_an_image_of_a_running_guest_continues_where_it_was(self) -> None:
         first = Guest()

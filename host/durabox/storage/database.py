@@ -368,8 +368,7 @@ class ObjectDatabase:
                 connection.execute(f"SAVEPOINT {_SAVEPOINT}{self._real_depth + 1}")
                 self._real_depth += 1
             if self._reader is None:
-                # A newborn has no tables but those made here, and this one is only asked for once.
-                if self._newborn or not connection.execute(statements.HAS_KV).get:
+                if not connection.execute(statements.HAS_KV).get:
                     connection.execute(statements.CREATE_KV)
                 self._reader = connection.cursor()
         except apsw.Error as error:

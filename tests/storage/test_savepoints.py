@@ -1,0 +1,34 @@
+"""Transactions inside transactions of an object that never stored anything before."""
+
+from __future__ import annotations
+
+from durabox.storage.directory import StateDirectory
+
+
+def test_a_rolled_back_savepoint_does_not_forget_the_table_made_before_it() -> None:
+    state = StateDirectory(None)
+    database = state.database("demo-C", "ab" * 32)
+    outer = database.savepoint()
+    database.put(b"a", b"1")
+    for key in (b"b", b"c"):
+        inner = database.savepoint()
+        database.put(key, b"2")
+        database.rollback_to(inner)
+    database.release(outer)
+    database.commit()
+    assert database.list(None, None, None, False, -1) == [b"a", b"1"]
+    state.close()
+
+
+def test_a_table_made_in_a_rolled_back_savepoint_is_made_again() -> None:
+    state = StateDirectory(None)
+    database = state.database("demo-C", "cd" * 32)
+    outer = database.savepoint()
+    inner = database.savepoint()
+    database.put(b"a", b"1")
+    database.rollback_to(inner)
+    database.put(b"b", b"2")
+    database.release(outer)
+    database.commit()
+    assert database.list(None, None, None, False, -1) == [b"b", b"2"]
+    state.close()
