@@ -33,6 +33,7 @@ enum { LEAST_BETWEEN_COLLECTIONS = 64 * 1024 };
 
 static JSValue async_context = JS_UNDEFINED;
 static bool eval_permitted, out_of_memory;
+static size_t heap_after_collection;
 static JSClassID bound_handler_class;
 
 JSValueConst durabox_context(void) { return async_context; }
@@ -160,7 +161,9 @@ JSValue JS_ThrowOutOfMemory(JSContext *ctx)
         rt->malloc_state.malloc_limit += OUT_OF_MEMORY_RESERVE;
     result = throw_out_of_memory_raw(ctx);
     rt->malloc_state.malloc_limit = limit;
-    rt->malloc_gc_threshold = 0;
+    /* Some callers try again and again (a Map that cannot grow its table): collect only for what is new. */
+    if (rt->malloc_state.malloc_size > heap_after_collection + LEAST_BETWEEN_COLLECTIONS)
+        rt->malloc_gc_threshold = 0;
     out_of_memory = true;
     return result;
 }
@@ -172,7 +175,7 @@ static void js_trigger_gc(JSRuntime *rt, size_t size)
     if (rt->malloc_state.malloc_size + size <= rt->malloc_gc_threshold)
         return;
     JS_RunGC(rt);
-    used = rt->malloc_state.malloc_size;
+    used = heap_after_collection = rt->malloc_state.malloc_size;
     more = used / 2;
     left = limit > used ? limit - used : 0;
     if (limit && more > left / 2)

@@ -1,0 +1,69 @@
+"""Case by case, durabox answers what workerd answers: storage, the web platform, objects and their errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import workerd
+from tests.served import Server, free_port, peer, serve
+
+PROBES = Path(__file__).parent / "probes"
+
+#: Cases that are known to differ, each with what durabox does instead.
+KNOWN = {
+    # A missing argument counts as the key "undefined".
+    "get without key",
+    "delete without key",
+    # Methods of storage work without their object.
+    "detached method",
+    # Under the newest compatibility dates timers are those of Node.
+    "timer id",
+    "timer not a function",
+    # The message of workerd ends in a comma.
+    "request clone used",
+    # Events of workerd count as prevented once any listener has prevented one.
+    "event cancel",
+    # There is no Cache API yet.
+    "self",
+    # Math.random() throws at global scope, where workerd gives numbers.
+    "global scope",
+    # The name of an error of a user's own class stays; workerd puts it into the message.
+    "throws custom",
+    # An error that a stub repeats still says that it is remote.
+    "abort",
+    "block throws",
+    "block caught",
+}
+
+
+@pytest.mark.parametrize("name", ["storage", "web", "objects"])
+def test_every_case_is_answered_as_by_workerd(name: str, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "index.js").write_text((PROBES / f"{name}.js").read_text())
+    bindings = [{"name": "PROBE", "class_name": "Probe"}]
+    config = {"name": "probe", "main": "index.js", "durable_objects": {"bindings": bindings}}
+    (project / "wrangler.json").write_text(json.dumps(config))
+    with serve(project, tmp_path / "durabox", log_file=tmp_path / "log") as server:
+        ours = _answers(server)
+    port = free_port()
+    described = workerd.PeerProject(
+        root=project, main="index.js", bindings={"PROBE": "Probe"}, vars={}, name="probe"
+    )
+    with peer(workerd.start(described, port, tmp_path / "workerd"), port, tmp_path / "peer.log") as server:
+        theirs = _answers(server)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) > 40
+    different = {case: (ours[case], theirs[case]) for case in ours if ours[case] != theirs[case]}
+    assert {case: pair for case, pair in different.items() if case not in KNOWN} == {}
+
+
+def _answers(server: Server) -> dict[str, Any]:
+    answer = server.request("GET", "/")
+    assert answer.status == 200, answer.text
+    answers: dict[str, Any] = json.loads(answer.body)
+    return answers
