@@ -32,8 +32,9 @@ enum { OUT_OF_MEMORY_RESERVE = 64 * 1024 };
 enum { LEAST_BETWEEN_COLLECTIONS = 64 * 1024 };
 
 static JSValue async_context = JS_UNDEFINED;
-static bool eval_permitted, out_of_memory;
-static size_t heap_after_collection;
+static bool eval_permitted;
+/* Allocations that failed in this event, and how many of them the next collection waits for. */
+static uint32_t failures, next_collection = 1;
 static JSClassID bound_handler_class;
 
 JSValueConst durabox_context(void) { return async_context; }
@@ -161,10 +162,11 @@ JSValue JS_ThrowOutOfMemory(JSContext *ctx)
         rt->malloc_state.malloc_limit += OUT_OF_MEMORY_RESERVE;
     result = throw_out_of_memory_raw(ctx);
     rt->malloc_state.malloc_limit = limit;
-    /* Some callers try again and again (a Map that cannot grow its table): collect only for what is new. */
-    if (rt->malloc_state.malloc_size > heap_after_collection + LEAST_BETWEEN_COLLECTIONS)
+    /* Some callers try again and again (a Map that cannot grow its table): collect ever more rarely for them. */
+    if (++failures >= next_collection) {
         rt->malloc_gc_threshold = 0;
-    out_of_memory = true;
+        next_collection *= 2;
+    }
     return result;
 }
 
@@ -175,7 +177,7 @@ static void js_trigger_gc(JSRuntime *rt, size_t size)
     if (rt->malloc_state.malloc_size + size <= rt->malloc_gc_threshold)
         return;
     JS_RunGC(rt);
-    used = heap_after_collection = rt->malloc_state.malloc_size;
+    used = rt->malloc_state.malloc_size;
     more = used / 2;
     left = limit > used ? limit - used : 0;
     if (limit && more > left / 2)
@@ -185,15 +187,19 @@ static void js_trigger_gc(JSRuntime *rt, size_t size)
     rt->malloc_gc_threshold = used + more;
 }
 
-bool durabox_hit_memory_limit(void) { return out_of_memory; }
+bool durabox_hit_memory_limit(void) { return failures > 0; }
 
-void durabox_forget_memory_limit(void) { out_of_memory = false; }
+void durabox_forget_memory_limit(void)
+{
+    failures = 0;
+    next_collection = 1;
+}
 
 bool durabox_is_full(JSContext *ctx)
 {
     JSMallocState *heap = &ctx->rt->malloc_state;
 
-    if (!out_of_memory)
+    if (!failures)
         return false;
     JS_RunGC(ctx->rt);
     return heap->malloc_limit && heap->malloc_size + heap->malloc_limit / 16 > heap->malloc_limit;

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from durabox.engine.ffi import TRAP_OUT_OF_BOUNDS, TRAP_STACK_OVERFLOW, Module, Trapped
 from durabox.engine.ops import V8, EndIsolate, GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
+from durabox.engine.ticker import SLICE_SECONDS
 from durabox.errors import (
     DuraboxError,
     EngineError,
@@ -49,6 +50,7 @@ _BYTES: Final = b"\x03"
 _ERROR: Final = b"\x04"
 _TEXT: Final = b"\x05"
 
+_SLICE_NS: Final = int(SLICE_SECONDS * 1e9)
 _START: Final = EVENT["start"]
 _DONE: Final = 0
 _THREW: Final = 1
@@ -180,6 +182,9 @@ class Isolate:
         self._began = _now()
         self._machine.start(b"durabox_event", event, length, len(body))
         if self.slice():
+            return None
+        # The epoch has moved on since this isolate ran last: such a slice ends where it began.
+        if self.last_slice_ns < _SLICE_NS // 2 and self.slice():
             return None
         return Turn(self)
 
