@@ -40,8 +40,6 @@ static uint8_t *scratch;
 static size_t scratch_cap;
 static size_t error_len;
 
-JSValueConst durabox_hooks(void) { return hooks; }
-
 JSValue durabox_call_hook(JSContext *ctx, const char *name, int argc, JSValueConst *argv)
 {
     JSValue function, result;

@@ -36,9 +36,7 @@ DURABOX_IMPORT("abort") _Noreturn void host_abort(const char *message, uint32_t 
 
 /* ---- abi.c ---- */
 
-/* The bindings' hooks object; JS_UNDEFINED until the bundle has been evaluated. Borrowed. */
-JSValueConst durabox_hooks(void);
-/* Calls hooks.<name>(argv...). */
+/* Calls hooks.<name>(argv...); throws until the bundle has been evaluated. */
 JSValue durabox_call_hook(JSContext *ctx, const char *name, int argc, JSValueConst *argv);
 /* Whether `error` is what the engine throws when it runs out of memory. */
 bool durabox_is_memory_error(JSContext *ctx, JSValueConst error);

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from threading import Lock
 
 from sandbox.steps.layout import BuildError, Layout, write_if_changed
 from sandbox.steps.protocol import c_header, read_protocol
@@ -74,7 +75,8 @@ class Compiler:
 
     def __init__(self, cache: Path, progress: Callable[[str], None]) -> None:
         self._cache = cache
-        self._progress = progress
+        self._report = progress
+        self._reporting = Lock()
 
     @cached_property
     def version(self) -> str:
@@ -142,6 +144,10 @@ class Compiler:
         for path in _closure(unit):
             key.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
         return key.hexdigest()[:32]
+
+    def _progress(self, line: str) -> None:
+        with self._reporting:
+            self._report(line)
 
     def _run(self, scratch: str, *arguments: str) -> None:
         # The compiler's cache is for its libraries alone. Of our files it goes by time stamps: see no earlier result.

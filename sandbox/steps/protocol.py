@@ -41,7 +41,7 @@ def typescript(protocol: ModuleType) -> str:
     for name, rows in (("EVENT", protocol.EVENTS), ("OP", protocol.OPS)):
         lines += ["", f"export const {name} = {{"]
         for row in rows:
-            lines += [f"  /** {row.doc} */".replace("*/ */", "*/"), f"  {row.name}: {row.number},"]
+            lines += [f"  /** {row.doc.replace('*/', '* /')} */", f"  {row.name}: {row.number},"]
         lines.append("} as const;")
     return "\n".join(lines) + "\n"
 

@@ -20,12 +20,11 @@ IMAGE_FOLDER: Final = Path(__file__).parent / "image"
 _MAX_MEMORY: Final = 1024 << 20
 #: A fiber's stack; op handlers run on it, so that it must hold Python frames beside the guest's.
 _STACK: Final = 8 << 20
-#: Turns that may be suspended at once.
-_SUSPENDED: Final = 1024
-#: Address ranges that one isolate takes from the process, and what everything else may need.
-_MAPS_PER_ISOLATE: Final = 4
+#: Address ranges that one isolate takes from the process (memory, its guards, a fiber's stack that stays with it),
+#: and what everything else may need.
+_MAPS_PER_ISOLATE: Final = 6
 _MAPS_RESERVED: Final = 8192
-_MOST_ISOLATES: Final = 14_000
+_MOST_ISOLATES: Final = 12_000
 
 
 def _room() -> int:
@@ -69,7 +68,7 @@ class Engine:
                 raise EngineError(f"{folder / name} is damaged: run `make clean build`")
         #: Isolates that may live at once.
         self.capacity = _room()
-        self.native = NativeEngine(self.capacity, _MAX_MEMORY, _STACK, _SUSPENDED)
+        self.native = NativeEngine(self.capacity, _MAX_MEMORY, _STACK)
         fingerprint = f"wasmtime {WASMTIME_VERSION} memory {_MAX_MEMORY} epochs"
         self.code = self.native.deserialize(cache.load(wasm["engine.wasm"], fingerprint, self._compile))
         #: The guest with its bindings, before any user code.

@@ -253,10 +253,9 @@ class NativeEngine:
         isolates: Instances that may exist at once.
         max_memory: Bytes that one memory may ever have.
         stack: Bytes of a fiber's stack; half of it is the guest's, the rest belongs to op handlers.
-        suspended: Calls that may be under way at once.
     """
 
-    def __init__(self, isolates: int, max_memory: int, stack: int, suspended: int) -> None:
+    def __init__(self, isolates: int, max_memory: int, stack: int) -> None:
         config = c_api.wasm_config_new()
         c_api.wasmtime_config_epoch_interruption_set(config, True)
         c_api.wasmtime_config_async_stack_size_set(config, stack)
@@ -265,7 +264,7 @@ class NativeEngine:
         c_api.wasmtime_config_native_unwind_info_set(config, False)
         pool = c_api.wasmtime_pooling_allocation_config_new()
         for name, value in {
-            "total_stacks": suspended,
+            "total_stacks": isolates,
             "total_core_instances": 2 * isolates,
             "total_memories": isolates,
             "total_tables": isolates,

@@ -28,8 +28,8 @@ COMMIT_THREADS = 16
 IDLE_MS = 10_000.0
 #: Timers and subrequests that nobody waits for keep an idle object in memory for at most this long.
 HOLD_MS = 15 * 60_000.0
-#: Live isolates in one process: Linux maps four regions for each and allows 65,530.
-MAX_LIVE = 12_000
+#: Isolates that the engine keeps free: for the Worker, and for loading a project.
+_SPARE = 64
 
 
 class SystemClock:
@@ -57,7 +57,8 @@ class Host:
         limits: Limits of every isolate.
         clock: Time and timers.
         idle_ms: Idle objects are evicted after this many milliseconds.
-        max_live: At most this many live objects; beyond, the least recently used idle ones leave.
+        max_live: At most this many live objects; beyond, the least recently used idle ones leave. At most, and
+            unless given, what the process has room for.
         dev: Errors carry stacks.
     """
 
@@ -69,7 +70,7 @@ class Host:
         limits: Limits,
         clock: Clock,
         idle_ms: float = IDLE_MS,
-        max_live: int = MAX_LIVE,
+        max_live: int | None = None,
         dev: bool = False,
     ) -> None:
         self._loaded = loaded
@@ -77,7 +78,8 @@ class Host:
         self._limits = limits
         self._clock = clock
         self._idle_ms = idle_ms
-        self._max_live = max_live
+        room = Engine.shared().capacity - _SPARE
+        self._max_live = room if max_live is None else min(max_live, room)
         self._dev = dev
         self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="durabox-commit")
         project = loaded.project
@@ -102,7 +104,7 @@ class Host:
         limits: Limits | None = None,
         clock: Clock | None = None,
         idle_ms: float = IDLE_MS,
-        max_live: int = MAX_LIVE,
+        max_live: int | None = None,
         dev: bool = False,
     ) -> AsyncIterator[Host]:
         """
