@@ -225,11 +225,15 @@ def compile_guest(layout: Layout, progress: Callable[[str], None]) -> bytes:
     lock = read_lock(layout.lock)
     quickjs = fetch(lock["quickjs-ng"], layout.cache, progress) / "upstream-quickjs"
     ada = fetch(lock["ada-url"], layout.cache, progress) / "ada_url"
-    generated = layout.cache / "generated"
-    write_if_changed(generated / "protocol.h", c_header(read_protocol(layout.protocol), STACK_BYTES).encode())
-    write_if_changed(
-        generated / "quickjs.c", _patch_quickjs((quickjs / "quickjs.c").read_text(encoding="utf-8")).encode()
-    )
+    files = {
+        "protocol.h": c_header(read_protocol(layout.protocol), STACK_BYTES).encode(),
+        "quickjs.c": _patch_quickjs((quickjs / "quickjs.c").read_text(encoding="utf-8")).encode(),
+    }
+    # A folder for each content: checkouts that share the cache may differ and build at the same time.
+    digest = hashlib.sha256(b"\0".join(files.values())).hexdigest()
+    generated = layout.cache / "generated" / digest[:32]
+    for name, content in files.items():
+        write_if_changed(generated / name, content)
     upstream = (quickjs, layout.guest)
     ours = (layout.guest, generated, quickjs, ada)
     units = [
