@@ -86,6 +86,9 @@ _HostFunction: Final = C.CFUNCTYPE(_P, _P, _P, _P, _S)
 _OP_ARGUMENTS: Final = struct.Struct("<i12x I12x I12x I12x I12x I12x I12x")
 _TWO_ARGUMENTS: Final = struct.Struct("<I12x I12x")
 
+#: How often the seal of an image's memfd is tried; the kernel waits a third of a second each time.
+_SEAL_ATTEMPTS: Final = 20
+
 _HOST_FAILED: Final = b"the host ended this isolate"
 
 
@@ -398,8 +401,7 @@ class Machine:
         extern = c_api.wasmtime_extern_t()
         trap = _P()
         try:
-            error = _instance_new(self._context, memory.pointer, None, 0, C.byref(instance), C.byref(trap))
-            self._check(error, trap, "memory")
+            self._instantiate_memory(memory, instance, trap)
             _export_get(self._context, C.byref(instance), b"memory", 6, C.byref(extern))
             self._memory = c_api.wasmtime_memory_t.from_buffer_copy(extern.of.memory)
             with engine.instantiation:
@@ -425,6 +427,22 @@ class Machine:
         self._result = (c_api.wasmtime_val_t * 1)()
         self._trap = _P()
         self._error = _P()
+
+    def _instantiate_memory(self, memory: Module, instance: Any, trap: Any) -> None:
+        """
+        A fresh copy of an image's memory.
+
+        The first copy puts the image into a sealed memfd. The kernel refuses the seal while another processor still
+        holds a page of it in one of its queues, which a loaded machine may not empty in time: that passes.
+        """
+        for attempt in range(1, _SEAL_ATTEMPTS + 1):
+            error = _instance_new(self._context, memory.pointer, None, 0, C.byref(instance), C.byref(trap))
+            if not error:
+                break
+            message = _message_of(error)
+            if "memfd" not in message or attempt == _SEAL_ATTEMPTS:
+                raise EngineError(f"memory: {message}")
+        self._check(None, trap, "memory")
 
     @staticmethod
     def _check(error: int | None, trap: Any, what: str) -> None:
