@@ -29,10 +29,6 @@ enum { SCRATCH_KEPT = 64 * 1024 };
 /* Parts of the wasm stack that JavaScript may not use: C functions below the last check need room to finish. */
 enum { STACK_RESERVE = 96 * 1024, STACK_LEAST = 64 * 1024 };
 
-/* Garbage that may pile up before the first collection of an isolate. A collection writes to every object and thus
- * unshares the pages that isolates share with their image; most objects are freed by reference counts anyway. */
-enum { FIRST_COLLECTION_BYTES = 2 * 1024 * 1024 };
-
 static JSContext *context;
 static JSRuntime *runtime; /* the context's */
 static JSValue hooks = JS_UNDEFINED;
@@ -243,8 +239,13 @@ DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
     }
     if (durabox_turn_run(context))
         return leave_exception(context);
-    JS_RunGC(runtime);
     return DONE;
+}
+
+/* Called before a memory image is taken; instances made from it share what is allocated now. */
+DURABOX_EXPORT("durabox_seal") int32_t durabox_seal(void)
+{
+    return durabox_seal_heap(context) ? leave_exception(context) : DONE;
 }
 
 /* Called before the first event of an instance. 0 memory_bytes: only the memory's own maximum limits. */
@@ -256,7 +257,6 @@ DURABOX_EXPORT("durabox_limits") void durabox_limits(uint32_t memory_bytes, uint
         stack_bytes = STACK_LEAST;
     JS_SetMemoryLimit(runtime, memory_bytes);
     JS_SetMaxStackSize(runtime, stack_bytes);
-    JS_SetGCThreshold(runtime, durabox_heap_bytes(runtime) + FIRST_COLLECTION_BYTES);
 }
 
 /* [kind, args, body] from scratch; hooks.dispatch called with them. */

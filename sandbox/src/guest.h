@@ -76,6 +76,10 @@ int durabox_register_random(JSContext *ctx, JSValueConst native);
 
 /* The functions that a runtime allocates with. */
 extern const JSMallocFunctions durabox_malloc_functions;
+/* Where the heap of the image ends that this instance was made from, or is about to be frozen into; 0 before. */
+extern uintptr_t durabox_image_end;
+/* Moves that end behind everything allocated so far. */
+void durabox_seal_memory(void);
 
 /* ---- quickjs_hooks.h, compiled into quickjs.c ---- */
 
@@ -99,7 +103,7 @@ int durabox_data_view(JSContext *ctx, JSValueConst view, uint8_t **ptr, size_t *
 /* A string's characters where they lie; see there. */
 int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide);
 JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len);
-/* Bytes that the runtime holds now. */
-size_t durabox_heap_bytes(JSRuntime *rt);
+/* Makes all that the runtime holds a part of the image that is about to be taken; see image_heap.h. */
+int durabox_seal_heap(JSContext *ctx);
 
 #endif

@@ -21,6 +21,8 @@
  * for that one allocation, so that JavaScript can tell what happened; and the next object that is made collects
  * garbage first. Collections come more often as the heap nears its limit: the engine's own rule (half as much
  * again) would let garbage run into it.
+ *
+ * Images. image_heap.h says how the engine treats what belongs to one; durabox_seal_heap makes it so.
  */
 
 #include "guest.h"
@@ -28,14 +30,16 @@
 /* Room for an error object, its message and its stack trace. */
 enum { OUT_OF_MEMORY_RESERVE = 64 * 1024 };
 
-/* A collection takes time in proportion to the heap: never one for less than this. */
-enum { LEAST_BETWEEN_COLLECTIONS = 64 * 1024 };
+/* A collection takes time in proportion to the heap beyond the image: never one for less than this. */
+enum { LEAST_BETWEEN_COLLECTIONS = 256 * 1024 };
 
 static JSValue async_context = JS_UNDEFINED;
 static bool eval_permitted;
 /* Allocations that failed in this event, and how many of them the next collection waits for. */
 static uint32_t failures, next_collection = 1;
 static JSClassID bound_handler_class;
+/* Of the runtime's bytes, those that belong to the image. */
+static size_t image_bytes;
 
 JSValueConst durabox_context(void) { return async_context; }
 
@@ -178,7 +182,7 @@ static void js_trigger_gc(JSRuntime *rt, size_t size)
         return;
     JS_RunGC(rt);
     used = rt->malloc_state.malloc_size;
-    more = used / 2;
+    more = (used - image_bytes) / 2;
     left = limit > used ? limit - used : 0;
     if (limit && more > left / 2)
         more = left / 2;
@@ -236,7 +240,50 @@ void durabox_permit_eval(void) { eval_permitted = true; }
 
 void durabox_close_eval(JSContext *ctx) { ctx->eval_internal = eval_gate; }
 
-size_t durabox_heap_bytes(JSRuntime *rt) { return rt->malloc_state.malloc_size; }
+/* Makes the functions of the engine's own that are otherwise made when they are first used, on pages of the image. */
+static int make_builtins(JSContext *ctx, JSObject *object)
+{
+    JSShapeProperty *shape;
+    JSAutoInitIDEnum kind;
+    int i;
+
+    for (i = 0; i < object->shape->prop_count; i++) {
+        shape = &get_shape_prop(object->shape)[i];
+        if (shape->atom == JS_ATOM_NULL || (shape->flags & JS_PROP_TMASK) != JS_PROP_AUTOINIT)
+            continue;
+        kind = js_autoinit_get_id(&object->prop[i]);
+        if ((kind == JS_AUTOINIT_ID_PROP || kind == JS_AUTOINIT_ID_BYTECODE) &&
+            JS_AutoInitProperty(ctx, object, shape->atom, &object->prop[i], shape))
+            return -1;
+    }
+    return 0;
+}
+
+int durabox_seal_heap(JSContext *ctx)
+{
+    JSRuntime *rt = ctx->rt;
+    struct list_head *item, *next;
+    int size;
+
+    JS_RunGC(rt);
+    list_for_each(item, &rt->gc_obj_list) { /* what this makes is put at the list's end */
+        JSGCObjectHeader *object = list_entry(item, JSGCObjectHeader, link);
+        if (JS_GC_TYPE(object) == JS_GC_OBJ_TYPE_JS_OBJECT && make_builtins(ctx, (JSObject *)object))
+            return -1;
+    }
+    /* Collections go over what is in the list: from now on, new objects. */
+    list_for_each_safe(item, next, &rt->gc_obj_list)
+        init_list_head(item);
+    init_list_head(&rt->gc_obj_list);
+    for (size = 0; size < JS_ARENA_BLOCK_SIZE_COUNT; size++) {
+        init_list_head(&rt->arena_state.arena_list[size]);
+        init_list_head(&rt->arena_state.free_arena_list[size]);
+    }
+    durabox_seal_memory();
+    image_bytes = rt->malloc_state.malloc_size;
+    rt->malloc_gc_threshold = image_bytes + LEAST_BETWEEN_COLLECTIONS;
+    return 0;
+}
 
 int durabox_data_view(JSContext *ctx, JSValueConst view, uint8_t **ptr, size_t *len)
 {

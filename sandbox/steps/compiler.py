@@ -181,35 +181,49 @@ def _closure(unit: Unit) -> list[Path]:
     return found
 
 
-#: Definitions in quickjs.c that ours replace: pattern, replacement. See quickjs_hooks.h and single_thread.h.
+#: What ours replaces in quickjs.c: pattern, replacement, number of places. See quickjs_hooks.h, image_heap.h and
+#: single_thread.h.
 _PATCHES = (
     (
         r"^static __exception int perform_promise_then\((?=[^;{]*\{)",
         "static __exception int perform_promise_then_raw(",
+        1,
     ),
-    (r"^int JS_EnqueueJob\((?=[^;{]*\{)", "static int enqueue_job_raw("),
-    (r"^JSValue JS_ThrowOutOfMemory\((?=[^;{]*\{)", "static JSValue throw_out_of_memory_raw("),
+    (r"^int JS_EnqueueJob\((?=[^;{]*\{)", "static int enqueue_job_raw(", 1),
+    (r"^JSValue JS_ThrowOutOfMemory\((?=[^;{]*\{)", "static JSValue throw_out_of_memory_raw(", 1),
     (
         r"^static void js_trigger_gc\((?=[^;{]*\{)",
         "static void js_trigger_gc(JSRuntime *, size_t);\nstatic void trigger_gc_raw(",
+        1,
     ),
-    (r"^(#if .*)&& !defined\(__wasi__\)(.*\n#include \"quickjs-c-atomics\.h\")", r"\1\2"),
+    (r"^(#if .*)&& !defined\(__wasi__\)(.*\n#include \"quickjs-c-atomics\.h\")", r"\1\2", 1),
+    (r"^#define JS_GC_MARK\(p\) .*$", r'\g<0>\n#include "image_heap.h"', 1),
+    (r"\bJS_REF_COUNT\(([^()]*)\)\+\+;", r"hold(\1);", 19),
+    (r"--JS_REF_COUNT\((\w+)\)", r"release_hold(\1)", 7),
+    (r"\bJS_REF_COUNT\((\w+)\)--;", r"release_hold(\1);", 2),
+    (r"\bJS_REF_COUNT\((\w+)\)(?= (?:==|!=|>) 1\b)", r"holds(\1)", 8),
+    (
+        r"^(static void (?:gc_decref_child|gc_scan_incref_child2?)\(JSRuntime \*rt, JSGCObjectHeader \*p\)\n\{)",
+        r"\1\n    if (in_image(p))\n        return;",
+        3,
+    ),
+    (r"^(static void js_arena_free\(.*\n\{\n.*\n\n)    if \(!ptr\)", r"\1    if (!ptr || in_image(ptr))", 1),
+    # Small arenas: an isolate with little on its heap has one of most sizes.
+    (r"^(#define JS_ARENA_SIZE +)4096$", r"\g<1>1024", 1),
 )
 
 
 def _patch_quickjs(source: str) -> str:
     """
-    Put our definitions in the place of some of the engine's.
+    Put our code in the place of some of the engine's.
 
     Raises:
-        BuildError: This version of the engine does not have each of them exactly once.
+        BuildError: This version of the engine does not have each of them as often as expected.
     """
-    for pattern, replacement in _PATCHES:
+    for pattern, replacement, expected in _PATCHES:
         source, count = re.subn(pattern, replacement, source, flags=re.MULTILINE)
-        if count != 1:
-            raise BuildError(
-                f"quickjs.c has {count} places that match {pattern}; the patch needs exactly one"
-            )
+        if count != expected:
+            raise BuildError(f"quickjs.c has {count} places that match {pattern}; the patch needs {expected}")
     return f'#include "single_thread.h"\n{source}\n#include "quickjs_hooks.h"\n'
 
 

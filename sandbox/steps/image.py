@@ -70,7 +70,7 @@ def take_base_image(guest: Guest, bundle: bytes) -> BaseImage:
 
     call("_initialize")
     memory.write(store, bundle, call("durabox_scratch", len(bundle)))
-    result = call("durabox_boot", len(bundle))
+    result = call("durabox_boot", len(bundle)) or call("durabox_seal")
     if result:
         at = call("durabox_scratch", 0)
         text = bytes(memory.read(store, at, at + call("durabox_error_len")))

@@ -56,6 +56,7 @@ class TestShape:
         assert functions == {
             "_initialize": ([], []),
             "durabox_boot": (["i32"], ["i32"]),
+            "durabox_seal": ([], ["i32"]),
             "durabox_scratch": (["i32"], ["i32"]),
             "durabox_limits": (["i32", "i32"], []),
             "durabox_event": (["i32", "i32", "i32"], ["i32"]),

@@ -415,7 +415,13 @@ class Machine:
             self.close()
             raise
         self._functions: dict[bytes, Any] = {}
-        for name in (b"durabox_scratch", b"durabox_limits", b"durabox_event", b"durabox_error_len"):
+        for name in (
+            b"durabox_scratch",
+            b"durabox_limits",
+            b"durabox_event",
+            b"durabox_error_len",
+            b"durabox_seal",
+        ):
             if not _export_get(self._context, C.byref(instance), name, len(name), C.byref(extern)):
                 self.close()
                 raise EngineError(f"the engine image does not export {name.decode()}")

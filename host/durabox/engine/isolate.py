@@ -236,6 +236,8 @@ class Isolate:
             raise EngineError("an isolate can only be frozen while it is idle")
         if self._error is not None:
             raise IsolateClosedError(str(self._error))
+        if (result := self._call(b"durabox_seal")) != _DONE:
+            self._fail(result)
         machine = self._machine
         memory = machine.read(0, machine.refresh())
         return Image(self._engine, self._engine.native.compile(memory_module(memory)))
