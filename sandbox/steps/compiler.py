@@ -208,8 +208,12 @@ _PATCHES = (
         3,
     ),
     (r"^(static void js_arena_free\(.*\n\{\n.*\n\n)    if \(!ptr\)", r"\1    if (!ptr || in_image(ptr))", 1),
-    # Small arenas: an isolate with little on its heap has one of most sizes.
-    (r"^(#define JS_ARENA_SIZE +)4096$", r"\g<1>1024", 1),
+    # The first arena of a size is small: an isolate with little on its heap has one of most sizes.
+    (
+        r"(?<=^    n_blocks = \()JS_ARENA_SIZE(?= - )",
+        "(list_empty(&rt->arena_state.arena_list[block_size_idx]) ? FIRST_ARENA_SIZE : JS_ARENA_SIZE)",
+        1,
+    ),
 )
 
 
