@@ -32,6 +32,7 @@ enum { STACK_RESERVE = 96 * 1024, STACK_LEAST = 64 * 1024 };
 static JSContext *context;
 static JSRuntime *runtime; /* the context's */
 static JSValue hooks = JS_UNDEFINED;
+static JSValue dispatcher = JS_UNDEFINED; /* hooks.dispatch */
 static uint8_t *scratch;
 static size_t scratch_cap;
 static size_t error_len;
@@ -237,6 +238,9 @@ DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
         hooks = JS_UNDEFINED;
         return leave_exception(context);
     }
+    dispatcher = JS_GetPropertyStr(context, hooks, "dispatch");
+    if (JS_IsException(dispatcher))
+        return leave_exception(context);
     if (durabox_turn_run(context))
         return leave_exception(context);
     return DONE;
@@ -275,7 +279,7 @@ static JSValue dispatch(JSContext *ctx, int32_t kind, uint32_t args_len, uint32_
     }
     if (scratch_cap > SCRATCH_KEPT || !durabox_has_started())
         drop_scratch();
-    result = durabox_call_hook(ctx, "dispatch", 3, (JSValueConst *)argv);
+    result = JS_Call(ctx, dispatcher, hooks, 3, (JSValueConst *)argv);
 done:
     JS_FreeValue(ctx, argv[1]);
     JS_FreeValue(ctx, argv[2]);

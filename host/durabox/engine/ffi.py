@@ -34,13 +34,15 @@ if not WASMTIME_VERSION.startswith(SUPPORTED_SERIES):
     )
 
 _library: Final = C.CDLL(c_api.dll._name)  # type: ignore[attr-defined]
+#: The same, for calls too short to let other threads run meanwhile.
+_short: Final = C.PyDLL(c_api.dll._name)  # type: ignore[attr-defined]
 _P: Final = C.c_void_p
 _S: Final = C.c_size_t
 
 
-def _bind(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+def _bind(name: str, result: Any, *arguments: Any, library: C.CDLL = _library) -> Callable[..., Any]:
     try:
-        function = getattr(_library, name)
+        function = getattr(library, name)
     except AttributeError:
         raise EngineError(f"libwasmtime {WASMTIME_VERSION} has no function {name}") from None
     function.restype, function.argtypes = result, arguments
@@ -59,10 +61,10 @@ _linker_define_function: Final = _bind(
 )
 _export_get: Final = _bind("wasmtime_instance_export_get", C.c_bool, _P, _P, C.c_char_p, _S, _P)
 _memory_data: Final = _bind("wasmtime_memory_data", _P, _P, _P)
-_memory_size: Final = _bind("wasmtime_memory_data_size", _S, _P, _P)
-_call_async: Final = _bind("wasmtime_func_call_async", _P, _P, _P, _P, _S, _P, _S, _P, _P)
+_memory_size: Final = _bind("wasmtime_memory_data_size", _S, _P, _P, library=_short)
+_call_async: Final = _bind("wasmtime_func_call_async", _P, _P, _P, _P, _S, _P, _S, _P, _P, library=_short)
 _future_poll: Final = _bind("wasmtime_call_future_poll", C.c_bool, _P)
-_future_delete: Final = _bind("wasmtime_call_future_delete", None, _P)
+_future_delete: Final = _bind("wasmtime_call_future_delete", None, _P, library=_short)
 _yield_on_epoch: Final = _bind("wasmtime_context_epoch_deadline_async_yield_and_update", None, _P, C.c_uint64)
 _increment_epoch: Final = _bind("wasmtime_engine_increment_epoch", None, _P)
 _module_new: Final = _bind("wasmtime_module_new", _P, _P, C.c_char_p, _S, _P)
@@ -285,6 +287,7 @@ class NativeEngine:
         c_api.wasmtime_linker_allow_shadowing(C.cast(self._linker, C.POINTER(c_api.wasmtime_linker_t)), True)
         self._define_imports()
         self.instantiation = threading.Lock()
+        self.memory_type = C.c_ubyte * max_memory
         self.ticker = Ticker(self._tick)
 
     def _tick(self) -> None:
@@ -363,22 +366,60 @@ class NativeEngine:
         return Machine(self, self._pointer, self._linker, memory, code, max_memory)
 
 
+#: Functions that the guest exports, as `Machine.start` numbers them.
+SCRATCH, LIMITS, EVENT, ERROR_LENGTH, SEAL = range(5)
+#: Of each: name, arguments, results; all of them i32.
+_EXPORTS: Final = (
+    (b"durabox_scratch", 1, 1),
+    (b"durabox_limits", 2, 0),
+    (b"durabox_event", 3, 1),
+    (b"durabox_error_len", 0, 1),
+    (b"durabox_seal", 0, 1),
+)
+
+
+class _Frame(C.Structure):
+    """What Wasmtime reads and writes for one instance, in one piece at one address."""
+
+    _fields_ = (
+        ("arguments", c_api.wasmtime_val_t * 3),
+        ("result", c_api.wasmtime_val_t),
+        ("trap", _P),
+        ("error", _P),
+        ("memory", c_api.wasmtime_memory_t),
+        ("functions", c_api.wasmtime_func_t * len(_EXPORTS)),
+    )
+
+
+_ARGUMENTS_AT: Final = _Frame.arguments.offset
+_RESULT_AT: Final = _Frame.result.offset
+_TRAP_AT: Final = _Frame.trap.offset
+_ERROR_AT: Final = _Frame.error.offset
+_MEMORY_AT: Final = _Frame.memory.offset
+#: Address in the frame, arguments and results of each export.
+_CALLS: Final = tuple(
+    (_Frame.functions.offset + number * C.sizeof(c_api.wasmtime_func_t), arguments, results)
+    for number, (_, arguments, results) in enumerate(_EXPORTS)
+)
+_OF: Final = c_api.wasmtime_val_t.of.offset
+_VALUE_TAIL: Final = C.sizeof(c_api.wasmtime_val_t) - _OF - 4
+#: Three i32 values (kind 0), and a result with the trap and the error that follow it.
+_ARGUMENTS: Final = struct.Struct("<" + f"{_OF}xi{_VALUE_TAIL}x" * 3)
+_OUTCOME: Final = struct.Struct(f"<{_OF}xi{_VALUE_TAIL}xQQ")
+
+
 class Machine:
     """One instance with its memory in a store of its own. Made by `NativeEngine.instantiate`."""
 
     __slots__ = (
-        "_arguments",
+        "_at",
         "_context",
-        "_engine",
-        "_error",
-        "_functions",
+        "_frame",
         "_future",
-        "_memory",
-        "_result",
         "_store",
         "_ticker",
-        "_trap",
-        "base",
+        "_view",
+        "result",
         "size",
     )
 
@@ -391,9 +432,12 @@ class Machine:
         code: Module,
         max_memory: int,
     ) -> None:
-        self._engine = engine
         self._ticker = engine.ticker
         self._future: int | None = None
+        self._frame = _Frame()
+        self._at = C.addressof(self._frame)
+        #: What the last call returned.
+        self.result = 0
         self._store: int | None = _store_new(pointer, None, None)
         self._context = _store_context(self._store)
         _store_limiter(self._store, max_memory, 1 << 16, 2, 1, 1)
@@ -403,7 +447,7 @@ class Machine:
         try:
             self._instantiate_memory(memory, instance, trap)
             _export_get(self._context, C.byref(instance), b"memory", 6, C.byref(extern))
-            self._memory = c_api.wasmtime_memory_t.from_buffer_copy(extern.of.memory)
+            self._frame.memory = extern.of.memory
             with engine.instantiation:
                 error = _linker_define(linker, self._context, b"durabox", 7, b"memory", 6, C.byref(extern))
                 self._check(error, trap, "memory")
@@ -411,28 +455,20 @@ class Machine:
                     linker, self._context, code.pointer, C.byref(instance), C.byref(trap)
                 )
             self._check(error, trap, "code")
+            functions = self._frame.functions
+            for number, (name, _, _) in enumerate(_EXPORTS):
+                if not _export_get(self._context, C.byref(instance), name, len(name), C.byref(extern)):
+                    raise EngineError(f"the engine image does not export {name.decode()}")
+                functions[number] = extern.of.func
         except EngineError:
             self.close()
             raise
-        self._functions: dict[bytes, Any] = {}
-        for name in (
-            b"durabox_scratch",
-            b"durabox_limits",
-            b"durabox_event",
-            b"durabox_error_len",
-            b"durabox_seal",
-        ):
-            if not _export_get(self._context, C.byref(instance), name, len(name), C.byref(extern)):
-                self.close()
-                raise EngineError(f"the engine image does not export {name.decode()}")
-            self._functions[name] = c_api.wasmtime_func_t.from_buffer_copy(extern.of.func)
         _yield_on_epoch(self._context, 1)
-        self.base: int = _memory_data(self._context, C.byref(self._memory))
-        self.size: int = _memory_size(self._context, C.byref(self._memory))
-        self._arguments = (c_api.wasmtime_val_t * 3)()
-        self._result = (c_api.wasmtime_val_t * 1)()
-        self._trap = _P()
-        self._error = _P()
+        # All that the memory may grow to; only what lies within `size` may be touched.
+        address: int = _memory_data(self._context, self._at + _MEMORY_AT)
+        self._view = memoryview(engine.memory_type.from_address(address)).cast("B")
+        #: Bytes of the memory when it was last asked.
+        self.size: int = _memory_size(self._context, self._at + _MEMORY_AT)
 
     def _instantiate_memory(self, memory: Module, instance: Any, trap: Any) -> None:
         """
@@ -457,20 +493,28 @@ class Machine:
         if trap.value:
             raise EngineError(f"{what}: {_trapped(trap.value).message}")
 
-    def start(self, name: bytes, *arguments: int) -> None:
-        """Begin to call an exported function; `poll` runs it."""
-        slots = self._arguments
-        for position, value in enumerate(arguments):
-            slots[position].of.i32 = value
+    def start(self, function: int, first: int = 0, second: int = 0, third: int = 0) -> None:
+        """
+        Begin to call an exported function; `poll` runs it.
+
+        Args:
+            function: `SCRATCH`, `LIMITS`, `EVENT`, `ERROR_LENGTH` or `SEAL`.
+            first: Its first argument, if it takes one.
+            second: Its second argument.
+            third: Its third argument.
+        """
+        at = self._at
+        offset, arguments, results = _CALLS[function]
+        _ARGUMENTS.pack_into(self._frame, _ARGUMENTS_AT, first, second, third)
         self._future = _call_async(
             self._context,
-            C.byref(self._functions[name]),
-            slots,
-            len(arguments),
-            self._result,
-            0 if name == b"durabox_limits" else 1,
-            C.byref(self._trap),
-            C.byref(self._error),
+            at + offset,
+            at + _ARGUMENTS_AT,
+            arguments,
+            at + _RESULT_AT,
+            results,
+            at + _TRAP_AT,
+            at + _ERROR_AT,
         )
 
     def poll(self, caller: Caller) -> bool:
@@ -491,7 +535,9 @@ class Machine:
         ticker = self._ticker
         thread.caller = caller
         flag = ticker.flag()
-        ticker.start(flag)
+        flag[0] = True
+        if ticker.asleep:
+            ticker.wake()
         try:
             done: bool = _future_poll(self._future)
         finally:
@@ -500,23 +546,20 @@ class Machine:
         if done:
             _future_delete(self._future)
             self._future = None
-            if self._trap.value:
-                trap, self._trap = self._trap.value, _P()
+            self.result, trap, error = _OUTCOME.unpack_from(self._frame, _RESULT_AT)
+            if trap:
+                self._frame.trap = None
                 raise _trapped(trap)
-            if self._error.value:
+            if error:
                 # A host function that ends the guest comes back as an error, not as a trap.
-                error, self._error = self._error.value, _P()
+                self._frame.error = None
                 raise Trapped(None, _message_of(error))
         return done
 
-    @property
-    def result(self) -> int:
-        """The i32 that the last call returned."""
-        return self._result[0].of.i32
-
     def refresh(self) -> int:
-        """Read the memory's size again; it only ever grows."""
-        self.size = _memory_size(self._context, C.byref(self._memory))
+        """Read the memory's size again; it only ever grows, and is 0 once the instance is closed."""
+        if self._store is not None:
+            self.size = _memory_size(self._context, self._at + _MEMORY_AT)
         return self.size
 
     def read(self, pointer: int, length: int) -> bytes:
@@ -526,9 +569,10 @@ class Machine:
         Raises:
             IndexError: The range does not lie in the memory.
         """
-        if pointer + length > self.size and pointer + length > self.refresh():
+        end = pointer + length
+        if end > self.size and end > self.refresh():
             raise IndexError
-        return C.string_at(self.base + pointer, length)
+        return bytes(self._view[pointer:end])
 
     def write(self, pointer: int, data: bytes) -> None:
         """
@@ -540,7 +584,7 @@ class Machine:
         end = pointer + len(data)
         if end > self.size and end > self.refresh():
             raise IndexError
-        C.memmove(self.base + pointer, data, len(data))
+        self._view[pointer:end] = data
 
     def cancel(self) -> None:
         """Unwind the call under way, if any; the instance can only be closed after that."""
@@ -554,6 +598,7 @@ class Machine:
         if self._store is not None:
             _store_delete(self._store)
             self._store = None
+            self.size = 0
 
     def __del__(self) -> None:
         self.close()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from durabox.engine import ffi
 from durabox.engine.ffi import TRAP_OUT_OF_BOUNDS, TRAP_STACK_OVERFLOW, Module, Trapped
 from durabox.engine.ops import V8, EndIsolate, GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
@@ -141,7 +142,7 @@ class Isolate:
         self.cpu_ns = 0
         hard = limits.memory_mb << 20
         self._machine = engine.native.instantiate(memory, engine.code, hard)
-        self._call(b"durabox_limits", hard - _HEADROOM, limits.stack_kb << 10)
+        self._call(ffi.LIMITS, hard - _HEADROOM, limits.stack_kb << 10)
 
     # For the host
 
@@ -170,8 +171,12 @@ class Isolate:
             raise IsolateClosedError(str(self._error))
         message = encode(args)
         length = len(message)
+        size = length + len(body)
+        if size > self._scratch_size:
+            self._make_room(size)
+        machine = self._machine
         try:
-            self._place(message + body if body else message)
+            machine.write(self._scratch, message + body if body else message)
         except IndexError:
             raise self._end(
                 GuestProtocolError("the guest's scratch buffer lies outside of its memory")
@@ -179,9 +184,9 @@ class Isolate:
         self._running = True
         self._started |= event == _START
         self._event_cpu_ns = 0
-        self._began = _now()
-        self._machine.start(b"durabox_event", event, length, len(body))
-        if self.slice():
+        self._began = began = _now()
+        machine.start(ffi.EVENT, event, length, size - length)
+        if self._run(began):
             return None
         # The epoch has moved on since this isolate ran last: such a slice ends where it began.
         if self.last_slice_ns < _SLICE_NS // 2 and self.slice():
@@ -205,22 +210,7 @@ class Isolate:
         """
         if self._error is not None:
             raise IsolateClosedError(str(self._error))
-        begin = _now()
-        try:
-            done = self._machine.poll(self)
-        except Trapped as trap:
-            raise self._end(self._explain(trap)) from None
-        spent = _now() - begin
-        self.last_slice_ns = spent
-        self.cpu_ns += spent
-        if not done:
-            self._check_time(spent)
-            return False
-        self._running = False
-        result = self._machine.result
-        if result != _DONE:
-            self._fail(result)
-        return True
+        return self._run(_now())
 
     def freeze(self) -> Image:
         """
@@ -236,7 +226,7 @@ class Isolate:
             raise EngineError("an isolate can only be frozen while it is idle")
         if self._error is not None:
             raise IsolateClosedError(str(self._error))
-        if (result := self._call(b"durabox_seal")) != _DONE:
+        if (result := self._call(ffi.SEAL)) != _DONE:
             self._fail(result)
         machine = self._machine
         memory = machine.read(0, machine.refresh())
@@ -251,26 +241,41 @@ class Isolate:
 
     # Inside
 
-    def _place(self, data: bytes) -> None:
-        """Put an event's data into the guest's scratch buffer."""
-        size = len(data)
-        if size > self._scratch_size:
-            wanted = max(size, _SCRATCH_FIRST)
-            self._scratch = self._call(b"durabox_scratch", wanted) & 0xFFFF_FFFF
-            self._scratch_size = wanted if wanted <= _SCRATCH_KEPT and self._started else 0
-        self._machine.write(self._scratch, data)
+    def _make_room(self, size: int) -> None:
+        """Have the guest make its scratch buffer large enough."""
+        wanted = max(size, _SCRATCH_FIRST)
+        self._scratch = self._call(ffi.SCRATCH, wanted) & 0xFFFF_FFFF
+        self._scratch_size = wanted if wanted <= _SCRATCH_KEPT and self._started else 0
 
-    def _call(self, name: bytes, *arguments: int) -> int:
+    def _run(self, begin: int) -> bool:
+        """A time slice that begins now; see `slice`."""
+        machine = self._machine
+        try:
+            done = machine.poll(self)
+        except Trapped as trap:
+            raise self._end(self._explain(trap)) from None
+        spent = _now() - begin
+        self.last_slice_ns = spent
+        self.cpu_ns += spent
+        if not done:
+            self._check_time(spent)
+            return False
+        self._running = False
+        if machine.result != _DONE:
+            self._fail(machine.result)
+        return True
+
+    def _call(self, function: int, *arguments: int) -> int:
         """A short call that cannot run JavaScript."""
         machine = self._machine
-        machine.start(name, *arguments)
+        machine.start(function, *arguments)
         try:
             for _ in range(1000):
                 if machine.poll(self):
                     return machine.result
         except Trapped as trap:
             raise self._end(self._explain(trap)) from None
-        raise self._end(GuestProtocolError(f"{name.decode()} did not return"))
+        raise self._end(GuestProtocolError("an exported function did not return"))
 
     def _check_time(self, spent: int) -> None:
         """After a slice: end the turn if it is past a limit."""
@@ -286,8 +291,8 @@ class Isolate:
         self._scratch_size = 0
         if result != _THREW:
             raise self._end(LimitExceededError("memory", self._limits.memory_mb << 20, "bytes"))
-        length = self._call(b"durabox_error_len") & 0xFFFF_FFFF
-        pointer = self._call(b"durabox_scratch", 0) & 0xFFFF_FFFF
+        length = self._call(ffi.ERROR_LENGTH) & 0xFFFF_FFFF
+        pointer = self._call(ffi.SCRATCH, 0) & 0xFFFF_FFFF
         try:
             text = self._machine.read(pointer, min(length, _MESSAGE_MOST)).decode("utf-8", "replace")
         except IndexError:

@@ -24,7 +24,8 @@ class Ticker:
     def __init__(self, tick: Callable[[], None]) -> None:
         self._tick = tick
         self._wake = threading.Event()
-        self._asleep = True
+        #: Whether nobody ticks.
+        self.asleep = True
         self._flags: list[list[bool]] = []
         self._local = threading.local()
         threading.Thread(target=self._loop, name="durabox-ticker", daemon=True).start()
@@ -38,21 +39,19 @@ class Ticker:
             self._flags.append(flag)
             return flag
 
-    def start(self, flag: list[bool]) -> None:
-        """A guest starts to run on the flag's thread; who started it takes the flag down."""
-        flag[0] = True
-        if self._asleep:
-            self._wake.set()
+    def wake(self) -> None:
+        """To be called by who put a flag up while the ticker was `asleep`; who put it up takes it down again."""
+        self._wake.set()
 
     def _loop(self) -> None:
         idle = 0
         while True:
             if idle >= _IDLE_SLICES:
                 self._wake.clear()
-                self._asleep = True
+                self.asleep = True
                 if not self._running():
                     self._wake.wait()
-                self._asleep = False
+                self.asleep = False
                 idle = 0
             time.sleep(SLICE_SECONDS)
             if self._running():
