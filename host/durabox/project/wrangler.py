@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,6 +69,8 @@ def _parse(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise ProjectError(f"{file}: {error.strerror}") from None
     if file.suffix == ".toml":
+        import tomllib  # takes a while, and most projects need it not
+
         try:
             return tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
