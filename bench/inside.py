@@ -90,7 +90,7 @@ async def _engine(image: Image) -> tuple[float, float, float]:
         return (await fetch("/gets/1000") - await fetch("/gets/0")) / 1000
 
     try:
-        await isolate.run(EVENT["start"], [{"kind": "object", "dev": False}])
+        await isolate.run(EVENT["start"], [])
         await isolate.run(EVENT["construct"], ["Parts", ID, None])
         return await _microseconds(entry), await _microseconds(op), await _microseconds(get)
     finally:

@@ -76,9 +76,7 @@ def _serve(options: argparse.Namespace) -> None:
     state: str = getattr(options, "state", str(folder / STATE_FOLDER))
 
     async def work() -> None:
-        async with Host.open(
-            path, state, durability=Durability(options.durability), dev=options.dev
-        ) as opened:
+        async with Host.open(path, state, durability=Durability(options.durability)) as opened:
             application = Application(opened, admin=options.admin, dev=options.dev)
             await run_server(application, Address(options.host, options.port))
 

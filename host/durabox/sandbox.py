@@ -111,7 +111,7 @@ class Sandbox:
         """Start the isolate."""
         self._ops = _Ops(self._limits)
         self._isolate = Engine.shared().base.instantiate(self._ops, self._limits)
-        await self._isolate.run(EVENT["start"], [{"kind": "sandbox", "dev": True}])
+        await self._isolate.run(EVENT["start"], [])
         return self
 
     async def __aexit__(

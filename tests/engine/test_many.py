@@ -13,7 +13,7 @@ async def test_thousands_of_isolates_live_and_run_side_by_side() -> None:
     isolates = [base.instantiate(OpHandlers(), Limits()) for _ in range(2500)]
     try:
         for isolate in isolates:
-            await isolate.run(EVENT["start"], [{"kind": "sandbox", "dev": False}])
+            await isolate.run(EVENT["start"], [])
     finally:
         for isolate in isolates:
             isolate.close()

@@ -56,8 +56,11 @@ export interface OutgoingRequest {
   readonly redirect: string;
 }
 
-/** Requests that are not answered yet, by the host's numbers. */
-const unanswered = new Map<number, Request>();
+/**
+ * Requests that are not answered yet, by the host's numbers. Every request changes the map, so it is made by the first
+ * one: a map made earlier would take pages of every object away from those it shares with others.
+ */
+let unanswered: Map<number, Request> | undefined;
 
 /** Make the request of a `fetch` event. */
 export function makeRequest(
@@ -71,20 +74,21 @@ export function makeRequest(
 ): Request {
   const content = receivedContent(kind, handle, body);
   const request = new Request(MAKER, content, headers, true, method, url, undefined, RECEIVED);
+  unanswered ??= new Map();
   unanswered.set(number, request);
   return request;
 }
 
 /** The request was answered: its number means nothing any more. */
 export function forgetRequest(number: number): void {
-  unanswered.delete(number);
+  unanswered?.delete(number);
 }
 
 /** Event `fetch_abort`. */
 export function abortRequest(number: number): void {
-  const request = unanswered.get(number);
+  const request = unanswered?.get(number);
   if (request === undefined) return;
-  unanswered.delete(number);
+  forgetRequest(number);
   abortSignal(request.signal, new DOMException("The client has disconnected.", "AbortError"));
 }
 

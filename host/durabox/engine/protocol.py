@@ -55,8 +55,8 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event(
         1,
         "start",
-        "[config]",
-        "First event of every isolate: config = {kind: 'object'|'worker'|'sandbox', seed: bytes(32), dev: bool}. Leaves the global scope.",
+        "[]",
+        "First event of every isolate: leaves the global scope.",
     ),
     Event(
         2,

@@ -82,7 +82,6 @@ class Actor:
         clock: Time and timers.
         identity: ``(class name, id, name)`` of an object, ``None`` for a Worker.
         database: The object's storage, ``None`` for a Worker.
-        dev: Whether errors may carry stacks.
         on_gone: Called once, when the actor broke or was closed.
     """
 
@@ -96,7 +95,6 @@ class Actor:
         clock: Clock,
         identity: tuple[str, str, str | None] | None,
         database: ObjectDatabase | None,
-        dev: bool,
         on_gone: Callable[[Actor], None],
     ) -> None:
         self.identity = identity
@@ -116,7 +114,6 @@ class Actor:
         self._image = image
         self._limits = limits
         self._executor = executor
-        self._dev = dev
         self._on_gone = on_gone
         self._isolate: Isolate | None = None
         self._held: list[Callable[[], None]] = []
@@ -309,8 +306,7 @@ class Actor:
         except DuraboxError as error:
             self.core.break_with(Failure("Error", str(error)))
             return True
-        kind = "object" if self.identity else "worker"
-        if not self._enter(_START, [{"kind": kind, "dev": self._dev}]):
+        if not self._enter(_START, []):
             return False
         return self._construct()
 

@@ -59,7 +59,6 @@ class Host:
         idle_ms: Idle objects are evicted after this many milliseconds.
         max_live: At most this many live objects; beyond, the least recently used idle ones leave. At most, and
             unless given, what the process has room for.
-        dev: Errors carry stacks.
     """
 
     def __init__(
@@ -71,7 +70,6 @@ class Host:
         clock: Clock,
         idle_ms: float = IDLE_MS,
         max_live: int | None = None,
-        dev: bool = False,
     ) -> None:
         self._loaded = loaded
         self._state = state
@@ -80,7 +78,6 @@ class Host:
         self._idle_ms = idle_ms
         room = Engine.shared().capacity - _SPARE
         self._max_live = room if max_live is None else min(max_live, room)
-        self._dev = dev
         self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="durabox-commit")
         project = loaded.project
         self._namespaces = tuple(Namespace(self, name, project.unique_key(name)) for name in loaded.classes)
@@ -105,7 +102,6 @@ class Host:
         clock: Clock | None = None,
         idle_ms: float = IDLE_MS,
         max_live: int | None = None,
-        dev: bool = False,
     ) -> AsyncIterator[Host]:
         """
         Load a project and run it until the block ends.
@@ -118,7 +114,6 @@ class Host:
             clock: Time and timers; the system's if not given.
             idle_ms: Idle objects are evicted after this many milliseconds.
             max_live: Cap on live objects.
-            dev: Errors carry stacks.
         Raises:
             ProjectError: The project's files or configuration cannot be used.
             ModuleError: Its modules do not load.
@@ -138,7 +133,6 @@ class Host:
                 clock=clock or SystemClock(),
                 idle_ms=idle_ms,
                 max_live=max_live,
-                dev=dev,
             )
             try:
                 yield host
@@ -200,7 +194,6 @@ class Host:
                 clock=self._clock,
                 identity=None,
                 database=None,
-                dev=self._dev,
                 on_gone=self._worker_gone,
             )
         return await worker.fetch(request)
@@ -226,7 +219,6 @@ class Host:
                 clock=self._clock,
                 identity=(namespace.class_name, object_id, name),
                 database=self._state.database(namespace.unique_key, object_id),
-                dev=self._dev,
                 on_gone=self._object_gone,
             )
         actor.last_used = self._clock.now()
