@@ -59,7 +59,7 @@ class StateDirectory:
         path: Path | None,
         *,
         durability: Durability = Durability.FULL,
-        max_open: int = 512,
+        max_open: int = 384,
         files: Files | None = None,
     ) -> None:
         spare_memory()
