@@ -9,14 +9,14 @@ def test_a_rolled_back_savepoint_does_not_forget_the_table_made_before_it() -> N
     state = StateDirectory(None)
     database = state.database("demo-C", "ab" * 32)
     outer = database.savepoint()
-    database.put(b"a", b"1")
+    database.kv.put(b"a", b"1")
     for key in (b"b", b"c"):
         inner = database.savepoint()
-        database.put(key, b"2")
+        database.kv.put(key, b"2")
         database.rollback_to(inner)
     database.release(outer)
     database.commit()
-    assert database.list(None, None, None, False, -1) == [b"a", b"1"]
+    assert database.kv.list(None, None, None, False, -1) == [b"a", b"1"]
     state.close()
 
 
@@ -25,10 +25,10 @@ def test_a_table_made_in_a_rolled_back_savepoint_is_made_again() -> None:
     database = state.database("demo-C", "cd" * 32)
     outer = database.savepoint()
     inner = database.savepoint()
-    database.put(b"a", b"1")
+    database.kv.put(b"a", b"1")
     database.rollback_to(inner)
-    database.put(b"b", b"2")
+    database.kv.put(b"b", b"2")
     database.release(outer)
     database.commit()
-    assert database.list(None, None, None, False, -1) == [b"b", b"2"]
+    assert database.kv.list(None, None, None, False, -1) == [b"b", b"2"]
     state.close()

@@ -33,11 +33,12 @@ class ObjectOps(ActorOps):
     def __init__(self, actor: Actor, database: ObjectDatabase) -> None:
         super().__init__(actor)
         self._database = database
+        self._kv = database.kv
 
     def op_kv_get(self, key: bytes, body: bytes) -> V8 | None:
         """One value."""
         try:
-            value = self._database.get(key)
+            value = self._kv.get(key)
         except StorageError as error:
             raise GuestError("Error", error.message) from None
         return None if value is None else V8(value)
@@ -45,14 +46,14 @@ class ObjectOps(ActorOps):
     def op_kv_get_many(self, keys: list[bytes], body: bytes) -> list[bytes]:
         """The values of the keys that exist, in key order."""
         try:
-            return self._database.get_many(keys)
+            return self._kv.get_many(keys)
         except StorageError as error:
             raise GuestError("Error", error.message) from None
 
     def op_kv_put(self, key: bytes, body: bytes) -> None:
         """One confirmed write."""
         try:
-            self._database.put(key, bytes(body))
+            self._kv.put(key, bytes(body))
         except StorageError as error:
             raise GuestError("Error", error.message) from None
         self.confirmed = True
@@ -62,7 +63,7 @@ class ObjectOps(ActorOps):
         if len(flat) % 2:
             raise GuestError("TypeError", "put() needs a value for every key.")
         try:
-            self._database.put_many(flat)
+            self._kv.put_many(flat)
         except StorageError as error:
             raise GuestError("Error", error.message) from None
         self.confirmed |= not unconfirmed
@@ -70,7 +71,7 @@ class ObjectOps(ActorOps):
     def op_kv_delete(self, key: bytes, body: bytes) -> bool:
         """One confirmed deletion."""
         try:
-            existed = self._database.delete(key)
+            existed = self._kv.delete(key)
         except StorageError as error:
             raise GuestError("Error", error.message) from None
         self.confirmed = True
@@ -79,7 +80,7 @@ class ObjectOps(ActorOps):
     def op_kv_delete_many(self, keys: list[bytes], unconfirmed: bool, body: bytes) -> int:
         """Several deletions."""
         try:
-            count = self._database.delete_many(keys)
+            count = self._kv.delete_many(keys)
         except StorageError as error:
             raise GuestError("Error", error.message) from None
         self.confirmed |= not unconfirmed
@@ -96,7 +97,7 @@ class ObjectOps(ActorOps):
     ) -> list[bytes]:
         """A range of keys and values."""
         try:
-            return self._database.list(start, end, prefix, reverse, limit)
+            return self._kv.list(start, end, prefix, reverse, limit)
         except StorageError as error:
             raise GuestError("Error", error.message) from None
 

@@ -1,4 +1,7 @@
-"""One object's database: key-value operations, and the implicit transaction around them.
+"""One object's database: its connection, and the implicit transaction.
+
+What is stored is the business of the parts that stand on this: `kv.KeyValueStore` and its siblings, each on tables of its own
+(`table.Table`), all in the one transaction.
 
 Lazy in every part. Nothing is opened before the first read that could find something or the first write; the
 first write begins the implicit transaction; a savepoint becomes real with the first write inside it, so a
@@ -24,8 +27,8 @@ never less than what was committed before.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Final
 
 import apsw
 
@@ -35,28 +38,23 @@ from durabox.storage.connection import open_newborn
 from durabox.storage.durability import Durability
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE, storage_error
 from durabox.storage.homes import Home
+from durabox.storage.kv import KeyValueStore
+from durabox.storage.metadata import Key, Metadata
 from durabox.storage.open_files import OpenFiles
+from durabox.storage.table import Table
 
 __all__ = ["Durability", "ObjectDatabase"]
 
-#: ``[key, value, key, value, …]``.
-Flat: TypeAlias = list[bytes]
-
-#: Bytes of values that one read returns at most: a guest could otherwise have the host hold all it ever
-#: stored.
-MAX_RESULT: Final = 256 * 1024 * 1024
 #: Savepoints inside savepoints; transactions nest as deep as the guest's stack lets them.
 MAX_DEPTH: Final = 1000
-_MAX_LIMIT: Final = 2**63 - 1
 
 _BEGIN: Final = "BEGIN IMMEDIATE"
 _SAVEPOINT: Final = "_cf_savepoint_"
-_BATCH: Final = "_cf_batch"
 
 
 class ObjectDatabase:
     """
-    What one object stores. Keys are WTF-8, values opaque; order is that of the keys' bytes.
+    What one object stores.
 
     Every method raises `StorageError` when SQLite or the file system fails, and after `close`.
 
@@ -85,119 +83,11 @@ class ObjectDatabase:
         self._old: apsw.Connection | None = None
         self._depth = 0
         self._real_depth = 0
-        # The two paths that must be fast: a cursor when the table is known to be there, and when in addition
-        # the transaction and all savepoints are open.
-        self._reader: apsw.Cursor | None = None
-        self._writer: apsw.Cursor | None = None
-
-    # Reads
-
-    def get(self, key: bytes) -> bytes | None:
-        """The key's value, ``None`` if there is none."""
-        cursor = self._reader or self._open_to_read("get")
-        if cursor is None:
-            return None
-        self.recent = True
-        try:
-            value: bytes | None = cursor.execute(statements.GET, (key,)).get
-        except apsw.Error as error:
-            raise self._failed("get", error) from error
-        return value
-
-    def get_many(self, keys: Iterable[bytes]) -> Flat:
-        """Those of the keys that exist, with their values, in order and once each."""
-        cursor = self._reader or self._open_to_read("get")
-        if cursor is None:
-            return []
-        self.recent = True
-        found: Flat = []
-        room = MAX_RESULT
-        try:
-            for key in sorted(set(keys)):
-                value = cursor.execute(statements.GET, (key,)).get
-                if value is not None:
-                    found += (key, value)
-                    room -= len(value)
-                    if room < 0:
-                        raise _too_large("get")
-        except apsw.Error as error:
-            raise self._failed("get", error) from error
-        return found
-
-    def list(
-        self, start: bytes | None, end: bytes | None, prefix: bytes | None, reverse: bool, limit: int
-    ) -> Flat:
-        """
-        A range of keys with their values.
-
-        Args:
-            start: First key, ``None`` for no lower bound.
-            end: The key after the last, ``None`` for no upper bound.
-            prefix: What the keys begin with, besides being in the bounds.
-            reverse: Descending order; the limit then counts from the upper end.
-            limit: Most keys; negative for all.
-        """
-        cursor = self._reader or self._open_to_read("list")
-        if cursor is None:
-            return []
-        self.recent = True
-        lower, upper = start, end
-        if prefix:
-            after = statements.end_of_prefix(prefix)
-            lower = prefix if lower is None else max(lower, prefix)
-            upper = after if upper is None else upper if after is None else min(upper, after)
-        bounds = [bound for bound in (lower, upper) if bound is not None]
-        statement = statements.LIST[lower is not None, upper is not None, reverse]
-        found: Flat = []
-        room = MAX_RESULT
-        try:
-            for row in cursor.execute(statement, (*bounds, min(limit, _MAX_LIMIT) if limit >= 0 else -1)):
-                found += row
-                room -= len(row[1])
-                if room < 0:
-                    raise _too_large("list")
-        except apsw.Error as error:
-            raise self._failed("list", error) from error
-        return found
-
-    # Writes
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Store a value."""
-        cursor = self._writer or self._open_to_write("put")
-        try:
-            cursor.execute(statements.PUT, (key, value))
-        except apsw.Error as error:
-            raise self._failed("put", error) from error
-
-    def put_many(self, flat: Flat) -> None:
-        """
-        Store several values, all or none.
-
-        Args:
-            flat: Keys and values by turns.
-        """
-        if not flat:
-            return
-        self._all_or_nothing("put", statements.PUT, zip(flat[::2], flat[1::2], strict=True))
-
-    def delete(self, key: bytes) -> bool:
-        """Remove a key; whether it existed."""
-        return self.delete_many((key,)) == 1
-
-    def delete_many(self, keys: Iterable[bytes]) -> int:
-        """Remove several keys, all or none; how many existed. If none did, this is only a read."""
-        cursor = self._reader or self._open_to_read("delete")
-        if cursor is None:
-            return 0
-        self.recent = True
-        try:
-            found = [(key,) for key in set(keys) if cursor.execute(statements.EXISTS, (key,)).get]
-        except apsw.Error as error:
-            raise self._failed("delete", error) from error
-        if found:
-            self._all_or_nothing("delete", statements.DELETE, found)
-        return len(found)
+        self._tables: list[Table] = []
+        #: ``ctx.storage``'s keys and values.
+        self.kv = KeyValueStore(self)
+        #: What the host itself keeps with them.
+        self.metadata = Metadata(self)
 
     def delete_all(self) -> None:
         """
@@ -220,13 +110,13 @@ class ObjectDatabase:
         try:
             alarm = None
             if old.execute(statements.HAS_METADATA).get:
-                alarm = old.execute(statements.GET_ALARM).get
+                alarm = old.execute(statements.GET_METADATA, (Key.ALARM,)).get
             self._connection, self._old = None, old
-            self._reader = self._writer = None
+            self._forget_tables()
             newborn = self._begin()
             if alarm is not None:
                 newborn.execute(statements.CREATE_METADATA)
-                newborn.execute(statements.PUT_ALARM, (alarm,))
+                newborn.execute(statements.PUT_METADATA, (Key.ALARM, alarm))
         except apsw.Error as error:
             self._abandon()
             raise storage_error("deleteAll", error, self._home.label) from error
@@ -239,7 +129,7 @@ class ObjectDatabase:
         if self._depth >= MAX_DEPTH:
             raise StorageError("savepoint", "Transactions are nested too deeply.")
         self._depth += 1
-        self._writer = None
+        self._forget_writers()
         return self._depth
 
     def release(self, depth: int) -> None:
@@ -249,8 +139,8 @@ class ObjectDatabase:
     def rollback_to(self, depth: int) -> None:
         """Undo what was done since the savepoint of that depth, and close it and those inside it."""
         self._close_savepoint("rollback", depth, "ROLLBACK TO {0}; RELEASE {0}")
-        # The table may have been made inside.
-        self._reader = None
+        # Tables may have been made inside.
+        self._forget_tables()
 
     def commit(self) -> None:
         """
@@ -278,7 +168,7 @@ class ObjectDatabase:
                 self._abandon()
                 raise failure from error
             self._depth = self._real_depth = 0
-            self._writer = None
+            self._forget_writers()
             # Last: from here on the loop's thread may close the connection.
             self.dirty = False
 
@@ -304,6 +194,55 @@ class ObjectDatabase:
             return False
         self._leave()
         return True
+
+    # For the parts
+
+    def add(self, table: Table) -> None:
+        """Have a table hear when what it knows of the connection or the transaction no longer holds."""
+        self._tables.append(table)
+
+    def to_read(self, operation: str) -> apsw.Connection | None:
+        """
+        The connection, for reading; ``None`` if there is no database.
+
+        Args:
+            operation: What it is for, in messages.
+        """
+        self._check(operation)
+        self.recent = True
+        if self._connection is not None:
+            return self._connection
+        return self._connect() if self._find() else None
+
+    def to_write(self, operation: str) -> apsw.Connection:
+        """
+        The connection, in the implicit transaction and all savepoints.
+
+        Args:
+            operation: What it is for, in messages.
+        """
+        self._check(operation)
+        if self._connection is None and self._find():
+            self._connect()
+        try:
+            if not self.dirty:
+                self._begin()
+            connection = self._connection
+            assert connection is not None
+            while self._real_depth < self._depth:
+                connection.execute(f"SAVEPOINT {_SAVEPOINT}{self._real_depth + 1}")
+                self._real_depth += 1
+        except apsw.Error as error:
+            raise self.failed(operation, error) from error
+        return connection
+
+    def failed(self, operation: str, error: apsw.Error) -> StorageError:
+        """The error to raise for one of SQLite's; marks the database as broken if SQLite gave up the transaction."""
+        failure = storage_error(operation, error, self._home.label)
+        if self.dirty and (self._connection is None or not self._connection.in_transaction):
+            self._broken = failure
+            self._forget_tables()
+        return failure
 
     # Inside
 
@@ -335,46 +274,9 @@ class ObjectDatabase:
         """Give the connection back; nothing is uncommitted in it."""
         assert self._connection is not None
         connection, self._connection = self._connection, None
-        self._reader = self._writer = None
+        self._forget_tables()
         self._open_files.closed(self)
         self._home.leave(connection)
-
-    def _open_to_read(self, operation: str) -> apsw.Cursor | None:
-        """A cursor to read the table with, ``None`` if there is no table."""
-        self._check(operation)
-        connection = self._connection
-        if connection is None:
-            if not self._find():
-                return None
-            connection = self._connect()
-        try:
-            if connection.execute(statements.HAS_KV).get:
-                self._reader = connection.cursor()
-        except apsw.Error as error:
-            raise self._failed(operation, error) from error
-        return self._reader
-
-    def _open_to_write(self, operation: str) -> apsw.Cursor:
-        """A cursor to write the table with, in the transaction and all savepoints."""
-        self._check(operation)
-        if self._connection is None and self._find():
-            self._connect()
-        try:
-            if not self.dirty:
-                self._begin()
-            connection = self._connection
-            assert connection is not None
-            while self._real_depth < self._depth:
-                connection.execute(f"SAVEPOINT {_SAVEPOINT}{self._real_depth + 1}")
-                self._real_depth += 1
-            if self._reader is None:
-                if not connection.execute(statements.HAS_KV).get:
-                    connection.execute(statements.CREATE_KV)
-                self._reader = connection.cursor()
-        except apsw.Error as error:
-            raise self._failed(operation, error) from error
-        self._writer = self._reader
-        return self._writer
 
     def _begin(self) -> apsw.Connection:
         """Begin the implicit transaction, in a newborn if no connection is open."""
@@ -391,7 +293,7 @@ class ObjectDatabase:
         assert newborn is not None
         empty = newborn.execute(statements.HAS_ANYTHING).get is None
         self._connection = self._old = None
-        self._reader = self._writer = None
+        self._forget_tables()
         self._newborn = False
         self._exists = None
         if old is not None:
@@ -405,7 +307,7 @@ class ObjectDatabase:
     def _abandon(self) -> None:
         """Roll back, whatever state the transaction is in."""
         connection = self._connection
-        self._reader = self._writer = None
+        self._forget_tables()
         if self._newborn:
             assert connection is not None
             connection.close(True)
@@ -425,42 +327,22 @@ class ObjectDatabase:
         self._check(operation)
         if not 1 <= depth <= self._depth:
             raise StorageError(operation, f"There is no savepoint of depth {depth}.")
-        self._writer = None
+        self._forget_writers()
         if depth <= self._real_depth:
             assert self._connection is not None
             try:
                 self._connection.execute(statement.format(f"{_SAVEPOINT}{depth}")).fetchall()
             except apsw.Error as error:
-                raise self._failed(operation, error) from error
+                raise self.failed(operation, error) from error
             self._real_depth = depth - 1
         self._depth = depth - 1
 
-    def _all_or_nothing(self, operation: str, statement: str, rows: Iterable[tuple[bytes, ...]]) -> None:
-        cursor = self._writer or self._open_to_write(operation)
-        try:
-            cursor.execute(f"SAVEPOINT {_BATCH}")
-            try:
-                cursor.executemany(statement, rows)
-            except apsw.Error:
-                if cursor.connection.in_transaction:
-                    cursor.execute(f"ROLLBACK TO {_BATCH}; RELEASE {_BATCH}").fetchall()
-                raise
-            cursor.execute(f"RELEASE {_BATCH}")
-        except apsw.Error as error:
-            raise self._failed(operation, error) from error
+    def _forget_tables(self) -> None:
+        """The connection or its schema may be another one."""
+        for table in self._tables:
+            table.reader = table.writer = None
 
-    def _failed(self, operation: str, error: apsw.Error) -> StorageError:
-        """The error to raise; marks the database as broken if SQLite gave up the transaction."""
-        failure = storage_error(operation, error, self._home.label)
-        if self.dirty and (self._connection is None or not self._connection.in_transaction):
-            self._broken = failure
-            self._reader = self._writer = None
-        return failure
-
-
-def _too_large(operation: str) -> StorageError:
-    return StorageError(
-        operation,
-        f"{operation}() would return more than {MAX_RESULT >> 20} MiB at once; ask for fewer keys at a time.",
-        apsw.SQLITE_TOOBIG,
-    )
+    def _forget_writers(self) -> None:
+        """The transaction, or a savepoint in it, has to be begun before the next write."""
+        for table in self._tables:
+            table.writer = None

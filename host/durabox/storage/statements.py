@@ -13,9 +13,8 @@ HAS_KV: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_c
 CREATE_KV: Final = "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID"
 HAS_METADATA: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_METADATA'"
 CREATE_METADATA: Final = "CREATE TABLE _cf_METADATA (key INTEGER PRIMARY KEY, value BLOB)"
-#: Key 1 is the time of the alarm, which outlives the data.
-GET_ALARM: Final = "SELECT value FROM _cf_METADATA WHERE key = 1"
-PUT_ALARM: Final = "INSERT INTO _cf_METADATA VALUES (1, ?)"
+GET_METADATA: Final = "SELECT value FROM _cf_METADATA WHERE key = ?"
+PUT_METADATA: Final = "INSERT OR REPLACE INTO _cf_METADATA VALUES (?, ?)"
 HAS_ANYTHING: Final = "SELECT 1 FROM sqlite_schema LIMIT 1"
 
 GET: Final = "SELECT value FROM _cf_KV WHERE key = CAST(? AS TEXT)"
