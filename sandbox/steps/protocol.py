@@ -24,8 +24,9 @@ def read_protocol(path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     for rows in (module.EVENTS, module.OPS):
-        if [row.number for row in rows] != list(range(1, len(rows) + 1)):
-            raise BuildError(f"{path}: numbers must run from 1 without gaps")
+        numbers = [row.number for row in rows]
+        if numbers != sorted(set(numbers)) or numbers[0] < 1:
+            raise BuildError(f"{path}: numbers must be positive, in order and without repetition")
         if len({row.name for row in rows}) != len(rows):
             raise BuildError(f"{path}: two rows have the same name")
     return module

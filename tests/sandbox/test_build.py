@@ -250,7 +250,7 @@ class TestProtocol:
 
     @pytest.mark.parametrize(
         ("change", "message"),
-        [(("Op(2, ", "Op(3, "), "without gaps"), (('"load_failed"', '"loaded"'), "same name")],
+        [(("Op(2, ", "Op(1, "), "without repetition"), (('"load_failed"', '"loaded"'), "same name")],
     )
     def test_a_table_that_contradicts_itself_is_refused(
         self, tmp_path: Path, change: tuple[str, str], message: str
