@@ -2,8 +2,8 @@
 Build the engine image: `python sandbox/build.py`.
 
 QuickJS, ada and our guest are compiled to wasm; code is cut from data; the guest is booted with the bindings and
-its memory kept. The result is `host/durabox/engine/image/`: engine.wasm (code), base.wasm (memory), manifest.json
-and the licence texts. When no input has changed since, nothing is done.
+its memory kept. The result is `host/durabox/engine/image/`: engine.wasm (code), base.wasm (memory), layers (scripts),
+manifest.json and the licence texts. When no input has changed since, nothing is done.
 
 The output is a function of the inputs alone: two builds, anywhere, give the same bytes.
 """
@@ -50,9 +50,9 @@ def build(progress: Callable[[str], None] = print) -> bool:
         return False
     started = time.monotonic()
     guest = cut(compile_guest(layout, progress))
-    bundle = bundle_bindings(layout, progress)
+    bundles = bundle_bindings(layout, progress)
     progress("image    engine.wasm, base.wasm")
-    write_image(layout, take_base_image(guest, bundle), collect(layout), inputs)
+    write_image(layout, take_base_image(guest, bundles.main), bundles.layers, collect(layout), inputs)
     progress(f"built    in {time.monotonic() - started:.1f} s")
     return True
 
@@ -98,17 +98,21 @@ def is_current(layout: Layout, inputs: str) -> bool:
         return False
 
 
-def write_image(layout: Layout, image: BaseImage, licences: dict[str, bytes], inputs: str) -> None:
+def write_image(
+    layout: Layout, image: BaseImage, layers: dict[str, bytes], licences: dict[str, bytes], inputs: str
+) -> None:
     """
     Put the image in place; the manifest goes last, so that an interrupted build is never taken for a whole one.
 
     Args:
         layout: Where to.
         image: Code and memory.
+        layers: Scripts by name.
         licences: Texts by file name.
         inputs: The fingerprint of what it was made from.
     """
     files = {"engine.wasm": image.code, "base.wasm": image.base}
+    files |= {f"layers/{name}.js": script for name, script in layers.items()}
     files |= {f"licenses/{name}": text for name, text in licences.items()}
     manifest = {
         "protocol": image.protocol,
@@ -120,9 +124,10 @@ def write_image(layout: Layout, image: BaseImage, licences: dict[str, bytes], in
         "inputs": inputs,
     }
     (layout.image / MANIFEST).unlink(missing_ok=True)
-    for stale in sorted((layout.image / "licenses").glob("*")):
-        if f"licenses/{stale.name}" not in files:
-            stale.unlink()
+    for folder in ("layers", "licenses"):
+        for stale in sorted((layout.image / folder).glob("*")):
+            if f"{folder}/{stale.name}" not in files:
+                stale.unlink()
     for name, content in files.items():
         write_if_changed(layout.image / name, content)
     write_if_changed(layout.image / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())

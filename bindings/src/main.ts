@@ -5,6 +5,7 @@
  * calls; nothing of it can be reached through globals.
  */
 
+import { provideModule } from "./layers";
 import { type Native, native, setNative } from "./native";
 import { reportRejection } from "./objects/background";
 import { evaluate } from "./objects/evaluate";
@@ -21,6 +22,7 @@ type EventHandler = (args: any, body: ArrayBuffer | undefined) => void;
 interface Hooks {
   dispatch(kind: number, args: unknown[], body: ArrayBuffer | undefined): void;
   makeError: typeof web.makeError;
+  provideModule: typeof provideModule;
   unhandledRejection(reason: unknown): void;
 }
 
@@ -72,6 +74,7 @@ export default function boot(api: Native): Hooks {
       handler(args, body);
     },
     makeError: web.makeError,
+    provideModule,
     unhandledRejection: reportRejection,
   };
 }

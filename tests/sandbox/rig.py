@@ -39,6 +39,7 @@ BUNDLE = b"""
       return Object.assign(error, properties);
     },
     unhandledRejection(reason) { native.op(101, [String(reason)]); },
+    provideModule() {},
     dispatch(kind, args, body) {
       if (kind === 1) native.seed();
       else native.evalScript(args[0], "test.js")(native, report, args[1], body);

@@ -115,7 +115,9 @@ class TestCurrency:
         (tmp_path / "bindings" / "src" / "main.ts").write_text("export {}")
         (tmp_path / "bindings" / "package-lock.json").write_text("{}")
         layout = Layout(tmp_path, tmp_path / "cache", tmp_path / "image")
-        build.write_image(layout, rig.base_image(), {"x.txt": b"licence"}, build.fingerprint(layout))
+        build.write_image(
+            layout, rig.base_image(), {"x": b"layer"}, {"x.txt": b"licence"}, build.fingerprint(layout)
+        )
         return layout
 
     def test_an_untouched_tree_is_current(self, checkout: Layout) -> None:
@@ -141,7 +143,9 @@ class TestCurrency:
         path.write_text((path.read_text() if path.exists() else "") + "\n")
         assert not build.is_current(checkout, build.fingerprint(checkout))
 
-    @pytest.mark.parametrize("name", ["engine.wasm", "base.wasm", "licenses/x.txt", "manifest.json"])
+    @pytest.mark.parametrize(
+        "name", ["engine.wasm", "base.wasm", "layers/x.js", "licenses/x.txt", "manifest.json"]
+    )
     @pytest.mark.parametrize("damage", ["missing", "changed"])
     def test_a_damaged_image_is_not_current(self, checkout: Layout, name: str, damage: str) -> None:
         if damage == "missing":
@@ -162,12 +166,13 @@ class TestCurrency:
 
         monkeypatch.setattr(build, "write_if_changed", fail)
         with pytest.raises(KeyboardInterrupt):
-            build.write_image(checkout, rig.base_image(), {}, inputs)
+            build.write_image(checkout, rig.base_image(), {"x": b"layer"}, {}, inputs)
         assert not build.is_current(checkout, inputs)
 
-    def test_licences_of_parts_that_are_gone_are_removed(self, checkout: Layout) -> None:
-        build.write_image(checkout, rig.base_image(), {"y.txt": b"other"}, "")
+    def test_layers_and_licences_of_parts_that_are_gone_are_removed(self, checkout: Layout) -> None:
+        build.write_image(checkout, rig.base_image(), {"y": b"layer"}, {"y.txt": b"other"}, "")
         assert [path.name for path in (checkout.image / "licenses").iterdir()] == ["y.txt"]
+        assert [path.name for path in (checkout.image / "layers").iterdir()] == ["y.js"]
 
 
 class TestCompiler:

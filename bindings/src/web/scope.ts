@@ -7,8 +7,9 @@
 
 import { native } from "../native";
 
-/** The async context while a critical section runs. */
+/** The async context; others keep more in it (see layers/node/async_hooks.ts). */
 interface Context {
+  /** The critical section that runs, 0 for none. */
   readonly section: number;
 }
 

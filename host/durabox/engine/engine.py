@@ -11,11 +11,10 @@ from typing import ClassVar, Final
 from durabox.engine import cache
 from durabox.engine.ffi import WASMTIME_VERSION, NativeEngine
 from durabox.engine.image import Image
+from durabox.engine.layers import IMAGE_FOLDER
 from durabox.engine.protocol import VERSION
 from durabox.errors import EngineError
 
-#: Where the build puts the image.
-IMAGE_FOLDER: Final = Path(__file__).parent / "image"
 #: Upper bound of `Limits.memory_mb`.
 _MAX_MEMORY: Final = 1024 << 20
 #: A fiber's stack; op handlers run on it, so that it must hold Python frames beside the guest's.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, get_args
 
+from durabox.engine import layers
 from durabox.engine.protocol import OPS
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
@@ -106,6 +107,13 @@ class OpHandlers:
     def random(self, length: int) -> bytes:
         """Unpredictable bytes for ``crypto`` and the seed of ``Math.random``."""
         return os.urandom(length)
+
+    def op_layer(self, name: bytes, body: bytes) -> str:
+        """A part of the bindings that is not in the base image."""
+        source = layers.source(name.decode("ascii", "replace"))
+        if source is None:
+            raise GuestError("Error", "There is no such layer.")
+        return source
 
 
 def _table(handlers: type[OpHandlers]) -> tuple[Entry | None, ...]:

@@ -243,6 +243,8 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(44, "savepoint_release", tuple[int], "[depth]."),
     Op(45, "savepoint_rollback", tuple[int], "[depth]: roll back to it and release it."),
+    # Parts of the bindings that are kept out of the base image
+    Op(90, "layer", bytes, "Raw name → the layer's script (text)."),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

@@ -1,0 +1,35 @@
+"""Layers: scripts of the engine image that are evaluated only in isolates that need them; see ``bindings/src/layers.ts``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from durabox.errors import EngineError
+
+#: Where the build puts the engine image.
+IMAGE_FOLDER: Final = Path(__file__).parent / "image"
+
+
+@cache
+def source(name: str) -> str | None:
+    """
+    A layer's script, ``None`` if there is no such layer.
+
+    Raises:
+        EngineError: The file is missing or damaged.
+    """
+    file = f"layers/{name}.js"
+    try:
+        digest = json.loads((IMAGE_FOLDER / "manifest.json").read_text())["files"].get(file)
+        if digest is None:
+            return None
+        content = (IMAGE_FOLDER / file).read_bytes()
+    except (OSError, ValueError) as error:
+        raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise EngineError(f"{IMAGE_FOLDER / file} is damaged: run `make clean build`")
+    return content.decode()
