@@ -23,6 +23,8 @@ interface Hooks {
   dispatch(kind: number, args: unknown[], body: ArrayBuffer | undefined): void;
   makeError: typeof web.makeError;
   provideModule: typeof provideModule;
+  readHostObject: typeof web.readHostObject;
+  writeHostObject: typeof web.writeHostObject;
   unhandledRejection(reason: unknown): void;
 }
 
@@ -75,6 +77,8 @@ export default function boot(api: Native): Hooks {
     },
     makeError: web.makeError,
     provideModule,
+    readHostObject: web.readHostObject,
+    writeHostObject: web.writeHostObject,
     unhandledRejection: reportRejection,
   };
 }

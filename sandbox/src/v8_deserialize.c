@@ -2,7 +2,8 @@
  *
  * Contract: values.h. The bytes may be anything. Every read is checked against the end; every count is checked
  * against the bytes that are left before anything is allocated for it; nesting is limited. What is built is built of
- * own properties, so that nothing user code did to prototypes is called.
+ * own properties, so that nothing user code did to prototypes is called. Errors are understood in V8's own form and in
+ * workerd's; other objects of the platform by hooks.readHostObject.
  */
 
 #include <string.h>
@@ -13,7 +14,8 @@ enum { OLDEST = 13, NEWEST = 15 };
 
 typedef struct {
     JSContext *ctx;
-    const uint8_t *at, *end;
+    const uint8_t *begin, *at, *end;
+    JSValue bytes; /* all of them as an ArrayBuffer, once hooks.readHostObject has needed it */
     JSValue *objects; /* by id; borrowed from what is being built, kept alive by `held` */
     uint32_t count, cap;
     uint32_t version;
@@ -438,7 +440,6 @@ static JSValue read_regexp(Reader *r)
 
 static JSValue read_error(Reader *r)
 {
-    static const char prototypes[] = "?ERFSTU"; /* in the order of Builtins.errors */
     JSContext *ctx = r->ctx;
     JSValue error, parts[3] = { JS_UNDEFINED, JS_UNDEFINED, JS_UNDEFINED };
     static const char *const names[] = { "message", "stack", "cause" };
@@ -451,12 +452,13 @@ static JSValue read_error(Reader *r)
         return JS_EXCEPTION;
     for (;;) {
         uint8_t tag = get_tag(r);
-        const char *found = tag ? strchr(prototypes + 1, tag) : NULL;
 
         if (tag == '.')
             break;
-        if (found) {
-            kind = found - prototypes;
+        for (i = 0; i < DURABOX_ERRORS && (!tag || tag != durabox_errors[i].tag); i++)
+            ;
+        if (i < DURABOX_ERRORS) {
+            kind = i;
             continue;
         }
         which = tag == 'm' ? 0 : tag == 's' ? 1 : tag == 'c' ? 2 : -1;
@@ -485,6 +487,97 @@ fail:
     return JS_EXCEPTION;
 }
 
+/* A native error of workerd: its type or name, its message, an object with its other properties. */
+static JSValue read_native_error(Reader *r)
+{
+    JSContext *ctx = r->ctx;
+    JSValue name = JS_UNDEFINED, message = JS_UNDEFINED, held = JS_UNDEFINED, error = JS_UNDEFINED;
+    JSPropertyEnum *properties = NULL;
+    uint32_t id = r->count, type, count = 0, i;
+    int kind = 0, failed;
+
+    if (!add_object(r, JS_UNDEFINED))
+        return JS_EXCEPTION;
+    if (!get_u32(r, &type) || type > 13)
+        return malformed(r);
+    /* Types 6 to 9 are those of WebAssembly's errors, which do not exist here. */
+    for (i = 0; i < DURABOX_ERRORS; i++)
+        if (durabox_errors[i].type == type)
+            kind = i;
+    name = type ? JS_UNDEFINED : read_value(r);
+    failed = JS_IsException(name);
+    if (!failed) {
+        message = read_string(r);
+        failed = JS_IsException(message);
+    }
+    if (!failed) {
+        held = peek_tag(r, 'o') ? read_plain(r) : malformed(r);
+        failed = JS_IsException(held) ||
+                 JS_GetOwnPropertyNames(ctx, &properties, &count, held, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY);
+    }
+    if (!failed) {
+        error = JS_CallConstructor(ctx, durabox_builtins.errors[0], 1, &message);
+        failed = JS_IsException(error) ||
+                 (kind && JS_SetPrototype(ctx, error, durabox_builtins.error_prototypes[kind]) < 0) ||
+                 (!type && JS_DefinePropertyValueStr(ctx, error, "name", JS_DupValue(ctx, name), JS_PROP_C_W_E) < 0);
+    }
+    for (i = 0; i < count && !failed; i++) {
+        JSValue value = JS_GetProperty(ctx, held, properties[i].atom);
+        failed = JS_IsException(value) ||
+                 JS_DefinePropertyValue(ctx, error, properties[i].atom, value, JS_PROP_C_W_E) < 0;
+    }
+    if (properties)
+        JS_FreePropertyEnum(ctx, properties, count);
+    JS_FreeValue(ctx, held);
+    JS_FreeValue(ctx, message);
+    JS_FreeValue(ctx, name);
+    if (failed) {
+        JS_FreeValue(ctx, error);
+        return JS_EXCEPTION;
+    }
+    r->objects[id] = JS_DupValue(ctx, error);
+    return error;
+}
+
+/* An object of the platform: hooks.readHostObject(type, bytes, offset) gives it and where it ends. */
+static JSValue read_host_object(Reader *r)
+{
+    JSContext *ctx = r->ctx;
+    JSValue arguments[3], pair, object = JS_UNDEFINED, ended = JS_UNDEFINED;
+    uint32_t type;
+    int64_t end = 0;
+
+    if (!get_u32(r, &type))
+        return malformed(r);
+    if (type == DURABOX_NATIVE_ERROR)
+        return read_native_error(r);
+    if (JS_IsUndefined(r->bytes)) {
+        r->bytes = JS_NewArrayBufferCopy(ctx, r->begin, r->end - r->begin);
+        if (JS_IsException(r->bytes)) {
+            r->bytes = JS_UNDEFINED;
+            return JS_EXCEPTION;
+        }
+    }
+    arguments[0] = JS_NewUint32(ctx, type);
+    arguments[1] = r->bytes;
+    arguments[2] = JS_NewInt64(ctx, r->at - r->begin);
+    pair = durabox_call_hook(ctx, "readHostObject", 3, (JSValueConst *)arguments);
+    if (JS_IsException(pair))
+        return pair;
+    if (JS_IsObject(pair)) {
+        object = JS_GetPropertyUint32(ctx, pair, 0);
+        ended = JS_GetPropertyUint32(ctx, pair, 1);
+    }
+    JS_FreeValue(ctx, pair);
+    if (!JS_IsObject(object) || !JS_IsNumber(ended) || JS_ToInt64(ctx, &end, ended) || end < r->at - r->begin ||
+        end > r->end - r->begin) {
+        JS_FreeValue(ctx, object);
+        return malformed(r);
+    }
+    r->at = r->begin + end;
+    return added(r, object);
+}
+
 static JSValue read_object(Reader *r, uint8_t tag)
 {
     JSContext *ctx = r->ctx;
@@ -509,6 +602,8 @@ static JSValue read_object(Reader *r, uint8_t tag)
         return read_regexp(r);
     case 'r':
         return read_error(r);
+    case DURABOX_HOST_OBJECT:
+        return read_host_object(r);
     case 'y':
     case 'x':
         return boxed(r, JS_NewBool(ctx, tag == 'y'));
@@ -580,7 +675,7 @@ static JSValue read_value(Reader *r)
 
 JSValue durabox_v8_read(JSContext *ctx, const uint8_t *data, size_t len)
 {
-    Reader r = { .ctx = ctx, .at = data, .end = data + len };
+    Reader r = { .ctx = ctx, .begin = data, .at = data, .end = data + len, .bytes = JS_UNDEFINED };
     JSValue value;
 
     if (len < 2 || *r.at++ != 0xFF || !get_u32(&r, &r.version) || r.version < OLDEST || r.version > NEWEST)
@@ -589,5 +684,6 @@ JSValue durabox_v8_read(JSContext *ctx, const uint8_t *data, size_t len)
     while (r.count)
         JS_FreeValue(ctx, r.objects[--r.count]);
     js_free(ctx, r.objects);
+    JS_FreeValue(ctx, r.bytes);
     return value;
 }

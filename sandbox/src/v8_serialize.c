@@ -1,8 +1,9 @@
 /* v8_serialize.c: JavaScript values to bytes in V8's serialization format, version 15; structuredClone.
  *
- * Contract: values.h. What V8 can write is written as V8 writes it; what it cannot throws a DataCloneError that
- * names the value. Getters run while an object is written and may do anything: every object met is held until the
- * end, every length is taken at the moment it is used, and what a getter removed is left out.
+ * Contract: values.h. What V8 can write is written as V8 writes it; errors and objects of the platform as workerd
+ * writes them, the latter by hooks.writeHostObject. What cannot be written throws a DataCloneError that names the value.
+ * Getters run while an object is written and may do anything: every object met is held until the end, every length
+ * is taken at the moment it is used, and what a getter removed is left out.
  */
 
 #include <math.h>
@@ -14,6 +15,12 @@
 enum { FORMAT_VERSION = 15 };
 
 Builtins durabox_builtins;
+
+const ErrorClass durabox_errors[DURABOX_ERRORS] = {
+    { "Error", 0, 1 },         { "TypeError", 'T', 2 },  { "RangeError", 'R', 3 },
+    { "ReferenceError", 'F', 4 }, { "SyntaxError", 'S', 5 }, { "EvalError", 'E', 10 },
+    { "URIError", 'U', 11 },   { "AggregateError", 0, 12 }, { "SuppressedError", 0, 13 },
+};
 
 typedef struct {
     JSContext *ctx;
@@ -181,21 +188,11 @@ static void insert(Writer *w, const void *pointer, uint32_t id)
     w->slots[slot] = id + 1;
 }
 
-/* 1: the object was met before and a reference to it has been written; 0: it has its id now. */
-static int remember(Writer *w, JSValueConst object)
+/* The next id goes to `object`, or with undefined to something that is never met again. */
+static int add_object(Writer *w, JSValueConst object)
 {
-    const void *pointer = JS_VALUE_GET_PTR(object);
     uint32_t i;
 
-    if (w->slots_cap) {
-        for (i = hash_of(pointer) & (w->slots_cap - 1); w->slots[i]; i = (i + 1) & (w->slots_cap - 1))
-            if (JS_VALUE_GET_PTR(w->seen[w->slots[i] - 1]) == pointer)
-                return put_tag_varint(w, '^', w->slots[i] - 1) ? -1 : 1;
-    } else {
-        for (i = 0; i < w->seen_len; i++)
-            if (JS_VALUE_GET_PTR(w->seen[i]) == pointer)
-                return put_tag_varint(w, '^', i) ? -1 : 1;
-    }
     if (w->seen_len == w->seen_cap) {
         uint32_t cap = w->seen_cap ? w->seen_cap * 2 : 8;
         JSValue *seen = js_realloc(w->ctx, w->seen, cap * sizeof(*seen));
@@ -218,9 +215,37 @@ static int remember(Writer *w, JSValueConst object)
     }
     w->seen[w->seen_len] = JS_DupValue(w->ctx, object);
     if (w->slots_cap)
-        insert(w, pointer, w->seen_len);
+        insert(w, JS_VALUE_GET_PTR(object), w->seen_len);
     w->seen_len++;
     return 0;
+}
+
+/* The object's id, or -1 when it has not been met. */
+static int64_t find_object(Writer *w, JSValueConst object)
+{
+    const void *pointer = JS_VALUE_GET_PTR(object);
+    uint32_t i;
+
+    if (w->slots_cap) {
+        for (i = hash_of(pointer) & (w->slots_cap - 1); w->slots[i]; i = (i + 1) & (w->slots_cap - 1))
+            if (JS_VALUE_GET_PTR(w->seen[w->slots[i] - 1]) == pointer)
+                return w->slots[i] - 1;
+    } else {
+        for (i = 0; i < w->seen_len; i++)
+            if (JS_VALUE_GET_PTR(w->seen[i]) == pointer)
+                return i;
+    }
+    return -1;
+}
+
+/* 1: the object was met before and a reference to it has been written; 0: it has its id now. */
+static int remember(Writer *w, JSValueConst object)
+{
+    int64_t id = find_object(w, object);
+
+    if (id >= 0)
+        return put_tag_varint(w, '^', id) ? -1 : 1;
+    return add_object(w, object);
 }
 
 /* ---- what cannot be cloned ---- */
@@ -514,6 +539,7 @@ static int write_view(Writer *w, JSValueConst view, int type)
     JSContext *ctx = w->ctx;
     size_t offset = 0, len = 0;
     JSValue buffer, resizable;
+    int64_t id;
     int met, result = -1;
 
     buffer = view_place(ctx, view, type, &offset, &len);
@@ -524,11 +550,10 @@ static int write_view(Writer *w, JSValueConst view, int type)
         return refuse(w, view);
     }
     /* A view that was met before is a mere reference and needs no buffer. */
-    for (uint32_t i = 0; i < w->seen_len; i++) {
-        if (JS_VALUE_GET_PTR(w->seen[i]) == JS_VALUE_GET_PTR(view)) {
-            JS_FreeValue(ctx, buffer);
-            return put_tag_varint(w, '^', i);
-        }
+    id = find_object(w, view);
+    if (id >= 0) {
+        JS_FreeValue(ctx, buffer);
+        return put_tag_varint(w, '^', id);
     }
     met = remember(w, buffer);
     if (met < 0 || (met == 0 && write_buffer(w, buffer)) || remember(w, view) < 0)
@@ -568,71 +593,133 @@ static int write_regexp(Writer *w, JSValueConst regexp)
     return result;
 }
 
-/* An own data property, or undefined. */
-static JSValue own_data(JSContext *ctx, JSValueConst object, const char *name)
+/* The type of a workerd native error with that name; 0: the name itself is written. */
+static int error_type(JSContext *ctx, JSValueConst name)
 {
-    JSAtom atom = JS_NewAtom(ctx, name);
-    JSPropertyDescriptor found;
-    JSValue value = JS_UNDEFINED;
-    int present = JS_GetOwnProperty(ctx, &found, object, atom);
+    const char *text = JS_IsString(name) ? JS_ToCString(ctx, name) : NULL;
+    int type = 0;
 
-    JS_FreeAtom(ctx, atom);
-    if (present < 0)
-        return JS_EXCEPTION;
-    if (present) {
-        if (!(found.flags & JS_PROP_GETSET))
-            value = JS_DupValue(ctx, found.value);
-        JS_FreeValue(ctx, found.value);
-        JS_FreeValue(ctx, found.getter);
-        JS_FreeValue(ctx, found.setter);
-    }
-    return value;
+    for (size_t i = 0; text && i < DURABOX_ERRORS; i++)
+        if (!strcmp(text, durabox_errors[i].name))
+            type = durabox_errors[i].type;
+    JS_FreeCString(ctx, text);
+    return type;
 }
 
+static int write_name(Writer *w, const char *name)
+{
+    JSValue text = JS_NewString(w->ctx, name);
+    int failed = JS_IsException(text) || write_string(w, text);
+
+    JS_FreeValue(w->ctx, text);
+    return failed ? -1 : 0;
+}
+
+static bool is_error_part(const char *name)
+{
+    return !strcmp(name, "stack") || !strcmp(name, "message") || !strcmp(name, "name");
+}
+
+/* Its stack, then every own property besides the three that every error has, enumerable or not. */
+static int write_error_properties(Writer *w, JSValueConst error)
+{
+    JSContext *ctx = w->ctx;
+    JSValue stack = JS_GetPropertyStr(ctx, error, "stack");
+    JSPropertyEnum *properties = NULL;
+    uint32_t count = 0, written = 0, i, index;
+    int failed;
+
+    failed = JS_IsException(stack) || put_byte(w, 'o');
+    if (!failed && !JS_IsUndefined(stack)) {
+        failed = write_name(w, "stack") || write_value(w, stack);
+        written++;
+    }
+    JS_FreeValue(ctx, stack);
+    failed = failed || JS_GetOwnPropertyNames(ctx, &properties, &count, error, JS_GPN_STRING_MASK);
+    for (i = 0; i < count && !failed; i++) {
+        JSValue key = JS_AtomToString(ctx, properties[i].atom), value;
+        const char *name = JS_IsException(key) ? NULL : JS_ToCString(ctx, key);
+        bool indexed = false, skipped = name && is_error_part(name);
+
+        JS_FreeCString(ctx, name);
+        failed = !name || key_index(w, key, &indexed, &index);
+        if (!failed && !skipped && !indexed) {
+            value = JS_GetProperty(ctx, error, properties[i].atom);
+            failed = JS_IsException(value) || write_string(w, key) || write_value(w, value);
+            JS_FreeValue(ctx, value);
+            written++;
+        }
+        JS_FreeValue(ctx, key);
+    }
+    if (properties)
+        JS_FreePropertyEnum(ctx, properties, count);
+    return failed || put_tag_varint(w, '{', written) ? -1 : 0;
+}
+
+/* As workerd does since errors keep their names and properties. */
 static int write_error(Writer *w, JSValueConst error)
 {
-    static const struct {
-        const char *name;
-        uint8_t tag;
-    } prototypes[] = {
-        { "EvalError", 'E' },   { "RangeError", 'R' }, { "ReferenceError", 'F' },
-        { "SyntaxError", 'S' }, { "TypeError", 'T' },  { "URIError", 'U' },
-    };
     JSContext *ctx = w->ctx;
-    JSValue name = JS_GetPropertyStr(ctx, error, "name"), part;
-    const char *text = NULL;
-    int failed = JS_IsException(name) || put_byte(w, 'r');
-    JSAtom cause;
+    JSValue name = JS_GetPropertyStr(ctx, error, "name"), message = JS_UNDEFINED, text = JS_UNDEFINED;
+    int type, failed = JS_IsException(name);
 
-    if (!failed && JS_IsString(name))
-        text = JS_ToCString(ctx, name);
-    for (size_t i = 0; !failed && text && i < sizeof(prototypes) / sizeof(*prototypes); i++)
-        if (!strcmp(text, prototypes[i].name))
-            failed = put_byte(w, prototypes[i].tag);
-    JS_FreeCString(ctx, text);
+    if (!failed) {
+        type = error_type(ctx, name);
+        failed = put_tag_varint(w, DURABOX_HOST_OBJECT, DURABOX_NATIVE_ERROR) || put_varint(w, type) ||
+                 (!type && write_value(w, name));
+    }
     JS_FreeValue(ctx, name);
-    if (failed)
-        return -1;
-    part = own_data(ctx, error, "message");
-    if (!JS_IsUndefined(part)) {
-        JSValue message = JS_IsException(part) ? JS_EXCEPTION : JS_ToString(ctx, part);
-        failed = JS_IsException(message) || put_byte(w, 'm') || write_string(w, message);
-        JS_FreeValue(ctx, message);
+    if (!failed) {
+        message = JS_GetPropertyStr(ctx, error, "message");
+        text = JS_IsUndefined(message) ? JS_NewString(ctx, "") : JS_ToString(ctx, message);
+        failed = JS_IsException(message) || JS_IsException(text) || write_string(w, text);
     }
-    JS_FreeValue(ctx, part);
-    if (failed)
+    JS_FreeValue(ctx, message);
+    JS_FreeValue(ctx, text);
+    /* The object that holds the properties takes an id. */
+    return failed || add_object(w, JS_UNDEFINED) || write_error_properties(w, error) ? -1 : 0;
+}
+
+/* 1: it inherits from something else than the language's own, and may therefore be of the platform. */
+static int is_derived(Writer *w, JSValueConst object)
+{
+    const Builtins *b = &durabox_builtins;
+    JSContext *ctx = w->ctx;
+    JSValue prototype = JS_GetPrototype(ctx, object);
+    const void *pointer;
+    bool known;
+
+    if (JS_IsException(prototype))
         return -1;
-    part = JS_GetPropertyStr(ctx, error, "stack");
-    failed = JS_IsException(part) || (JS_IsString(part) && (put_byte(w, 's') || write_string(w, part)));
-    JS_FreeValue(ctx, part);
-    cause = JS_NewAtom(ctx, "cause");
-    if (!failed && JS_GetOwnProperty(ctx, NULL, error, cause) > 0) {
-        part = JS_GetProperty(ctx, error, cause);
-        failed = JS_IsException(part) || put_byte(w, 'c') || write_value(w, part);
-        JS_FreeValue(ctx, part);
+    known = !JS_IsObject(prototype);
+    if (!known) {
+        pointer = JS_VALUE_GET_PTR(prototype);
+        known = pointer == JS_VALUE_GET_PTR(b->object_prototype);
+        for (size_t i = 0; i < DURABOX_ERRORS && !known; i++)
+            known = pointer == JS_VALUE_GET_PTR(b->error_prototypes[i]);
     }
-    JS_FreeAtom(ctx, cause);
-    return failed || put_byte(w, '.') ? -1 : 0;
+    JS_FreeValue(ctx, prototype);
+    return !known;
+}
+
+/* 1: it is an object of the platform and has been written; 0: it is not. */
+static int write_host_object(Writer *w, JSValueConst object)
+{
+    JSContext *ctx = w->ctx;
+    JSValue payload;
+    uint8_t *bytes;
+    size_t len;
+    int result = is_derived(w, object);
+
+    if (result <= 0)
+        return result;
+    payload = durabox_call_hook(ctx, "writeHostObject", 1, &object);
+    if (JS_IsUndefined(payload))
+        return 0;
+    result = JS_IsException(payload) || durabox_bytes(ctx, payload, &bytes, &len) ||
+             put_byte(w, DURABOX_HOST_OBJECT) || put_bytes(w, bytes, len);
+    JS_FreeValue(ctx, payload);
+    return result ? -1 : 1;
 }
 
 static int write_boxed(Writer *w, JSValueConst object, JSClassID class_id)
@@ -685,7 +772,13 @@ static int write_object(Writer *w, JSValueConst object)
     met = remember(w, object);
     if (met)
         return met < 0 ? -1 : 0;
-    if (class_id == b->plain || class_id == b->arguments)
+    if (class_id == b->plain || class_id == b->error) {
+        met = write_host_object(w, object);
+        if (met)
+            return met < 0 ? -1 : 0;
+        return class_id == b->plain ? write_plain(w, object) : write_error(w, object);
+    }
+    if (class_id == b->arguments)
         return write_plain(w, object);
     if (JS_IsArray(object))
         return write_array(w, object);
@@ -697,8 +790,6 @@ static int write_object(Writer *w, JSValueConst object)
         return write_buffer(w, object);
     if (JS_IsRegExp(object))
         return write_regexp(w, object);
-    if (class_id == b->error)
-        return write_error(w, object);
     if (class_id == b->number || class_id == b->string || class_id == b->boolean || class_id == b->boxed_bigint)
         return write_boxed(w, object, class_id);
     return refuse(w, object);
@@ -876,9 +967,6 @@ static const JSCFunctionListEntry functions[] = {
 
 void durabox_register_values(JSContext *ctx, JSValueConst native)
 {
-    static const char *const errors[] = {
-        "Error", "EvalError", "RangeError", "ReferenceError", "SyntaxError", "TypeError", "URIError",
-    };
     Builtins *b = &durabox_builtins;
     JSValue text = JS_NewString(ctx, ""), sample;
 
@@ -904,8 +992,11 @@ void durabox_register_values(JSContext *ctx, JSValueConst native)
     b->object = builtin(ctx, "Object");
     b->data_view = builtin(ctx, "DataView");
     b->array_buffer = builtin(ctx, "ArrayBuffer");
-    for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++)
-        b->errors[i] = builtin(ctx, errors[i]);
+    b->object_prototype = builtin(ctx, "Object.prototype");
+    for (size_t i = 0; i < DURABOX_ERRORS; i++) {
+        b->errors[i] = builtin(ctx, durabox_errors[i].name);
+        b->error_prototypes[i] = JS_GetPropertyStr(ctx, b->errors[i], "prototype");
+    }
     b->plain = class_of(ctx, "Object", JS_UNDEFINED);
     b->number = class_of(ctx, "Number", text);
     b->string = class_of(ctx, "String", text);

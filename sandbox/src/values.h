@@ -29,12 +29,26 @@ enum { DURABOX_VALUE_DEPTH = 2000 };
 /* Less of the guest's stack than this left: stop with a RangeError. */
 enum { DURABOX_STACK_LOW = 80 * 1024 };
 
+/* Tags of what only workerd's form of the format knows: a type number follows, then what that type has. */
+enum { DURABOX_HOST_OBJECT = '\\', DURABOX_NATIVE_ERROR = 10 };
+
+/* The classes of errors. */
+enum { DURABOX_ERRORS = 9 };
+typedef struct {
+    const char *name;
+    uint8_t tag;  /* among the parts of a plain V8 error; 0: none */
+    uint8_t type; /* of a workerd native error */
+} ErrorClass;
+
+extern const ErrorClass durabox_errors[DURABOX_ERRORS];
+
 /* Built-ins as they were before any user code ran, and the ids of the engine's classes. */
 typedef struct {
     JSValue number_value, string_value, boolean_value, bigint_value, bigint_text, date_time;
     JSValue regexp_source, regexp_flags, map_each, set_each, map_put, set_put, buffer_max, buffer_resizable;
     JSValue map, set, regexp, bigint, bigint_signed, object, data_view, array_buffer;
-    JSValue errors[7]; /* Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError */
+    JSValue object_prototype;
+    JSValue errors[DURABOX_ERRORS], error_prototypes[DURABOX_ERRORS]; /* as in durabox_errors */
     JSClassID plain, arguments, number, string, boolean, boxed_bigint, error;
 } Builtins;
 

@@ -106,7 +106,9 @@ class TestTheLibrary:
         names = set(re.findall(r'_bind\(\s*"(\w+)"', source)) | set(re.findall(r"c_api\.(wasm\w+)\(", source))
         assert len(names) > 30
         library = C.CDLL(c_api.dll._name)  # type: ignore[attr-defined]
-        assert [name for name in sorted(names) if not hasattr(library, name) and not name.endswith("_t")] == []
+        assert [
+            name for name in sorted(names) if not hasattr(library, name) and not name.endswith("_t")
+        ] == []
 
     def test_a_missing_symbol_is_named(self) -> None:
         with pytest.raises(EngineError, match="has no function wasmtime_no_such_thing"):
@@ -140,10 +142,14 @@ class TestTheLibrary:
 
 class TestCalls:
     def test_arguments_and_results_arrive_whole(self, machine_of: Callable[..., Machine]) -> None:
-        machine = machine_of("(i32.add (i32.mul (local.get 0) (i32.const 100)) (i32.sub (local.get 1) (local.get 2)))")
+        machine = machine_of(
+            "(i32.add (i32.mul (local.get 0) (i32.const 100)) (i32.sub (local.get 1) (local.get 2)))"
+        )
         assert run(machine, Recorder(), -3, 70, 100) == -330
 
-    def test_raw_arguments_of_imports_are_sixteen_bytes_apart(self, machine_of: Callable[..., Machine]) -> None:
+    def test_raw_arguments_of_imports_are_sixteen_bytes_apart(
+        self, machine_of: Callable[..., Machine]
+    ) -> None:
         machine = machine_of(
             "(i32.add (call $op (i32.const -1) (i32.const 2) (i32.const -3) (i32.const 4) (i32.const 5) (i32.const 6)"
             " (i32.const 0x7fffffff)) (call $reply (i32.const 8) (i32.const -9)))"
@@ -157,7 +163,9 @@ class TestCalls:
         machine = machine_of("(i32.trunc_f64_s (f64.mul (call $clock) (f64.const 2)))")
         assert run(machine, Recorder()) == 2469
 
-    def test_what_an_import_raises_ends_the_call_and_is_kept(self, machine_of: Callable[..., Machine]) -> None:
+    def test_what_an_import_raises_ends_the_call_and_is_kept(
+        self, machine_of: Callable[..., Machine]
+    ) -> None:
         zeros = "(i32.const 0) " * 6
         caller = Recorder()
         with pytest.raises(Trapped) as caught:
@@ -185,7 +193,9 @@ class TestCalls:
             run(machine, Recorder())
         assert caught.value.code == code
 
-    def test_a_loop_gives_way_at_each_tick_and_can_be_dropped(self, machine_of: Callable[..., Machine]) -> None:
+    def test_a_loop_gives_way_at_each_tick_and_can_be_dropped(
+        self, machine_of: Callable[..., Machine]
+    ) -> None:
         machine = machine_of("(loop (br 0)) (i32.const 0)")
         machine.start(ffi.EVENT)
         assert [machine.poll(Recorder()) for _ in range(3)] == [False] * 3
@@ -210,7 +220,9 @@ class TestCalls:
 
 class TestMemory:
     def test_it_does_not_move_while_it_grows(self, machine_of: Callable[..., Machine]) -> None:
-        machine = machine_of("(drop (memory.grow (i32.const 3))) (i32.store (i32.const 262140) (i32.const 7)) (i32.const 0)")
+        machine = machine_of(
+            "(drop (memory.grow (i32.const 3))) (i32.store (i32.const 262140) (i32.const 7)) (i32.const 0)"
+        )
         before = C.addressof(C.c_ubyte.from_buffer(machine._view))
         assert machine.size == PAGE
         assert run(machine, Recorder()) == 0
@@ -222,7 +234,8 @@ class TestMemory:
         assert run(machine_of("(memory.grow (i32.const 3))"), Recorder()) == 1
 
     @pytest.mark.parametrize(
-        ("pointer", "length"), [(PAGE - 3, 4), (PAGE, 1), (2**32 - 1, 1), (0, PAGE + 1), (2**32 - 1, 2**32 - 1)]
+        ("pointer", "length"),
+        [(PAGE - 3, 4), (PAGE, 1), (2**32 - 1, 1), (0, PAGE + 1), (2**32 - 1, 2**32 - 1)],
     )
     def test_only_what_lies_within_can_be_touched(
         self, machine_of: Callable[..., Machine], pointer: int, length: int

@@ -38,6 +38,8 @@ BUNDLE = b"""
       if (stack) error.stack = stack;
       return Object.assign(error, properties);
     },
+    writeHostObject() {},
+    readHostObject() { throw new RangeError("no such object"); },
     unhandledRejection(reason) { native.op(101, [String(reason)]); },
     provideModule() {},
     dispatch(kind, args, body) {

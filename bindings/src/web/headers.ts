@@ -134,6 +134,8 @@ export let listOfHeaders: (headers: Headers) => HeaderList;
 /** Make a `Headers` of a list that is known to be valid. */
 export let makeHeaders: (list: HeaderList, immutable: boolean) => Headers;
 
+export let isHeaders: (value: object) => value is Headers;
+
 const MAKER = Symbol("headers");
 
 export class Headers {
@@ -142,6 +144,7 @@ export class Headers {
 
   static {
     listOfHeaders = (headers) => headers.#list;
+    isHeaders = (value): value is Headers => #list in value;
     makeHeaders = (list, immutable) => new Headers(MAKER, list, immutable);
   }
 

@@ -44,12 +44,22 @@ export function isObject(value: unknown): value is object {
   return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
+const prototypes = new Set<object>();
+
+/** Whether a value is an instance of a class that `exposeInterface` was given, or of one that extends it. */
+export function isPlatformObject(value: object): boolean {
+  for (let at = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at))
+    if (prototypes.has(at)) return true;
+  return false;
+}
+
 /**
  * Give a class its public name and its members the attributes of Web IDL members: enumerable, and the class's name as
  * `Object.prototype.toString` tag.
  */
 export function exposeInterface(name: string, constructor: Interface): void {
   const prototype = constructor.prototype as object;
+  prototypes.add(prototype);
   Object.defineProperty(constructor, "name", { value: name, configurable: true });
   Object.defineProperty(constructor, "length", { value: 0, configurable: true });
   makeEnumerable(prototype);

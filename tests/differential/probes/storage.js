@@ -18,7 +18,59 @@ const show = (value) => {
   return value;
 };
 
+class Custom extends Error { constructor(message) { super(message); this.name = "Custom"; this.code = 42; } }
+class Typed extends TypeError {}
+class Target extends EventTarget {}
+/** What comes back of a value, with what makes an error or an object of the platform what it is. */
+const kept = (make) => async (s) => {
+  await s.put("k", make());
+  const value = await s.get("k");
+  if (!(value instanceof Error)) return [value.constructor.name, value instanceof Headers ? [...value] : value instanceof Blob ? [value.type, await value.text()] : show(value)];
+  const properties = Object.getOwnPropertyNames(value).filter((n) => !["stack", "name", "message", "code"].includes(n)).sort();
+  return [value.constructor.name, String(value), value.name, value.code, typeof value.stack, properties.map((n) => [n, show(value[n]), Object.getOwnPropertyDescriptor(value, n).enumerable])];
+};
+
 const cases = {
+  "stores Error": kept(() => new Error("m")),
+  "stores Error without message": kept(() => new Error()),
+  "stores TypeError": kept(() => new TypeError("m")),
+  "stores RangeError with cause": kept(() => new RangeError("m", { cause: new SyntaxError("c") })),
+  "stores EvalError": kept(() => new EvalError("m")),
+  "stores URIError": kept(() => new URIError("m")),
+  "stores ReferenceError": kept(() => new ReferenceError("m")),
+  "stores AggregateError": kept(() => new AggregateError([new Error("x"), 1], "m")),
+  "stores SuppressedError": kept(() => new SuppressedError(new Error("a"), new Error("b"), "m")),
+  "stores custom error": kept(() => new Custom("m")),
+  "stores subclass of TypeError": kept(() => new Typed("m")),
+  "stores error named as another": kept(() => Object.assign(new Error("m"), { name: "TypeError" })),
+  "stores error with a number as name": kept(() => Object.assign(new Error("m"), { name: 5 })),
+  "stores error properties": kept(() => Object.defineProperty(Object.assign(new Error("m"), { x: 1, y: [2], 3: 4, u: undefined }), "hidden", { value: 5 })),
+  "stores error with function": kept(() => Object.assign(new Error("m"), { f: () => 1 })),
+  "stores error with throwing getter": kept(() => Object.defineProperty(new Error("m"), "x", { get() { throw new RangeError("getter"); } })),
+  "stores error twice": async (s) => { const e = new Error("m"); await s.put("k", [e, { a: e }, {}, e]); const v = await s.get("k"); return [v[0] === v[1].a, v[0] === v[3], v[2] !== v[0], Object.keys(v[2])]; },
+  "stores error in its cycle": async (s) => { const o = { after: {} }; o.e = Object.assign(new Error("m"), { o }); o.last = o.after; await s.put("k", o); const v = await s.get("k"); return [v.e.o === v, v.last === v.after]; },
+  "stores DOMException": kept(() => new DOMException("m", "AbortError")),
+  "stores DOMException of another name": kept(() => new DOMException("h\u00e9\u{1f600}", "Q\u00e9")),
+  "stores Headers": kept(() => new Headers([["x-a", "1"], ["X-A", "2"], ["set-cookie", "a=1"], ["Set-Cookie", "b=2"], ["content-type", "h\u00e9"], ["www-authenticate", "x"], ["accept-charset", ""]])),
+  "stores Blob": kept(() => new Blob(["h\u00e9y"], { type: "Text/Plain" })),
+  "stores platform objects among others": async (s) => { const h = new Headers({ a: "1" }); await s.put("k", { h, e: new TypeError("m"), o: [h] }); const v = await s.get("k"); return [v.o[0] === v.h, v.h.get("a"), String(v.e)]; },
+  "stores URL": kept(() => new URL("http://x/")),
+  "stores URLSearchParams": kept(() => new URLSearchParams("a=1")),
+  "stores File": kept(() => new File(["a"], "n")),
+  "stores FormData": kept(() => new FormData()),
+  "stores Event": kept(() => new Event("x")),
+  "stores class on EventTarget": kept(() => new Target()),
+  "stores AbortController": kept(() => new AbortController()),
+  "stores ReadableStream": kept(() => new ReadableStream()),
+  "stores WritableStream": kept(() => new WritableStream()),
+  "stores TransformStream": kept(() => new TransformStream()),
+  "stores crypto": kept(() => crypto),
+  "stores storage": (s) => s.put("k", s),
+  "stores instance": kept(() => new (class A { x = 1; #y = 2; get z() { return 3; } })()),
+  "clones custom error": () => { const e = structuredClone(new Custom("m")); return [e.constructor.name, String(e), e.code]; },
+  "clones Headers": () => [...structuredClone(new Headers({ a: "1" }))],
+  "clones URL": () => structuredClone(new URL("http://x/")),
+  "clones DOMException": () => { const e = structuredClone(new DOMException("m", "DataError")); return [e instanceof DOMException, e.name, e.code]; },
   "get missing": (s) => s.get("missing"),
   "get many": async (s) => { await s.put({ b: 2, a: 1, c: 3 }); return s.get(["c", "a", "zz", "a"]); },
   "get none": (s) => s.get([]),
