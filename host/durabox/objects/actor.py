@@ -39,6 +39,7 @@ from durabox.objects.core import (
     Turn,
     Wait,
 )
+from durabox.objects.ids import name_inside
 from durabox.objects.messages import Request, Response
 from durabox.objects.ops import ActorOps
 from durabox.objects.storage_ops import ObjectOps
@@ -156,6 +157,13 @@ class Actor:
     def label(self) -> str:
         """Class and id for logs, ``worker`` for a Worker."""
         return f"{self.identity[0]}/{self.identity[1]}" if self.identity else "worker"
+
+    def learn_name(self, name: str) -> None:
+        """The object was reached by its name; if it only knew its id so far, the name is kept with its next write."""
+        if self.identity is not None and self.identity[2] is None and self.database is not None:
+            known = name_inside(name)
+            self.identity = (*self.identity[:2], known)
+            self.database.name = known
 
     async def fetch(self, request: Request, object_class: str | None = None) -> Response:
         """

@@ -15,6 +15,7 @@ from durabox.errors import HostClosedError, UnknownObjectClassError
 from durabox.limits import Limits
 from durabox.objects.actor import Actor, Clock
 from durabox.objects.eviction import to_evict
+from durabox.objects.ids import name_inside
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
 from durabox.objects.namespace import Namespace
@@ -211,6 +212,7 @@ class Host:
             self._check_open()
             if len(self._actors) >= self._max_live:
                 self._evict()
+            name = name_inside(name)
             actor = self._actors[key] = Actor(
                 image=self._loaded.image,
                 limits=self._limits,
@@ -218,9 +220,11 @@ class Host:
                 executor=self._executor,
                 clock=self._clock,
                 identity=(namespace.class_name, object_id, name),
-                database=self._state.database(namespace.unique_key, object_id),
+                database=self._state.database(namespace.unique_key, object_id, name),
                 on_gone=self._object_gone,
             )
+        elif name is not None:
+            actor.learn_name(name)
         actor.last_used = self._clock.now()
         return actor
 

@@ -5,8 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from typing import Final
 
 from durabox.errors import InvalidObjectIdError
+
+#: Bytes of UTF-8; the platform drops a longer name on the way into the object.
+_NAME_BYTES: Final = 1024
+
+
+def name_inside(name: str | None) -> str | None:
+    """The name by which an object knows itself: what its caller used, unless that is too long."""
+    if name is None or len(name.encode("utf-8", "surrogatepass")) > _NAME_BYTES:
+        return None
+    return name
 
 
 class IdFactory:

@@ -39,7 +39,7 @@ from durabox.storage.durability import Durability
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE, storage_error
 from durabox.storage.homes import Home
 from durabox.storage.kv import KeyValueStore
-from durabox.storage.metadata import Key, Metadata
+from durabox.storage.metadata import Key, Metadata, name_from
 from durabox.storage.open_files import OpenFiles
 from durabox.storage.table import Table
 
@@ -62,9 +62,18 @@ class ObjectDatabase:
         home: Where the database is between uses.
         open_files: Bounds the number of open connections.
         on_close: Called once, by `close`.
+        name: The name that the object's id was made from; it is kept with what the object stores. ``None`` when
+            unknown.
     """
 
-    def __init__(self, home: Home, open_files: OpenFiles, on_close: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        open_files: OpenFiles,
+        on_close: Callable[..., object],
+        name: str | None = None,
+    ) -> None:
+        self.name = name
         #: Whether the implicit transaction is open.
         self.dirty = False
         #: Set by every use; see `OpenFiles`.
@@ -80,6 +89,8 @@ class ObjectDatabase:
         self._exists: bool | None = None
         self._connection: apsw.Connection | None = None
         self._newborn = False
+        #: Whether the database at home was seen to have a name.
+        self._named = False
         self._old: apsw.Connection | None = None
         self._depth = 0
         self._real_depth = 0
@@ -111,6 +122,8 @@ class ObjectDatabase:
             alarm = None
             if old.execute(statements.HAS_METADATA).get:
                 alarm = old.execute(statements.GET_METADATA, (Key.ALARM,)).get
+                if self.name is None:
+                    self.name = name_from(old.execute(statements.GET_NAME, (Key.NAME,)).get)
             self._connection, self._old = None, old
             self._forget_tables()
             newborn = self._begin()
@@ -155,10 +168,16 @@ class ObjectDatabase:
                 return
             try:
                 self._check("commit")
-                assert self._connection is not None
-                self._connection.execute("COMMIT")
+                connection = self._connection
+                assert connection is not None
+                # Read once: the loop's thread may learn the name meanwhile.
+                name = self.name
+                if name is not None and not self._named:
+                    self._record_name(connection, name)
+                connection.execute("COMMIT")
                 if self._newborn:
                     self._settle()
+                self._named = name is not None and bool(self._exists)
             except (apsw.Error, OSError, StorageError) as error:
                 failure = (
                     error
@@ -287,6 +306,14 @@ class ObjectDatabase:
         self.dirty = True
         return self._connection
 
+    def _record_name(self, connection: apsw.Connection, name: str) -> None:
+        """Keep the object's name with what it stores, in the same transaction; a name that is there stays."""
+        if self._newborn and not connection.execute(statements.HAS_ANYTHING).get:
+            return
+        if not connection.execute(statements.HAS_METADATA).get:
+            connection.execute(statements.CREATE_METADATA)
+        connection.execute(statements.PUT_NAME, (int(Key.NAME), name.encode("utf-8", "surrogatepass")))
+
     def _settle(self) -> None:
         """Give the committed newborn its home, or none if it is empty."""
         newborn, old = self._connection, self._old
@@ -294,7 +321,7 @@ class ObjectDatabase:
         empty = newborn.execute(statements.HAS_ANYTHING).get is None
         self._connection = self._old = None
         self._forget_tables()
-        self._newborn = False
+        self._newborn = self._named = False
         self._exists = None
         if old is not None:
             self._open_files.closed(self)

@@ -78,7 +78,7 @@ class StateDirectory:
             except OSError as error:
                 raise storage_error("open", error, str(path)) from error
 
-    def database(self, unique_key: str, object_id: str) -> ObjectDatabase:
+    def database(self, unique_key: str, object_id: str, name: str | None = None) -> ObjectDatabase:
         """
         An object's database. Touches no file yet.
 
@@ -88,6 +88,7 @@ class StateDirectory:
         Args:
             unique_key: The namespace's.
             object_id: 64 lowercase hexadecimal digits.
+            name: See `ObjectDatabase`.
         Raises:
             InvalidObjectIdError: The id is malformed.
             StorageError: The unique key cannot name a folder, or the directory was closed.
@@ -103,7 +104,7 @@ class StateDirectory:
         if earlier is not None:
             earlier.close()
         database = self._live[key] = ObjectDatabase(
-            self._home(unique_key, object_id), self._open_files, partial(self._live.pop, key)
+            self._home(unique_key, object_id), self._open_files, partial(self._live.pop, key), name
         )
         return database
 

@@ -22,6 +22,14 @@ class Key(IntEnum):
     NAME = 1000  # the name that the object's id was made from, as text; absent when unknown
 
 
+def name_from(stored: apsw.SQLiteValue) -> str | None:
+    """The name that `statements.GET_NAME` found; ``None`` for nothing, or for what is no name."""
+    try:
+        return stored.decode("utf-8", "surrogatepass") if isinstance(stored, bytes) else None
+    except UnicodeDecodeError:
+        return None
+
+
 class Metadata:
     """
     Values by `Key`. Errors are those of `ObjectDatabase`.
@@ -43,6 +51,16 @@ class Metadata:
             return None
         try:
             return cursor.execute(statements.GET_METADATA, (int(key),)).get
+        except apsw.Error as error:
+            raise self._database.failed("metadata", error) from error
+
+    def name(self) -> str | None:
+        """The name that the object's id was made from, ``None`` if no one has told."""
+        cursor = self._table.reader or self._table.to_read("metadata")
+        if cursor is None:
+            return None
+        try:
+            return name_from(cursor.execute(statements.GET_NAME, (int(Key.NAME),)).get)
         except apsw.Error as error:
             raise self._database.failed("metadata", error) from error
 
