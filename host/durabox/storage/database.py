@@ -39,7 +39,7 @@ from durabox.storage.durability import Durability
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE, storage_error
 from durabox.storage.homes import Home
 from durabox.storage.kv import KeyValueStore
-from durabox.storage.metadata import Key, Metadata, name_from
+from durabox.storage.metadata import Key, Metadata, name_bytes, name_from
 from durabox.storage.open_files import OpenFiles
 from durabox.storage.table import Table
 
@@ -312,7 +312,7 @@ class ObjectDatabase:
             return
         if not connection.execute(statements.HAS_METADATA).get:
             connection.execute(statements.CREATE_METADATA)
-        connection.execute(statements.PUT_NAME, (int(Key.NAME), name.encode("utf-8", "surrogatepass")))
+        connection.execute(statements.PUT_NAME, (int(Key.NAME), name_bytes(name)))
 
     def _settle(self) -> None:
         """Give the committed newborn its home, or none if it is empty."""

@@ -3,21 +3,27 @@
 ::
 
     STATE/<unique key>/<64 hex digits>.sqlite    an object's database (and its -wal)
+    STATE/<unique key>/metadata.sqlite           the class's pending alarms
     STATE/.durabox/lock                          held by the process that owns the directory
     STATE/.durabox/births/                       files that are not finished
 
-The first line is workerd's layout. Files that are not ours are left alone.
+The first two lines are workerd's layout. Files that are not ours are left alone.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import resource
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from durabox.errors import InvalidObjectIdError, StorageError
+from durabox.storage import alarm_index
+from durabox.storage.alarm_index import AlarmIndex, Pending
+from durabox.storage.alarms import Alarms
 from durabox.storage.birth import Birthplace
 from durabox.storage.connection import spare_memory
 from durabox.storage.database import ObjectDatabase
@@ -27,6 +33,8 @@ from durabox.storage.files import Files
 from durabox.storage.homes import FileHome, MemoryHome
 from durabox.storage.lock import OwnerLock
 from durabox.storage.open_files import OpenFiles
+
+logger = logging.getLogger("durabox.storage")
 
 _OWN: Final = ".durabox"
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -71,6 +79,8 @@ class StateDirectory:
         self._memory: dict[tuple[str, str], MemoryHome] = {}
         self._live: dict[tuple[str, str], ObjectDatabase] = {}
         self._closed = False
+        #: Pending alarms of all objects.
+        self.alarms = Alarms(self._open_alarms)
         self._lock: OwnerLock | None = None
         if path is not None:
             try:
@@ -97,8 +107,7 @@ class StateDirectory:
             raise StorageError("open", "The state directory is closed.")
         if not _OBJECT_ID.fullmatch(object_id):
             raise InvalidObjectIdError(f"{object_id!r} is no object id: it must be 64 hexadecimal digits.")
-        if not _UNIQUE_KEY.fullmatch(unique_key) or len(unique_key.encode("utf-8", "replace")) > _NAME_BYTES:
-            raise StorageError("open", f"The unique key {unique_key!r} cannot name a folder of objects.")
+        _check_unique_key(unique_key)
         key = (unique_key, object_id)
         earlier = self._live.get(key)
         if earlier is not None:
@@ -113,6 +122,7 @@ class StateDirectory:
         self._closed = True
         for database in list(self._live.values()):
             database.close()
+        self.alarms.close()
         for home in self._memory.values():
             home.close()
         self._memory.clear()
@@ -129,10 +139,41 @@ class StateDirectory:
             return home
         birthplace = self._birthplaces.get(unique_key)
         if birthplace is None:
-            birthplace = self._birthplaces[unique_key] = Birthplace(
-                self._path / unique_key, self._path / _OWN / "births", self._durability, self._files
+            # The thread of the alarms asks as well; there must be one for each folder.
+            birthplace = self._birthplaces.setdefault(
+                unique_key,
+                Birthplace(
+                    self._path / unique_key, self._path / _OWN / "births", self._durability, self._files
+                ),
             )
         return FileHome(birthplace, object_id)
+
+    def _open_alarms(self, unique_key: str) -> AlarmIndex:
+        """See `alarms.OpenIndex`."""
+        _check_unique_key(unique_key)
+        home = self._home(unique_key, alarm_index.FILE)
+        return AlarmIndex(home, self._durability, self._stored_alarms(unique_key))
+
+    def _stored_alarms(self, unique_key: str) -> Iterator[Pending]:
+        """The alarms in the files of a class's objects, one after the other."""
+        folder = None if self._path is None else self._path / unique_key
+        if folder is None or not folder.is_dir():
+            return
+        logger.info("%s: looking for alarms in the objects' databases", unique_key)
+        open_files = OpenFiles(1)
+        for file in folder.iterdir():
+            if file.suffix != ".sqlite" or not _OBJECT_ID.fullmatch(file.stem):
+                continue
+            database = ObjectDatabase(self._home(unique_key, file.stem), open_files, _nothing)
+            try:
+                time, name = database.metadata.alarm(), database.metadata.name()
+            except StorageError as error:
+                logger.warning("%s: its alarm cannot be read: %s", file.stem, error)
+            else:
+                if time is not None:
+                    yield Pending(file.stem, name, time)
+            finally:
+                database.close()
 
     def _take(self, path: Path) -> OwnerLock:
         """Own the directory and remove what a killed owner left unfinished."""
@@ -151,6 +192,15 @@ class StateDirectory:
             lock.release()
             raise
         return lock
+
+
+def _check_unique_key(unique_key: str) -> None:
+    if not _UNIQUE_KEY.fullmatch(unique_key) or len(unique_key.encode("utf-8", "replace")) > _NAME_BYTES:
+        raise StorageError("open", f"The unique key {unique_key!r} cannot name a folder of objects.")
+
+
+def _nothing() -> None:
+    """A database that nobody keeps count of is closed."""
 
 
 def _most_open() -> int:

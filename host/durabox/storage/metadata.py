@@ -30,6 +30,11 @@ def name_from(stored: apsw.SQLiteValue) -> str | None:
         return None
 
 
+def name_bytes(name: str | None) -> bytes | None:
+    """A name as statements take it: a lone surrogate keeps its three-byte form."""
+    return None if name is None else name.encode("utf-8", "surrogatepass")
+
+
 class Metadata:
     """
     Values by `Key`. Errors are those of `ObjectDatabase`.
@@ -63,6 +68,11 @@ class Metadata:
             return name_from(cursor.execute(statements.GET_NAME, (int(Key.NAME),)).get)
         except apsw.Error as error:
             raise self._database.failed("metadata", error) from error
+
+    def alarm(self) -> int | None:
+        """When the object's alarm is due, in nanoseconds since the epoch; ``None`` for none."""
+        value = self.get(Key.ALARM)
+        return value if isinstance(value, int) else None
 
     def put(self, key: Key, value: apsw.SQLiteValue) -> None:
         """Store a value; ``None`` stays as NULL."""
