@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -16,8 +17,9 @@ from typing import Any, Final
 from durabox.errors import DuraboxError
 
 #: Where `serve` keeps state unless told otherwise, inside the project's folder.
-STATE_FOLDER = Path(".durabox") / "state"
-
+STATE_FOLDER: Final = Path(".durabox") / "state"
+#: Environment variable that holds the admin token, where arguments can be seen by other users.
+ADMIN_TOKEN: Final = "DURABOX_ADMIN_TOKEN"
 
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -66,6 +68,7 @@ def _start_engine() -> None:
 def _serve(options: argparse.Namespace) -> None:
     _start_engine()
     from durabox.objects.host import Host
+    from durabox.server.admin import Admin
     from durabox.server.app import Address, Application
     from durabox.server.app import serve as run_server
     from durabox.storage.database import Durability
@@ -74,10 +77,18 @@ def _serve(options: argparse.Namespace) -> None:
     path: Path = options.path
     folder = path if path.is_dir() else path.parent
     state: str = getattr(options, "state", str(folder / STATE_FOLDER))
+    if not state:
+        raise DuraboxError("--state is empty: name a directory, or :memory:")
+    token: str | None = os.environ.get(ADMIN_TOKEN) if options.admin_token is None else options.admin_token
+    if token == "":
+        raise DuraboxError(
+            f"the admin token is empty: give --admin-token or {ADMIN_TOKEN} a value, or neither"
+        )
 
     async def work() -> None:
         async with Host.open(path, state, durability=Durability(options.durability)) as opened:
-            application = Application(opened, admin=options.admin, dev=options.dev)
+            admin = Admin(opened, token=token) if options.admin else None
+            application = Application(opened, admin=admin, dev=options.dev)
             await run_server(application, Address(options.host, options.port))
 
     _run(work())
@@ -176,7 +187,14 @@ def _parser() -> argparse.ArgumentParser:
         "--admin",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="object endpoints and status under /-/, for this machine only",
+        help="the admin surface and the object endpoints under /-/",
+    )
+    add(
+        "--admin-token",
+        default=None,
+        metavar="TOKEN",
+        help=f"what clients of /-/ must send as bearer token, from wherever (default: ${ADMIN_TOKEN}; "
+        "without one, /-/ is for clients on this machine)",
     )
     add(
         "--dev",

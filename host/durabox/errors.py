@@ -7,7 +7,11 @@ carries its facts as attributes and a stable ``code``.
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
+
+#: A frame of a JavaScript stack that lies in the bindings.
+_OWN_FRAME: Final = re.compile(r"^\s*at (?:.*\()?durabox:bindings:\d")
 
 
 class DuraboxError(Exception):
@@ -38,6 +42,14 @@ class JavaScriptError(DuraboxError):
         self.message = message
         self.stack = stack
         self.properties = properties or {}
+
+    @property
+    def trace(self) -> str:
+        """What a developer wants to see: name, message, and the frames of the stack that are not durabox's own."""
+        frames = [line for line in self.stack.splitlines() if line and not _OWN_FRAME.search(line)]
+        if frames and frames[0].startswith(str(self).partition("\n")[0]):
+            return "\n".join(frames)
+        return "\n".join([str(self), *frames])
 
 
 class ObjectBrokenError(JavaScriptError):

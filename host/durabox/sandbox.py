@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
+from durabox.console import Console
 from durabox.engine.engine import Engine
 from durabox.engine.isolate import Isolate
 from durabox.engine.ops import GuestError, OpHandlers
@@ -15,10 +15,6 @@ from durabox.engine.text import decode_text
 from durabox.errors import DuraboxError, IsolateClosedError, JavaScriptError, LimitExceededError
 from durabox.limits import Limits
 from durabox.wire import decode
-
-console = logging.getLogger("durabox.console")
-
-_LEVELS: Final = {"debug": logging.DEBUG, "warn": logging.WARNING, "error": logging.ERROR}
 
 WireError = tuple[str, str, str, dict[str, Any]]
 
@@ -35,12 +31,12 @@ class _Ops(OpHandlers):
     def __init__(self, limits: Limits) -> None:
         self._loop = asyncio.get_running_loop()
         self._limits = limits
+        self.console = Console("sandbox", limits.log_kb)
         self.timers: dict[int, tuple[asyncio.TimerHandle, float | None]] = {}
         self.due: asyncio.Queue[int] = asyncio.Queue()
         self.result: Any = None
         self.failure: WireError | None = None
         self.settled = False
-        self.logged = 0
 
     def op_evaluated(self, body: bytes) -> None:
         self.result = decode(body)
@@ -51,12 +47,10 @@ class _Ops(OpHandlers):
         self.settled = True
 
     def op_log(self, level: str, text: str, body: bytes) -> None:
-        self.logged += len(text)
-        if self.logged <= self._limits.log_kb << 10:
-            console.log(_LEVELS.get(level, logging.INFO), "%s", text, extra={"object": "sandbox"})
+        self.console.write(level, text)
 
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
-        console.error("Uncaught %s", error[2] or f"{error[0]}: {error[1]}", extra={"object": "sandbox"})
+        self.console.write("error", f"Uncaught (in promise) {JavaScriptError(*error).trace}")
 
     def op_decode_text(self, label: str, fatal: bool, ignore_bom: bool, body: bytes) -> str:
         return decode_text(label, fatal, body)
@@ -177,7 +171,7 @@ class Sandbox:
     async def _settle(self, source: str, name: str, variables: dict[str, Any], module: bool) -> Any:
         ops, isolate = self._ops, self._isolate
         assert ops is not None and isolate is not None
-        ops.settled, ops.failure, ops.result, ops.logged = False, None, None, 0
+        ops.settled, ops.failure, ops.result, ops.console.written = False, None, None, 0
         body = source.encode("utf-8", "surrogatepass")
         await isolate.run(EVENT["eval"], [name, variables, module, name], body)
         while not ops.settled:

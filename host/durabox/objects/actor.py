@@ -104,7 +104,7 @@ class Actor:
         self.database = database
         self.last_used = clock.now()
         self.core: ActorCore[Work] = ActorCore()
-        self.ops = ActorOps(self) if database is None else ObjectOps(self, database)
+        self.ops = ActorOps(self, limits) if database is None else ObjectOps(self, limits, database)
         #: Closed while healthy: a stub that was connected may connect again.
         self.evicted = False
         self.requests: dict[int, asyncio.Future[Response]] = {}
@@ -185,8 +185,14 @@ class Actor:
         try:
             return await future
         except asyncio.CancelledError:
-            if self.requests.pop(number, None) is not None and self._error is None:
-                self.submit(Work(_FETCH_ABORT, [number]))
+            if self.requests.pop(number, None) is not None:
+                if self._error is None:
+                    self.submit(Work(_FETCH_ABORT, [number]))
+            elif not future.cancelled() and future.exception() is None:
+                # It was answered in the same moment.
+                body = future.result().body
+                if body is not None and not isinstance(body, bytes):
+                    self.loop.create_task(body.cancel("The client disconnected."))
             raise
 
     def start_fetch(self, request: Request, object_class: str | None = None) -> asyncio.Future[Response]:
@@ -365,6 +371,8 @@ class Actor:
         else:
             core.turn_ended(QUIET)
         ops.confirmed = False
+        if ops.console is not None:
+            ops.console.written = 0
         if ops.outputs:
             outputs = ops.outputs
             ops.outputs = []

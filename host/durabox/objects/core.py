@@ -162,7 +162,9 @@ class ActorCore(Generic[W]):
     _ended: dict[int, int] = field(
         default_factory=dict
     )  # ended section → parent, while work may come back to it
-    _pending: dict[int, int] = field(default_factory=dict)  # section → async work under way
+    #: Async work under way, of all sections.
+    under_way: int = 0
+    _pending: dict[int, int] = field(default_factory=dict)  # section → its share of that
     _transactions: int = 0  # open transaction sections
     _transaction_wrote: bool = False  # a confirmed write waits for the outermost transaction's end
     _batch: int = 0
@@ -178,11 +180,13 @@ class ActorCore(Generic[W]):
         if section:
             section = self._effective(section)
         self._pending[section] = self._pending.get(section, 0) + 1
+        self.under_way += 1
         return section
 
     def async_ended(self, section: int) -> None:
         """The work that `async_started` counted was delivered or cancelled."""
         section = self._effective(section)
+        self.under_way -= 1
         left = self._pending.get(section, 0) - 1
         if left > 0:
             self._pending[section] = left

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from dataclasses import dataclass
 
+from durabox.console import Console
 from durabox.engine.image import Image
 from durabox.engine.ops import GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
-from durabox.errors import DuraboxError, LimitExceededError, ModuleError, ProjectError
+from durabox.errors import DuraboxError, JavaScriptError, LimitExceededError, ModuleError, ProjectError
 from durabox.limits import Limits
 from durabox.objects.ids import IdFactory
 from durabox.project.frames import module_error
 from durabox.project.project import Project
 
 _EXPORTED_CLASS = re.compile(r"^\s*export\s+class\s+([A-Za-z_$][\w$]*)\s+extends\b", re.MULTILINE)
-
-console = logging.getLogger("durabox.console")
 
 #: Module evaluation may take this much processor time; the platform allows one second at start-up.
 STARTUP_CPU_MS = 1000
@@ -62,9 +60,10 @@ class LoadedProject:
 class _LoadOps(OpHandlers):
     """The ops that module evaluation may use."""
 
-    def __init__(self, project: Project, classes: tuple[str, ...]) -> None:
+    def __init__(self, project: Project, classes: tuple[str, ...], limits: Limits) -> None:
         self._modules = project.modules
         self._ids = [IdFactory(project.unique_key(name)) for name in classes]
+        self._console = Console("module", limits.log_kb)
         self.exports: list[Export] | None = None
         self.failure: tuple[str, str, str] | None = None
 
@@ -126,15 +125,16 @@ class _LoadOps(OpHandlers):
 
     def op_log(self, level: str, text: str, body: bytes) -> None:
         """console at global scope."""
-        console.info("%s", text, extra={"object": "module"})
+        self._console.write(level, text)
 
     def op_unhandled_rejection(self, error: tuple[str, str, str, dict[str, object]], body: bytes) -> None:
         """A rejection at global scope is only logged."""
-        console.error("Uncaught (in promise) %s", error[2] or error[1], extra={"object": "module"})
+        self._console.write("error", f"Uncaught (in promise) {JavaScriptError(*error).trace}")
 
 
 async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> tuple[Image, list[Export]]:
-    ops = _LoadOps(project, classes)
+    limits = Limits(cpu_ms=STARTUP_CPU_MS)
+    ops = _LoadOps(project, classes, limits)
     index = {name: number for number, name in enumerate(classes)}
     env = {
         "vars": project.vars,
@@ -144,7 +144,7 @@ async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> 
             if binding.class_name in index
         ],
     }
-    isolate = base.instantiate(ops, Limits(cpu_ms=STARTUP_CPU_MS))
+    isolate = base.instantiate(ops, limits)
     try:
         body = project.modules.source(project.main) if project.format == "script" else b""
         try:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from durabox.console import Console
 from durabox.engine.ops import EndIsolate, GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
 from durabox.engine.text import decode_text
@@ -21,6 +22,7 @@ from durabox.errors import (
     JavaScriptError,
     ObjectBrokenError,
 )
+from durabox.limits import Limits
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
 from durabox.objects.work import Work
@@ -28,23 +30,12 @@ from durabox.objects.work import Work
 if TYPE_CHECKING:
     from durabox.objects.actor import Actor
 
-console = logging.getLogger("durabox.console")
+logger = logging.getLogger("durabox.objects")
 
 _TIMER = EVENT["timer"]
 _COMPLETE = EVENT["complete"]
 _STREAM_PULL = EVENT["stream_pull"]
 _STREAM_CANCEL = EVENT["stream_cancel"]
-
-_LEVELS = {
-    "debug": logging.DEBUG,
-    "log": logging.INFO,
-    "info": logging.INFO,
-    "warn": logging.WARNING,
-    "error": logging.ERROR,
-}
-
-#: A guest may have this many timers, stubs, streams and operations under way.
-MAX_PENDING = 65_536
 
 WireError = tuple[str, str, str, dict[str, Any]]
 
@@ -109,10 +100,19 @@ class _Stub:
 
 
 class ActorOps(OpHandlers):
-    """Ops that Worker isolates and objects share; ``outputs`` is what the current turn wants to let out."""
+    """
+    Ops that Worker isolates and objects share; ``outputs`` is what the current turn wants to let out.
 
-    def __init__(self, actor: Actor) -> None:
+    Args:
+        actor: The Worker or object.
+        limits: Those of its isolate.
+    """
+
+    def __init__(self, actor: Actor, limits: Limits) -> None:
         self.actor = actor
+        #: Made with the first line; the actor begins it anew with each turn.
+        self.console: Console | None = None
+        self._limits = limits
         self.outputs: list[Callable[[], None]] = []
         self.ended: list[tuple[int, Failure | None]] = []
         self.confirmed = False
@@ -143,9 +143,18 @@ class ActorOps(OpHandlers):
         for stream in streams:
             self.actor.loop.create_task(stream.cancel(reason))
 
-    def _check_room(self, table: dict[int, Any], what: str) -> None:
-        if len(table) >= MAX_PENDING:
-            raise GuestError("Error", f"Too many {what}: the limit is {MAX_PENDING}.")
+    def _check_room(self) -> None:
+        """Refuse one more of what occupies the host for the guest."""
+        if self.actor.core.under_way + len(self._stubs) + len(self._streams) >= self._limits.pending:
+            raise GuestError(
+                "Error",
+                f"Too many timers, stubs, streams and operations at once: the limit is {self._limits.pending}.",
+            )
+
+    def _log(self, level: str, text: str) -> None:
+        if self.console is None:
+            self.console = Console(self.actor.label, self._limits.log_kb)
+        self.console.write(level, text)
 
     def _body(self, kind: int, handle: int, raw: bytes) -> bytes | BodyStream | None:
         if kind == 0:
@@ -168,19 +177,12 @@ class ActorOps(OpHandlers):
 
     def op_construct_failed(self, error: WireError, body: bytes) -> None:
         """The constructor threw: the object is broken."""
-        console.error(
-            "%s: constructor: %s", self.actor.label, error[2] or error[1], extra={"object": self.actor.label}
-        )
+        self._log("error", f"Uncaught {from_wire(error).trace}")
         self.actor.core.break_with(Failure(error[0], error[1], error[2]))
 
     def op_log(self, level: str, text: str, body: bytes) -> None:
         """Console output."""
-        console.log(
-            _LEVELS.get(level, logging.INFO),
-            "%s",
-            text,
-            extra={"object": self.actor.label},
-        )
+        self._log(level, text)
 
     def op_abort(self, reason: str, body: bytes) -> None:
         """ctx.abort(): ends the isolate here and now."""
@@ -194,11 +196,7 @@ class ActorOps(OpHandlers):
 
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
         """A rejection that nobody handled is logged, as on the platform."""
-        console.error(
-            "Uncaught (in promise) %s",
-            error[2] or f"{error[0]}: {error[1]}",
-            extra={"object": self.actor.label},
-        )
+        self._log("error", f"Uncaught (in promise) {from_wire(error).trace}")
 
     # Answers
 
@@ -233,7 +231,7 @@ class ActorOps(OpHandlers):
             # What the engine throws when there is not even room for the error that says so.
             error = ("InternalError", "out of memory", "", {})
         failure = from_wire(error)
-        console.error("Uncaught %s", failure.stack or failure, extra={"object": self.actor.label})
+        self._log("error", f"Uncaught {failure.trace}")
         self.outputs.append(lambda: self._fail(request, failure))
 
     def _fail(self, request: int, failure: JavaScriptError) -> None:
@@ -258,7 +256,7 @@ class ActorOps(OpHandlers):
 
     def op_timer_set(self, timer: int, section: int, delay: float, repeat: bool, body: bytes) -> None:
         """setTimeout and setInterval."""
-        self._check_room(self._timers, "timers")
+        self._check_room()
         if timer in self._timers:
             raise GuestProtocolError(f"timer {timer} is set already")
         delay = min(max(delay, 0.0), 2.0**31 - 1) if delay == delay else 0.0
@@ -304,7 +302,7 @@ class ActorOps(OpHandlers):
 
     def op_stub_open(self, stub: int, namespace: int, object_id: str, name: str | None, body: bytes) -> None:
         """A stub was made; nothing happens until it is used."""
-        self._check_room(self._stubs, "stubs")
+        self._check_room()
         try:
             checked = self.actor.router.id_from_string(namespace, object_id)
         except InvalidObjectIdError as error:
@@ -329,6 +327,7 @@ class ActorOps(OpHandlers):
         body: bytes,
     ) -> None:
         """stub.fetch(): leaves through the output gate."""
+        self._check_room()
         target = self._target(namespace, stub)
         request = Request(method, url, headers, self._body(kind, handle, body))
         counted = self.actor.core.async_started(section)
@@ -363,6 +362,7 @@ class ActorOps(OpHandlers):
         self, operation: int, section: int, namespace: int, stub: int, method: str, body: bytes
     ) -> None:
         """An RPC call: leaves through the output gate."""
+        self._check_room()
         target = self._target(namespace, stub)
         arguments = bytes(body)
         counted = self.actor.core.async_started(section)
@@ -414,7 +414,7 @@ class ActorOps(OpHandlers):
             known = error if isinstance(error, DuraboxError) else None
             wire = to_wire(known) if known else ["Error", "Network connection lost.", "", {"retryable": True}]
             if isinstance(error, ObjectBrokenError):
-                console.debug("stub call met a broken object: %s", error)
+                logger.debug("stub call met a broken object: %s", error)
             work = Work(_COMPLETE, [operation, 1, wire], pending=counted)
         self.actor.deliver(work)
 
@@ -422,6 +422,7 @@ class ActorOps(OpHandlers):
 
     def op_stream_read(self, operation: int, section: int, handle: int, body: bytes) -> None:
         """Ask for the next chunk of a host stream."""
+        self._check_room()
         stream = self._streams.get(handle)
         if stream is None:
             raise GuestError("TypeError", "This stream has already been read or handed on.")

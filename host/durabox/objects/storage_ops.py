@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from durabox.engine.ops import V8, GuestError
 from durabox.engine.protocol import EVENT
 from durabox.errors import StorageError
+from durabox.limits import Limits
 from durabox.objects.ops import ActorOps
 from durabox.objects.work import Work
 from durabox.storage.database import ObjectDatabase
@@ -27,11 +28,12 @@ class ObjectOps(ActorOps):
 
     Args:
         actor: The object.
+        limits: Those of its isolate.
         database: Its storage.
     """
 
-    def __init__(self, actor: Actor, database: ObjectDatabase) -> None:
-        super().__init__(actor)
+    def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase) -> None:
+        super().__init__(actor, limits)
         self._database = database
         self._kv = database.kv
 
@@ -112,6 +114,7 @@ class ObjectOps(ActorOps):
     def op_sync(self, operation: int, section: int, body: bytes) -> None:
         """Completes after the next commit; at once when nothing is uncommitted, or when only a transaction is."""
         actor = self.actor
+        self._check_room()
         counted = actor.core.async_started(section)
 
         def done() -> None:

@@ -44,22 +44,25 @@ class _Whole(web.Response):
     """A response with exactly the headers it was given, plus Content-Length and Date."""
 
     async def _prepare_headers(self) -> None:
-        typed = hdrs.CONTENT_TYPE in self._headers
+        unwanted = _unwanted(self._headers)
         await super()._prepare_headers()
-        if not typed:
-            self._headers.pop(hdrs.CONTENT_TYPE, None)
-        self._headers.pop(hdrs.SERVER, None)
+        for name in unwanted:
+            self._headers.pop(name, None)
 
 
 class _Streamed(web.StreamResponse):
     """The same for a body in pieces."""
 
     async def _prepare_headers(self) -> None:
-        typed = hdrs.CONTENT_TYPE in self._headers
+        unwanted = _unwanted(self._headers)
         await super()._prepare_headers()
-        if not typed:
-            self._headers.pop(hdrs.CONTENT_TYPE, None)
-        self._headers.pop(hdrs.SERVER, None)
+        for name in unwanted:
+            self._headers.pop(name, None)
+
+
+def _unwanted(headers: CIMultiDict[str]) -> list[str]:
+    """Headers that aiohttp adds and the guest did not set."""
+    return [name for name in (hdrs.CONTENT_TYPE, hdrs.SERVER) if name not in headers]
 
 
 def _headers(response: Response) -> tuple[CIMultiDict[str], int | None]:
@@ -177,9 +180,7 @@ def failure(error: DuraboxError, *, dev: bool) -> web.Response:
         case HostClosedError():
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, "The server is shutting down.")
         case JavaScriptError():
-            return plain(
-                HTTPStatus.INTERNAL_SERVER_ERROR, f"{error}\n{error.stack}".rstrip() if dev else str(error)
-            )
+            return plain(HTTPStatus.INTERNAL_SERVER_ERROR, error.trace if dev else str(error))
         case StorageError() if not dev:
             return plain(HTTPStatus.INTERNAL_SERVER_ERROR, "The object's storage failed.")
         case _:

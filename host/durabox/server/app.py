@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
+import errno
 import logging
+import os
 import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
 
-from durabox.errors import DuraboxError, JavaScriptError
+from durabox.errors import (
+    DuraboxError,
+    HostClosedError,
+    InvalidObjectIdError,
+    JavaScriptError,
+    UnknownObjectClassError,
+)
 from durabox.objects.host import Host
-from durabox.objects.messages import Request
+from durabox.objects.messages import Request, Response
 from durabox.server import answers
-from durabox.server.bodies import incoming
-from durabox.server.routes import OBJECTS, BadPathError, Routes
+from durabox.server.admin import OBJECTS, PREFIX, Admin
+from durabox.server.bodies import Upload, incoming
+from durabox.server.connection import listener
+from durabox.server.routes import BadPathError, Routes
+from durabox.server.targets import BadRequestError, origin_of, path_of
 
 logger = logging.getLogger("durabox.server")
 
-_ADMIN: Final = "/-/"
 #: Seconds that requests under way get at shutdown.
 _GRACE: Final = 30.0
+#: The caller's doing, or logged where it happened: nothing for the log.
+_EXPECTED: Final = (HostClosedError, InvalidObjectIdError, JavaScriptError, UnknownObjectClassError)
+
+_Fetch = Callable[[Request], Awaitable[Response]]
 
 
 class CannotListenError(DuraboxError):
@@ -53,11 +67,11 @@ class Application:
 
     Args:
         host: What is served.
-        admin: Whether the admin surface and the object endpoints under ``/-/`` exist.
+        admin: The admin surface, ``None`` for none; without it the object endpoints under ``/-/`` are not there either.
         dev: Whether errors carry stacks.
     """
 
-    def __init__(self, host: Host, *, admin: bool = True, dev: bool = False) -> None:
+    def __init__(self, host: Host, *, admin: Admin | None = None, dev: bool = False) -> None:
         self._host = host
         self._admin = admin
         self._dev = dev
@@ -65,53 +79,34 @@ class Application:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        target = request.message.path
         try:
-            if target.startswith(_ADMIN) and self._admin:
-                return await self._administer(request, target)
+            path = path_of(request)
+            admin = self._admin
+            if admin is not None and path.startswith(PREFIX):
+                refused = admin.refusal(request)
+                if refused is not None:
+                    return refused
+                if not path.startswith(OBJECTS):
+                    return await admin.handle(request)
+                stub, path = self._routes.object_at(path[len(OBJECTS) :])
+                return await self._exchange(request, path, stub.request)
             if self._host.has_worker:
-                message = await self._message(request, self._absolute(request, target))
-                return await answers.send(request, await self._host.fetch(message))
-            return await self._call(request, target.removeprefix("/"))
+                return await self._exchange(request, path, self._host.fetch)
+            stub, path = self._routes.object_at(path[1:])
+            return await self._exchange(request, path, stub.request)
         except BadPathError as error:
             return answers.plain(HTTPStatus.NOT_FOUND, str(error))
+        except BadRequestError as error:
+            return answers.plain(HTTPStatus.BAD_REQUEST, str(error))
         except DuraboxError as error:
-            if not isinstance(error, JavaScriptError):
-                logger.error("%s %s: %s", request.method, target, error)
+            if not isinstance(error, _EXPECTED):
+                logger.error("%s %s: %s", request.method, request.raw_path, error)
             return answers.failure(error, dev=self._dev)
 
-    async def _administer(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
-        if not _is_loopback(request.remote):
-            return answers.plain(
-                HTTPStatus.FORBIDDEN, "The admin surface is only for clients on this machine."
-            )
-        if target.startswith(OBJECTS):
-            return await self._call(request, target[len(OBJECTS) :])
-        if target.partition("?")[0] == _ADMIN:
-            status = {
-                "classes": self._host.class_names,
-                "bindings": self._host.binding_names,
-                "worker": self._host.has_worker,
-                "live": self._host.live,
-            }
-            return web.Response(text=json.dumps(status) + "\n", content_type="application/json")
-        return answers.plain(
-            HTTPStatus.NOT_FOUND, f"Nothing is at {target}. Objects are at {OBJECTS}<Class>/<name>/."
-        )
-
-    async def _call(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        stub, rest = self._routes.object_at(path)
-        message = await self._message(request, self._absolute(request, rest))
-        return await answers.send(request, await stub.request(message))
-
     @staticmethod
-    def _absolute(request: web.BaseRequest, path: str) -> str:
-        if not path.startswith("/"):
-            return path  # absolute-form
-        return f"{request.scheme}://{request.headers.get('Host', 'localhost')}{path}"
-
-    @staticmethod
-    async def _message(request: web.BaseRequest, url: str) -> Request:
+    async def _exchange(request: web.BaseRequest, path: str, fetch: _Fetch) -> web.StreamResponse:
+        """Hand the request over, and its answer back."""
+        url = origin_of(request) + path
         headers: list[str] = []
         for name, value in request.raw_headers:
             headers.append(name.decode("latin-1"))
@@ -119,21 +114,62 @@ class Application:
                 headers.append(value.decode())
             except UnicodeDecodeError:
                 headers.append(value.decode("latin-1"))
-        return Request(request.method, url, headers, await incoming(request))
+        body = await incoming(request)
+        message = Request(request.method, url, headers, body)
+        if not isinstance(body, Upload):
+            return await answers.send(request, await fetch(message))
+        try:
+            response = await fetch(message)
+            if not isinstance(response.body, bytes | None):
+                # It may be read while the answer is being sent.
+                await body.invite()
+            return await answers.send(request, response)
+        finally:
+            body.close()
 
 
-def _is_loopback(address: str | None) -> bool:
-    if address == "127.0.0.1":
-        return True
+@asynccontextmanager
+async def listening(application: Application, address: Address) -> AsyncIterator[int]:
+    """
+    Answer requests until the block ends, and then those that are under way.
+
+    Args:
+        application: What answers.
+        address: Where to listen.
+    Returns:
+        The port that was taken.
+    Raises:
+        CannotListenError: The port is in use, or the address is not ours.
+    """
+    runner = web.ServerRunner(listener(application.handle), shutdown_timeout=_GRACE)
+    await runner.setup()
     try:
-        return ipaddress.ip_address((address or "").partition("%")[0]).is_loopback
-    except ValueError:
-        return False
+        site = web.TCPSite(runner, address.host, address.port, backlog=1024, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CannotListenError(_why_not(error, address)) from None
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def _why_not(error: OSError, address: Address) -> str:
+    text = f"cannot listen on {address.host}:{address.port}: "
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{text}the port is in use: stop what uses it, or choose another with --port (0 takes any free one)"
+        case errno.EACCES:
+            return f"{text}permission denied: choose a port above 1023 with --port"
+        case errno.EADDRNOTAVAIL:
+            return f"{text}this machine has no such address: choose one of its own with --host"
+        case _:
+            return f"{text}{error.strerror or error}"
 
 
 async def serve(application: Application, address: Address) -> None:
     """
-    Serve until SIGTERM or SIGINT, then answer what is under way and return.
+    Serve until SIGTERM or SIGINT, then answer what is under way and return. A second signal ends the process at once.
 
     Args:
         application: What to serve.
@@ -141,26 +177,18 @@ async def serve(application: Application, address: Address) -> None:
     Raises:
         CannotListenError: The port is in use, or the address is not ours.
     """
-    loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+
+    def signalled(number: int) -> None:
+        if stop.is_set():
+            # Not an orderly exit: nothing more is answered, so nothing that was acknowledged is lost.
+            os._exit(128 + number)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    server = web.Server(application.handle, handler_cancellation=True, access_log=None)
-    runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, address.host, address.port, backlog=1024, reuse_address=True)
-        try:
-            await site.start()
-        except OSError as error:
-            raise CannotListenError(
-                f"cannot listen on {address.host}:{address.port}: {error.strerror or error}: "
-                "stop what uses it, or choose another with --port (0 takes any free one)"
-            ) from None
-        port = runner.addresses[0][1]
+        asyncio.get_running_loop().add_signal_handler(number, signalled, number)
+    async with listening(application, address) as port:
         shown = f"[{address.host}]" if ":" in address.host else address.host
         print(f"durabox listening on http://{shown}:{port}", flush=True)
         await stop.wait()
-        logger.debug("shutting down")
-    finally:
-        await runner.cleanup()
+        logger.info("finishing the requests under way; a second signal ends them")

@@ -1,0 +1,121 @@
+"""What one object may occupy of its host: operations under way, and room in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from durabox import Limits
+from tests.objects.conftest import OpenHost, VirtualClock
+
+CLASS = """
+import { DurableObject } from "cloudflare:workers";
+export class Busy extends DurableObject {
+  async fetch(request) {
+    const { pathname, searchParams } = new URL(request.url);
+    return new Response(String(await this[pathname.slice(1)](Number(searchParams.get("n")))));
+  }
+  async #most(start) {
+    let started = 0;
+    try {
+      for (;;) { await start(); started++; }
+    } catch (error) {
+      return `${started} ${error.name}: ${error.message}`;
+    }
+  }
+  timers() { return this.#most(() => { setTimeout(() => {}, 1000); }); }
+  stubs() {
+    const kept = [];
+    return this.#most(() => {
+      kept.push(this.env.BUSY.getByName(`other ${kept.length}`));
+      return kept.at(-1).fetch("https://o/one");
+    });
+  }
+  async calls() {
+    const stub = this.env.BUSY.getByName("other");
+    const results = await Promise.allSettled(Array.from({ length: 20 }, () => stub.fetch("https://o/wait")));
+    return results.filter(({ reason }) => /^Too many /.test(reason?.message)).length;
+  }
+  async wait() { await scheduler.wait(10); return "waited"; }
+  one() { const id = setTimeout(() => {}, 1000); clearTimeout(id); return "one"; }
+  log(n) { for (let i = 0; i < n; i++) console.log("x".repeat(1000)); return "logged"; }
+  big(n) { console.log("y".repeat(n)); return "logged"; }
+  blank(n) { for (let i = 0; i < n; i++) console.log(""); return "logged"; }
+  quiet(n) { for (let i = 0; i < n; i++) console.debug("z".repeat(1000)); console.log("heard"); return "logged"; }
+}
+"""
+TEN = Limits(pending=10)
+
+
+@pytest.mark.parametrize("what", ["timers", "stubs"])
+async def test_what_is_there_at_once_is_limited(host_of: OpenHost, what: str) -> None:
+    async with host_of(CLASS, limits=TEN, clock=VirtualClock()) as host:
+        answer = await host.namespace("Busy").get_by_name("a").fetch(f"/{what}")
+        # The tenth stub has no room left for its call.
+        started = {"timers": 10, "stubs": 9}[what]
+        assert await answer.text() == (
+            f"{started} Error: Too many timers, stubs, streams and operations at once: the limit is 10."
+        )
+
+
+async def test_calls_to_other_objects_count(host_of: OpenHost) -> None:
+    clock = VirtualClock()
+    async with host_of(CLASS, limits=TEN, clock=clock) as host:
+        stub = host.namespace("Busy").get_by_name("a")
+        calls = asyncio.ensure_future(stub.fetch("/calls"))
+        while not calls.done():
+            await clock.advance(10)
+        # One of ten places is the stub's own.
+        assert await (await calls).text() == "11"
+
+
+async def test_room_comes_back_when_something_ends(host_of: OpenHost) -> None:
+    clock = VirtualClock()
+    async with host_of(CLASS, limits=TEN, clock=clock) as host:
+        stub = host.namespace("Busy").get_by_name("a")
+        for _ in range(3):
+            assert (await (await stub.fetch("/timers")).text()).startswith("10 ")
+            await clock.advance(1000)
+        for _ in range(30):
+            assert await (await stub.fetch("/one")).text() == "one"
+
+
+async def _logged(
+    host_of: OpenHost, caplog: pytest.LogCaptureFixture, paths: list[str], log_kb: int = 4
+) -> list[str]:
+    with caplog.at_level(logging.INFO, "durabox.console"):
+        async with host_of(CLASS, limits=Limits(log_kb=log_kb)) as host:
+            for path in paths:
+                assert await (await host.namespace("Busy").get_by_name("a").fetch(path)).text() == "logged"
+    return [record.getMessage() for record in caplog.records if record.name == "durabox.console"]
+
+
+async def test_console_of_one_event_is_limited_and_says_so(
+    host_of: OpenHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = await _logged(host_of, caplog, ["/log?n=50"])
+    assert lines[:3] == ["x" * 1000] * 3
+    assert sum(map(len, lines[:-1])) <= 4096
+    assert lines[-1] == "more than 4 KiB in one event: the rest is dropped"
+
+
+async def test_one_long_line_is_cut(host_of: OpenHost, caplog: pytest.LogCaptureFixture) -> None:
+    first, notice = await _logged(host_of, caplog, ["/big?n=100000"])
+    assert first == "y" * 4096
+    assert "dropped" in notice
+
+
+async def test_empty_lines_count_too(host_of: OpenHost, caplog: pytest.LogCaptureFixture) -> None:
+    assert len(await _logged(host_of, caplog, ["/blank?n=5000"])) < 100
+
+
+async def test_each_event_has_the_whole_of_it(host_of: OpenHost, caplog: pytest.LogCaptureFixture) -> None:
+    assert await _logged(host_of, caplog, ["/log?n=3", "/log?n=3", "/log?n=3"]) == ["x" * 1000] * 9
+
+
+async def test_lines_that_are_not_logged_do_not_count(
+    host_of: OpenHost, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await _logged(host_of, caplog, ["/quiet?n=50"]) == ["heard"]
