@@ -9,11 +9,14 @@ import { provideModule } from "./layers";
 import { type Native, native, setNative } from "./native";
 import { reportRejection } from "./objects/background";
 import { evaluate } from "./objects/evaluate";
-import { call, construct, fetchInstance, hasInstance } from "./objects/instance";
+import { call } from "./objects/calls";
+import { construct, fetchInstance, hasInstance } from "./objects/instance";
+import "./objects/lending";
 import { load } from "./objects/load";
 import { started } from "./objects/sections";
 import { fetchWorker } from "./objects/worker";
 import { EVENT } from "./protocol";
+import { readHostObject, released, writeHostObject } from "./rpc/lending";
 import * as web from "./web";
 
 // Arguments come from the host, which is trusted: their types are those of the event's row in the table.
@@ -23,8 +26,8 @@ interface Hooks {
   dispatch(kind: number, args: unknown[], body: ArrayBuffer | undefined): void;
   makeError: typeof web.makeError;
   provideModule: typeof provideModule;
-  readHostObject: typeof web.readHostObject;
-  writeHostObject: typeof web.writeHostObject;
+  readHostObject: typeof readHostObject;
+  writeHostObject: typeof writeHostObject;
   unhandledRejection(reason: unknown): void;
 }
 
@@ -39,12 +42,16 @@ handlers[EVENT.load] = ([specifier, environment, format], body) => void load(spe
 handlers[EVENT.construct] = ([className, hex, name]) => {
   construct(className, hex, name);
 };
-handlers[EVENT.fetch] = ([number, method, url, headers, kind, handle], body) => {
+handlers[EVENT.fetch] = ([number, method, url, headers, kind, handle, entry], body) => {
   const request = web.makeRequest(number, method, url, headers, kind, handle, body);
   if (hasInstance()) fetchInstance(number, request);
-  else fetchWorker(number, request);
+  else fetchWorker(number, request, entry);
 };
-handlers[EVENT.call] = ([number, method], body) => void call(number, method, body as ArrayBuffer);
+handlers[EVENT.call] = ([number, entry, target, path, isCall, lent], body) =>
+  void call(number, entry, target, path, isCall, lent, body);
+handlers[EVENT.released] = ([target, times]) => {
+  released(target, times);
+};
 handlers[EVENT.timer] = ([timer]) => {
   web.timerDue(timer);
 };
@@ -77,8 +84,8 @@ export default function boot(api: Native): Hooks {
     },
     makeError: web.makeError,
     provideModule,
-    readHostObject: web.readHostObject,
-    writeHostObject: web.writeHostObject,
+    readHostObject,
+    writeHostObject,
     unhandledRejection: reportRejection,
   };
 }

@@ -18,8 +18,11 @@ export interface Native {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   opValue(number: number, args: readonly unknown[] | string | undefined, value: unknown): any;
 
-  /** To the storage and RPC format; throws `DataCloneError` when the value cannot be cloned. */
-  serialize(value: unknown): ArrayBuffer;
+  /**
+   * To the storage and RPC format; throws `DataCloneError` when the value cannot be cloned. With `lending`, the hook
+   * `writeHostObject` is also asked about functions, proxies and every instance of a class.
+   */
+  serialize(value: unknown, lending?: boolean): ArrayBuffer;
   deserialize(bytes: Bytes): unknown;
   structuredClone(value: unknown, transfer?: ArrayBuffer[]): unknown;
   msgpack(value: unknown): ArrayBuffer;

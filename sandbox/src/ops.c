@@ -186,7 +186,7 @@ static JSValue native_op_value(JSContext *ctx, JSValueConst this_val, int argc, 
 
     if (JS_ToInt32(ctx, &number, argv[0]))
         return JS_EXCEPTION;
-    if (!arguments_encode(ctx, &arguments, argv[1]) && !durabox_v8_write(ctx, argv[2], &value, &len)) {
+    if (!arguments_encode(ctx, &arguments, argv[1]) && !durabox_v8_write(ctx, argv[2], false, &value, &len)) {
         result = durabox_op(ctx, number, arguments.data, arguments.len, value, len);
         js_free(ctx, value);
     }

@@ -31,6 +31,7 @@ typedef struct {
     uint32_t *slots; /* hash of object pointers: id + 1, 0 for free */
     uint32_t slots_cap;
     int depth;
+    bool lending; /* functions and proxies may be host objects too, and no class but the language's own is copied */
 } Writer;
 
 static int write_value(Writer *w, JSValueConst value);
@@ -691,8 +692,8 @@ static int is_derived(Writer *w, JSValueConst object)
 
     if (JS_IsException(prototype))
         return -1;
-    known = !JS_IsObject(prototype);
-    if (!known) {
+    known = !JS_IsObject(prototype) && !w->lending;
+    if (JS_IsObject(prototype)) {
         pointer = JS_VALUE_GET_PTR(prototype);
         known = pointer == JS_VALUE_GET_PTR(b->object_prototype);
         for (size_t i = 0; i < DURABOX_ERRORS && !known; i++)
@@ -702,24 +703,30 @@ static int is_derived(Writer *w, JSValueConst object)
     return !known;
 }
 
-/* 1: it is an object of the platform and has been written; 0: it is not. */
-static int write_host_object(Writer *w, JSValueConst object)
+/* 1: hooks.writeHostObject knows it and it has been written; 0: it does not. */
+static int write_described(Writer *w, JSValueConst object)
 {
     JSContext *ctx = w->ctx;
-    JSValue payload;
+    JSValueConst arguments[2] = { object, JS_NewBool(ctx, w->lending) };
+    JSValue payload = durabox_call_hook(ctx, "writeHostObject", 2, arguments);
     uint8_t *bytes;
     size_t len;
-    int result = is_derived(w, object);
+    int result;
 
-    if (result <= 0)
-        return result;
-    payload = durabox_call_hook(ctx, "writeHostObject", 1, &object);
     if (JS_IsUndefined(payload))
         return 0;
     result = JS_IsException(payload) || durabox_bytes(ctx, payload, &bytes, &len) ||
              put_byte(w, DURABOX_HOST_OBJECT) || put_bytes(w, bytes, len);
     JS_FreeValue(ctx, payload);
     return result ? -1 : 1;
+}
+
+/* 1: it is an object of the platform and has been written; 0: it is not. */
+static int write_host_object(Writer *w, JSValueConst object)
+{
+    int result = is_derived(w, object);
+
+    return result <= 0 ? result : write_described(w, object);
 }
 
 static int write_boxed(Writer *w, JSValueConst object, JSClassID class_id)
@@ -764,8 +771,13 @@ static int write_object(Writer *w, JSValueConst object)
     JSClassID class_id = JS_GetClassID(object);
     int type, met;
 
-    if (JS_IsFunction(w->ctx, object) || JS_IsProxy(object))
-        return refuse(w, object);
+    if (JS_IsFunction(w->ctx, object) || JS_IsProxy(object)) {
+        met = w->lending ? remember(w, object) : 0;
+        if (met)
+            return met < 0 ? -1 : 0;
+        met = w->lending ? write_described(w, object) : 0;
+        return met ? (met < 0 ? -1 : 0) : refuse(w, object);
+    }
     type = JS_GetTypedArrayType(object);
     if (type >= 0 || JS_IsDataView(object))
         return write_view(w, object, type);
@@ -831,10 +843,10 @@ static int write_value(Writer *w, JSValueConst value)
     }
 }
 
-int durabox_v8_write(JSContext *ctx, JSValueConst value, uint8_t **out, size_t *len)
+int durabox_v8_write(JSContext *ctx, JSValueConst value, bool lending, uint8_t **out, size_t *len)
 {
     static const uint8_t header[] = { 0xFF, FORMAT_VERSION };
-    Writer w = { .ctx = ctx };
+    Writer w = { .ctx = ctx, .lending = lending };
     int result = put_bytes(&w, header, sizeof(header)) || write_value(&w, value) ? -1 : 0;
 
     for (uint32_t i = 0; i < w.seen_len; i++)
@@ -861,12 +873,13 @@ static void *array_buffer_memory(JSRuntime *rt, void *opaque, void *data, size_t
     return NULL;
 }
 
+/* (value, lending) */
 static JSValue native_serialize(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     uint8_t *data;
     size_t len;
 
-    if (durabox_v8_write(ctx, argv[0], &data, &len))
+    if (durabox_v8_write(ctx, argv[0], argc > 1 && JS_ToBool(ctx, argv[1]) > 0, &data, &len))
         return JS_EXCEPTION;
     return JS_NewArrayBuffer(ctx, data, len, 0, array_buffer_memory, NULL, false);
 }
@@ -889,7 +902,7 @@ static JSValue native_clone(JSContext *ctx, JSValueConst this_val, int argc, JSV
     JSValue copy;
     int64_t count = 0, i;
 
-    if (durabox_v8_write(ctx, argv[0], &data, &len))
+    if (durabox_v8_write(ctx, argv[0], false, &data, &len))
         return JS_EXCEPTION;
     copy = durabox_v8_read(ctx, data, len);
     js_free(ctx, data);
@@ -960,7 +973,7 @@ static JSClassID class_of(JSContext *ctx, const char *constructor, JSValueConst 
 }
 
 static const JSCFunctionListEntry functions[] = {
-    JS_CFUNC_DEF("serialize", 1, native_serialize),
+    JS_CFUNC_DEF("serialize", 2, native_serialize),
     JS_CFUNC_DEF("deserialize", 1, native_deserialize),
     JS_CFUNC_DEF("structuredClone", 2, native_clone),
 };

@@ -12,9 +12,10 @@
 extern "C" {
 #endif
 
-/* V8's serialization format, version 15. `*out` is to be freed by js_free. -1 with DataCloneError, or whatever a
+/* V8's serialization format, version 15. With `lending` functions and proxies are offered to hooks.writeHostObject too, and so
+ * is every object without Object.prototype. `*out` is to be freed by js_free. -1 with DataCloneError, or whatever a
  * getter threw, pending. */
-int durabox_v8_write(JSContext *ctx, JSValueConst value, uint8_t **out, size_t *len);
+int durabox_v8_write(JSContext *ctx, JSValueConst value, bool lending, uint8_t **out, size_t *len);
 /* The value that `data` holds; malformed bytes throw and never read beyond `len`. Versions 13 to 15. */
 JSValue durabox_v8_read(JSContext *ctx, const uint8_t *data, size_t len);
 

@@ -152,14 +152,14 @@ async def test_fetch_reaches_the_object_with_method_url_headers_and_body(in_obje
         ("getByName('n').property()", 'TypeError: "property" is not a function.'),
         ("getByName('n').alarm()", "TypeError: 'alarm' is a reserved method and cannot be called over RPC."),
         ("getByName('n').fails()", "RangeError: in method"),
-        ("getByName('n').hello(() => 1)", "DataCloneError: () => 1 could not be cloned."),
+        ("getByName('n').hello(Symbol('s'))", "DataCloneError: Symbol(s) could not be cloned."),
     ],
 )
 async def test_a_failing_call_is_a_rejection(in_object: InObject, call: str, error: str) -> None:
     assert await in_object(
         f"const promise = env.Other.{call}; return [promise instanceof Promise, await attempt(() => promise)];",
         OTHER,
-    ) == [True, error]
+    ) == ["fetch" in call, error]
 
 
 async def test_methods_of_the_class_are_called_with_copies(in_object: InObject) -> None:

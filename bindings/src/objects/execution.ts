@@ -8,12 +8,13 @@ const OWNER = "ExecutionContext";
 const MAKER = Symbol("execution");
 
 export class ExecutionContext {
-  readonly props: Record<string, unknown> = {};
+  readonly props: Record<string, unknown>;
   readonly exports: Record<string, unknown>;
 
-  constructor(maker: symbol, exports: Record<string, unknown>) {
+  constructor(maker: symbol, exports: Record<string, unknown>, props: Record<string, unknown>) {
     if (maker !== MAKER) throw illegalConstructor();
     this.exports = exports;
+    this.props = props;
   }
 
   waitUntil(promise: unknown): void {
@@ -28,6 +29,9 @@ export class ExecutionContext {
 exposeInterface(OWNER, ExecutionContext);
 
 /** The context of one event. */
-export function makeExecutionContext(exports: Record<string, unknown>): ExecutionContext {
-  return new ExecutionContext(MAKER, exports);
+export function makeExecutionContext(
+  exports: Record<string, unknown>,
+  props: Record<string, unknown>,
+): ExecutionContext {
+  return new ExecutionContext(MAKER, exports, props);
 }

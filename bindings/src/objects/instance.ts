@@ -2,6 +2,7 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
+import type { Lookup } from "../rpc/paths";
 import { describeError, type Request } from "../web";
 import { answerFetch, fail, noFetchHandler } from "./answers";
 import { env, loopback } from "./env";
@@ -10,8 +11,8 @@ import { type Constructor, exportNamed } from "./exports";
 import { makeState } from "./state";
 import { DurableObject } from "./workers";
 
-/** Methods that have events of their own. */
-const RESERVED = new Set([
+/** Methods that have events of their own are not called over RPC. */
+export const RESERVED: ReadonlySet<string> = new Set([
   "fetch",
   "connect",
   "alarm",
@@ -21,6 +22,8 @@ const RESERVED = new Set([
   "dup",
   "constructor",
 ]);
+
+const DECLARED: Lookup = { reserved: RESERVED, byClass: true };
 
 const NO_RPC =
   "The receiving Durable Object does not support RPC, because its class was not declared with " +
@@ -66,32 +69,13 @@ export function fetchInstance(number: number, request: Request): void {
   void answerFetch(number, result);
 }
 
-/** Event `call`: a method of the class, called through a stub. */
-export async function call(number: number, method: string, args: ArrayBuffer): Promise<void> {
-  try {
-    const callee = findMethod(method);
-    const result: unknown = await callee.apply(instance, native.deserialize(args) as unknown[]);
-    native.opValue(OP.returned, [number], result);
-  } catch (error) {
-    const described = describeError(error);
-    described[3].durableObjectId = ownId;
-    native.op(OP.fail, [number, described]);
-  }
+/** The id of the object, as text. */
+export function objectId(): string {
+  return ownId;
 }
 
-/** Only what the class declares can be called: nothing that the instance itself or `Object` holds. */
-function findMethod(name: string): (...args: unknown[]) => unknown {
+/** Where a call of the object begins: only what its class declares can be called. */
+export function instanceRoot(): { target: object; lookup: Lookup } {
   if (!(instance instanceof DurableObject)) throw new TypeError(NO_RPC);
-  if (RESERVED.has(name)) throw new TypeError(`'${name}' is a reserved method and cannot be called over RPC.`);
-  for (
-    let link: object | null = Object.getPrototypeOf(instance);
-    link !== null && link !== Object.prototype;
-    link = Object.getPrototypeOf(link)
-  ) {
-    if (!Object.hasOwn(link, name)) continue;
-    const method: unknown = Reflect.get(link, name, instance);
-    if (typeof method !== "function") throw new TypeError(`"${name}" is not a function.`);
-    return method as (...args: unknown[]) => unknown;
-  }
-  throw new TypeError(`The RPC receiver does not implement the method "${name}".`);
+  return { target: instance, lookup: DECLARED };
 }

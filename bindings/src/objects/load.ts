@@ -6,6 +6,7 @@ import { describeError } from "../web";
 import { type Environment, env, fillEnvironment } from "./env";
 import { hasFetchListener, listenerGlobals } from "./listeners";
 import { describeExports, setMainModule } from "./exports";
+import { addEntrypoints } from "./services";
 import { workersModule } from "./workers";
 
 /** Own enumerable properties become globals as scripts expect them: visible to `in`, not to enumeration. */
@@ -34,6 +35,7 @@ export async function load(
 async function loadModule(specifier: string): Promise<void> {
   const exports = await native.importModule(specifier);
   setMainModule(exports);
+  addEntrypoints(Object.keys(exports));
   native.op(OP.loaded, [describeExports(exports)]);
 }
 

@@ -1,30 +1,25 @@
 /**
- * Stubs: objects as their callers see them.
+ * Stubs of objects and of a Worker's entrypoints, as their callers see them.
  *
  * A stub is an ordinary JavaScript object until its first use, which declares it to the host; the host keeps the
- * order of its calls and hears when the stub has been collected. Any property that is not really there reads as a
- * method that is called in the object. That is done by a proxy at the end of the prototype chain, so `fetch`, `id`
- * and `name` never meet it.
+ * order of its calls and hears when the stub has been collected. Any property that is not really there reads as one of the
+ * object behind it. That is done by a proxy at the end of the prototype chain, so `fetch`, `id` and `name` never meet it.
  */
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import {
-  checkIoAllowed,
-  currentSection,
-  exposeInterface,
-  makeResponse,
-  Request,
-  type Response,
-  readRequest,
-  startAsync,
-} from "../web";
+import { LENT, type Message } from "../rpc/lending";
+import { type Callee, callHost, makeProperty } from "../rpc/stubs";
+import { checkIoAllowed, currentSection, exposeInterface, makeResponse, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, nameOf } from "./ids";
 
 const MAKER = Symbol("stub");
 const STUB_FETCH = OP.stub_fetch;
+
+/** Kinds of targets: `target` in `protocol.py`. */
+const DECLARED = 0;
 
 /** What of a URL goes over the wire: neither credentials nor fragment. */
 function sentUrl(url: string): string {
@@ -38,9 +33,83 @@ let last = 0;
 const collected = new FinalizationRegistry<number>((stub) => {
   native.op(OP.stub_close, [stub]);
 });
+const collectedHandles = new FinalizationRegistry<number>((handle) => {
+  native.op(OP.release, [handle]);
+});
 
-/** Calls a method of the object behind a stub. */
-let callMethod: (stub: DurableObject, method: string, args: unknown[]) => Promise<unknown>;
+/** What is behind a stub. */
+abstract class Target implements Callee {
+  abstract readonly kind: number;
+
+  /** Its number, by which the host knows it. */
+  abstract open(): number;
+
+  call(path: readonly string[], args: Message | undefined): Promise<unknown> {
+    checkIoAllowed();
+    return callHost(this.kind, this.open(), path, args);
+  }
+}
+
+/** Declared to the host on first use. */
+abstract class DeclaredTarget extends Target {
+  readonly kind = DECLARED;
+  #number = 0;
+
+  protected abstract declare(number: number): void;
+
+  open(): number {
+    if (this.#number === 0) {
+      const number = ++last;
+      this.declare(number);
+      this.#number = number;
+      collected.register(this, number);
+    }
+    return this.#number;
+  }
+}
+
+class ObjectTarget extends DeclaredTarget {
+  constructor(
+    readonly namespace: number,
+    readonly id: DurableObjectId,
+  ) {
+    super();
+  }
+
+  protected declare(number: number): void {
+    native.op(OP.stub_open, [number, this.namespace, hexOf(this.id), nameOf(this.id)?.toWellFormed() ?? null]);
+  }
+}
+
+class ServiceTarget extends DeclaredTarget {
+  constructor(
+    readonly entrypoint: string | null,
+    readonly props: unknown,
+  ) {
+    super();
+  }
+
+  protected declare(number: number): void {
+    native.op(OP.service_open, [number, this.entrypoint, native.serialize(this.props)]);
+  }
+}
+
+/** A stub that another isolate lent. */
+class LentTarget extends Target {
+  readonly kind = LENT.handle;
+
+  constructor(readonly handle: number) {
+    super();
+    collectedHandles.register(this, handle);
+  }
+
+  open(): number {
+    return this.handle;
+  }
+}
+
+/** What is behind a stub; undefined when the value is none. */
+let targetOf: (value: object) => Target | undefined;
 
 /** What a property reads as that neither the stub nor its classes have. */
 const remote: ProxyHandler<object> = {
@@ -48,34 +117,22 @@ const remote: ProxyHandler<object> = {
     if (property in target) return Reflect.get(target, property, receiver);
     // A stub must not look like a promise, or it could not be returned from an async function.
     if (typeof property === "symbol" || property === "then") return undefined;
-    return (...args: unknown[]) => callMethod(receiver as DurableObject, property, args);
+    const behind = targetOf(receiver as object);
+    return behind === undefined ? undefined : makeProperty(() => behind, [property]);
   },
   has: () => true,
 };
 
-export abstract class Fetcher {
-  abstract fetch(input: unknown, init?: unknown): Promise<Response>;
-}
-Object.setPrototypeOf(Fetcher.prototype, new Proxy({}, remote));
-
-export class DurableObject extends Fetcher {
-  declare readonly name: string | undefined;
-  declare readonly id: DurableObjectId;
-  readonly #namespace: number;
-  readonly #id: DurableObjectId;
-  #stub = 0;
+export class Fetcher {
+  readonly #target: Target;
 
   static {
-    callMethod = (stub, method, args) => stub.#call(method, args);
+    targetOf = (value) => (#target in value ? value.#target : undefined);
   }
 
-  constructor(maker: symbol, namespace: number, id: DurableObjectId) {
+  constructor(maker: symbol, target: Target) {
     if (maker !== MAKER) throw illegalConstructor();
-    super();
-    this.#namespace = namespace;
-    this.#id = id;
-    Object.defineProperty(this, "name", { value: nameOf(id), enumerable: true, configurable: true });
-    Object.defineProperty(this, "id", { value: id, enumerable: true, configurable: true });
+    this.#target = target;
   }
 
   fetch(input: unknown, init?: unknown): Promise<Response> {
@@ -94,37 +151,27 @@ export class DurableObject extends Fetcher {
     const { method, url: whole, headers, kind, handle, raw, signal } = readRequest(request);
     const url = sentUrl(whole);
     if (kind === 1) addContentLength(headers, raw);
-    const stub = this.#open();
-    const namespace = this.#namespace;
+    const target = this.#target;
+    const number = target.open();
     return startAsync(
       (operation) => {
-        native.op(STUB_FETCH, [operation, currentSection(), namespace, stub, method, url, headers, kind, handle], raw);
+        native.op(STUB_FETCH, [operation, currentSection(), target.kind, number, method, url, headers, kind, handle], raw);
       },
       makeResponse,
       signal,
     );
   }
+}
+Object.setPrototypeOf(Fetcher.prototype, new Proxy({}, remote));
 
-  #call(method: string, args: unknown[]): Promise<unknown> {
-    try {
-      const stub = this.#open();
-      return startAsync((operation) => {
-        native.opValue(OP.stub_call, [operation, currentSection(), this.#namespace, stub, method.toWellFormed()], args);
-      }, readResult);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
+export class DurableObject extends Fetcher {
+  declare readonly name: string | undefined;
+  declare readonly id: DurableObjectId;
 
-  /** The stub's number, declared to the host on first use. */
-  #open(): number {
-    if (this.#stub === 0) {
-      const stub = ++last;
-      native.op(OP.stub_open, [stub, this.#namespace, hexOf(this.#id), nameOf(this.#id)?.toWellFormed() ?? null]);
-      this.#stub = stub;
-      collected.register(this, stub);
-    }
-    return this.#stub;
+  constructor(maker: symbol, namespace: number, id: DurableObjectId) {
+    super(maker, new ObjectTarget(namespace, id));
+    Object.defineProperty(this, "name", { value: nameOf(id), enumerable: true, configurable: true });
+    Object.defineProperty(this, "id", { value: id, enumerable: true, configurable: true });
   }
 }
 
@@ -139,12 +186,24 @@ function addContentLength(headers: string[], raw: string | ArrayBuffer | ArrayBu
   headers.push("content-length", `${bytes?.byteLength ?? 0}`);
 }
 
-function readResult(_value: unknown, body: ArrayBuffer | undefined): unknown {
-  return body === undefined ? undefined : native.deserialize(body);
-}
-
 /** A stub for an object of the namespace with that number. */
 export function makeStub(namespace: number, id: DurableObjectId): DurableObject {
   checkIoAllowed();
   return new DurableObject(MAKER, namespace, id);
+}
+
+/** A stub for an entrypoint of the Worker; null for the default export. */
+export function makeService(entrypoint: string | null, props: unknown): Fetcher {
+  return new Fetcher(MAKER, new ServiceTarget(entrypoint, props));
+}
+
+/** A stub that another isolate lent. */
+export function makeLentStub(handle: number): Fetcher {
+  return new Fetcher(MAKER, new LentTarget(handle));
+}
+
+/** Kind and number among what is lent; undefined when the value is no such stub. */
+export function lentStub(value: object): readonly [kind: number, number: number] | undefined {
+  const target = targetOf(value);
+  return target === undefined ? undefined : [target.kind === DECLARED ? LENT.stub : LENT.handle, target.open()];
 }

@@ -1,11 +1,14 @@
 /** The module `cloudflare:workers`. */
 
+import { RpcPromise, RpcProperty, RpcStub } from "../rpc/stubs";
+import { RpcTarget } from "../rpc/target";
 import { checkIoAllowed, exposeInterface } from "../web";
 import { wrongConstructorParameter } from "../web/interface";
 import { watch } from "./background";
 import { env, loopback } from "./env";
 import { ExecutionContext } from "./execution";
 import { DurableObjectState } from "./state";
+import { Fetcher } from "./stub";
 
 /** Base class of objects; what makes their methods callable through stubs. */
 export class DurableObject {
@@ -48,13 +51,9 @@ export class WorkflowEntrypoint {
   }
 }
 
-/** Base class of values whose methods are called where they were made. */
-export class RpcTarget {}
-
 exposeInterface("DurableObject", DurableObject);
 exposeInterface("WorkerEntrypoint", WorkerEntrypoint);
 exposeInterface("WorkflowEntrypoint", WorkflowEntrypoint);
-exposeInterface("RpcTarget", RpcTarget);
 
 /** `ctx.waitUntil` of the current event. */
 function waitUntil(promise: unknown): void {
@@ -65,7 +64,11 @@ function waitUntil(promise: unknown): void {
 /** What an import of the module gives. */
 export const workersModule = {
   DurableObject,
+  RpcPromise,
+  RpcProperty,
+  RpcStub,
   RpcTarget,
+  ServiceStub: Fetcher,
   WorkerEntrypoint,
   WorkflowEntrypoint,
   env,

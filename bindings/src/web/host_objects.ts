@@ -31,11 +31,12 @@ function refuse(message: string): DOMException {
   return new DOMException(message, "DataCloneError");
 }
 
-function malformed(): DOMException {
+/** What bytes that make no sense throw. */
+export function malformed(): DOMException {
   return refuse("Unable to deserialize cloned data.");
 }
 
-class Writer {
+export class HostWriter {
   #bytes = new Uint8Array(64);
   #length = 0;
 
@@ -69,7 +70,7 @@ class Writer {
   }
 }
 
-class Reader {
+export class HostReader {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   at: number;
 
@@ -112,9 +113,9 @@ export function writeHostObject(value: object): ArrayBuffer | undefined {
   if (!isPlatformObject(value)) return undefined;
   if (isHeaders(value)) return writeHeaders(value);
   if (value instanceof DOMException)
-    return new Writer().number(DOM_EXCEPTION).text(`${value.name}`).text(`${value.message}`).text(`${value.stack}`).payload;
+    return new HostWriter().number(DOM_EXCEPTION).text(`${value.name}`).text(`${value.message}`).text(`${value.stack}`).payload;
   if (value instanceof Blob && !(value instanceof File))
-    return new Writer().number(BLOB).text(value.type).bytes(bytesOf(value)).payload;
+    return new HostWriter().number(BLOB).text(value.type).bytes(bytesOf(value)).payload;
   if (value instanceof ReadableStream) throw refuse("ReadableStream can only be serialized for RPC.");
   if (value instanceof WritableStream) throw refuse("WritableStream can only be serialized for RPC.");
   throw refuse(
@@ -124,7 +125,7 @@ export function writeHostObject(value: object): ArrayBuffer | undefined {
 
 function writeHeaders(headers: Headers): ArrayBuffer {
   const list = listOfHeaders(headers);
-  const writer = new Writer().number(HEADERS).number(UNGUARDED).number(list.length / 2);
+  const writer = new HostWriter().number(HEADERS).number(UNGUARDED).number(list.length / 2);
   for (let i = 0; i < list.length; i += 2) {
     const name = list[i] as string;
     const common = COMMON_HEADERS.indexOf(name.toLowerCase()) + 1;
@@ -139,10 +140,18 @@ function writeHeaders(headers: Headers): ArrayBuffer {
  * The object that a payload describes, and where the payload ends.
  *
  * @param bytes Hostile: they may have been written by anybody.
+ * @param readOther Is asked first; undefined for a type that it does not know.
  * @throws DOMException DataCloneError when they make no sense.
  */
-export function readHostObject(type: number, bytes: ArrayBuffer, at: number): [value: object, end: number] {
-  const reader = new Reader(bytes, at);
+export function readHostObject(
+  type: number,
+  bytes: ArrayBuffer,
+  at: number,
+  readOther?: (type: number, reader: HostReader) => object | undefined,
+): [value: object, end: number] {
+  const reader = new HostReader(bytes, at);
+  const other = readOther?.(type, reader);
+  if (other !== undefined) return [other, reader.at];
   switch (type) {
     case HEADERS:
       return [readHeaders(reader), reader.at];
@@ -161,7 +170,7 @@ export function readHostObject(type: number, bytes: ArrayBuffer, at: number): [v
   }
 }
 
-function readHeaders(reader: Reader): Headers {
+function readHeaders(reader: HostReader): Headers {
   reader.number();
   const pairs: [string, string][] = [];
   for (let left = reader.number(); left > 0; left--) {

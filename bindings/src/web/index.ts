@@ -4,7 +4,6 @@ export { DOMException } from "./dom_exception";
 export { describeError, makeError } from "./errors";
 export { Event, EventTarget } from "./events";
 export { cancelStream, pullStream } from "./guest_streams";
-export { readHostObject, writeHostObject } from "./host_objects";
 export { install } from "./install";
 export { exposeInterface } from "./interface";
 export { completeAsync, startAsync } from "./operations";

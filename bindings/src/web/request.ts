@@ -79,6 +79,17 @@ export function makeRequest(
   return request;
 }
 
+/** Make the request that another isolate took apart. */
+export function rebuildRequest(
+  method: string,
+  url: string,
+  redirect: string,
+  headers: HeaderList,
+  content: Content | null,
+): Request {
+  return new Request(MAKER, content, headers, false, method, url, undefined, { ...PLAIN, redirect });
+}
+
 /** The request was answered: its number means nothing any more. */
 export function forgetRequest(number: number): void {
   unanswered?.delete(number);

@@ -59,6 +59,17 @@ makeResponse.discard = ([, , , kind, handle]: Received): void => {
   if (kind === KIND.host) native.op(OP.stream_drop, [handle, "The request was aborted."]);
 };
 
+/** Make the response that another isolate took apart. */
+export function rebuildResponse(
+  status: number,
+  reason: string,
+  url: string,
+  headers: HeaderList,
+  content: Content | null,
+): Response {
+  return new Response(MAKER, content, headers, false, status, reason, { ...PLAIN, url });
+}
+
 /** Take a response apart to send it; its body is used from then on. @throws TypeError when it was used before. */
 export let readResponse: (response: Response) => OutgoingResponse;
 

@@ -14,6 +14,12 @@ Common argument shapes
                 (host→guest: read it with ``stream_read``; guest→host: hand it on untouched),
                 3 a guest stream id (guest→host only: the host pulls it with ``stream_pull``)
     error       ``[name, message, stack, properties]``
+    target      what a stub leads to: kind 0 with the number of a stub that stub_open or service_open declared, kind 1
+                with the handle of something received
+    entry       which entrypoint of a Worker: ``nil`` for the default export, else ``[name|nil, V8-serialized props]``
+    lent        flat array ``[kind, number, kind, number, …]`` of what a value carries besides its bytes, which name
+                the items by position. Guest→host: kind 0 an export of its own, 1 a handle, 2 a stub, 3 a guest stream,
+                4 a host stream (moved). Host→guest: 1 a handle that is new, 4 a host stream
     section     id of the critical section the work belongs to, 0 for none
 """
 
@@ -73,21 +79,21 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event(
         4,
         "fetch",
-        "[request, method, url, headers, body kind, body handle, class|nil]",
-        "Call the object's fetch, or in a Worker isolate the default export's (class nil). Answered by respond or fail.",
+        "[request, method, url, headers, body kind, body handle, entry]",
+        "Call the object's fetch, or in a Worker isolate the entrypoint's. Answered by respond or fail.",
     ),
     Event(
         5,
         "call",
-        "[request, method]",
-        "RPC: body = V8-serialized argument array. Answered by op returned or fail.",
+        "[request, entry, export, path, is call, lent]",
+        "RPC: follow the path of names from an export (0: the object, or the Worker's entrypoint) and call what is there, with the V8-serialized argument array in the body, or read it. Answered by op returned or fail.",
     ),
     Event(6, "timer", "[timer]", "A timer set by timer_set is due."),
     Event(
         7,
         "complete",
         "[async id, status, value]",
-        "An async op ended: status 0 = ok, 1 = error (value = error). For stub_fetch value = [status, reason, headers, body kind, body handle, url]; for stub_call the body is the V8-serialized result; for stream_read the body is the chunk and value is true at the end.",
+        "An async op ended: status 0 = ok, 1 = error (value = error). For stub_fetch value = [status, reason, headers, body kind, body handle, url]; for stub_call the body is the V8-serialized result and value = lent; for stream_read the body is the chunk and value is true at the end.",
     ),
     Event(8, "section_start", "[section]", "The input gate admits the critical section: run its callback."),
     Event(
@@ -103,6 +109,12 @@ EVENTS: Final[tuple[Event, ...]] = (
         "eval",
         "[name, arguments, module, specifier]",
         "Sandbox: evaluate the source in the body as an expression or script, or (module true) as an ES module named specifier; arguments is a map of plain values bound as variables. Answered by op evaluated or eval_failed, at once or after promises settle.",
+    ),
+    Event(
+        100,
+        "released",
+        "[export, count]",
+        "Nobody holds the export any more, which left the isolate count times.",
     ),
 )
 
@@ -154,7 +166,7 @@ OPS: Final[tuple[Op, ...]] = (
         "[request, status, reason, headers, body kind, handle] with the raw body.",
     ),
     Op(15, "fail", tuple[int, Error], "[request, error]: the handler threw."),
-    Op(16, "returned", tuple[int], "[request] with the V8-serialized RPC result as body."),
+    Op(16, "returned", tuple[int, list[int]], "[request, lent] with the V8-serialized RPC result as body."),
     # Timers and async work; ids are chosen by the guest
     Op(17, "timer_set", tuple[int, int, float, bool], "[timer, section, delay ms, repeat]."),
     Op(18, "timer_clear", tuple[int], "[timer]."),
@@ -162,13 +174,13 @@ OPS: Final[tuple[Op, ...]] = (
         19,
         "stub_fetch",
         tuple[int, int, int, int, str, str, Headers, int, int],
-        "[async id, section, namespace index, stub id, method, url, headers, body kind, handle] with the raw body; the target of stub id was declared by stub_open.",
+        "[async id, section, target kind, target, method, url, headers, body kind, handle] with the raw body.",
     ),
     Op(
         20,
         "stub_call",
-        tuple[int, int, int, int, str],
-        "[async id, section, namespace index, stub id, method] with the V8-serialized arguments as body.",
+        tuple[int, int, int, int, list[str], bool, list[int]],
+        "[async id, section, target kind, target, path, is call, lent] with the V8-serialized arguments as body: see event call.",
     ),
     Op(
         21,
@@ -245,6 +257,15 @@ OPS: Final[tuple[Op, ...]] = (
     Op(45, "savepoint_rollback", tuple[int], "[depth]: roll back to it and release it."),
     # Parts of the bindings that are kept out of the base image
     Op(90, "layer", bytes, "Raw name → the layer's script (text)."),
+    # RPC
+    Op(
+        100,
+        "service_open",
+        tuple[int, str | None, bytes],
+        "[stub id, entrypoint, props]: declares a stub of an entrypoint of the Worker itself; props V8-serialized.",
+    ),
+    Op(101, "release", tuple[int], "[handle]: the guest will not use it again."),
+    Op(102, "lend_self", tuple[int], "[export] → a handle of it: what the guest has lent to itself."),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

@@ -26,6 +26,7 @@ from durabox.errors import (
     StorageError,
 )
 from durabox.limits import Limits
+from durabox.objects.capabilities import Capability, Entry, Item, Target
 from durabox.objects.core import (
     QUIET,
     Activate,
@@ -54,9 +55,14 @@ _FETCH = EVENT["fetch"]
 _CALL = EVENT["call"]
 _SECTION_START = EVENT["section_start"]
 _FETCH_ABORT = EVENT["fetch_abort"]
+_RELEASED = EVENT["released"]
 
 #: Turns run in one callback of the event loop before others get their chance.
 _TURNS_PER_CALLBACK = 32
+
+
+def _ignore(error: DuraboxError) -> None:
+    """Nobody waits for that work."""
 
 
 class Clock(Protocol):
@@ -108,7 +114,7 @@ class Actor:
         #: Closed while healthy: a stub that was connected may connect again.
         self.evicted = False
         self.requests: dict[int, asyncio.Future[Response]] = {}
-        self.calls: dict[int, asyncio.Future[bytes]] = {}
+        self.calls: dict[int, asyncio.Future[tuple[bytes, list[Item]]]] = {}
         #: Guest streams that the host is reading, by id.
         self.pulls: dict[int, asyncio.Future[bytes]] = {}
         self.loop = asyncio.get_running_loop()
@@ -165,13 +171,13 @@ class Actor:
             self.identity = (*self.identity[:2], known)
             self.database.name = known
 
-    async def fetch(self, request: Request, object_class: str | None = None) -> Response:
+    async def fetch(self, request: Request, entry: Entry | None = None) -> Response:
         """
         Run the fetch handler.
 
         Args:
             request: What the guest gets; a stream body is handed over as a handle.
-            object_class: Reserved for entrypoints other than the default export.
+            entry: Which entrypoint of a Worker; ``None`` for the default export.
         Returns:
             The response; a stream body is read from the guest as the caller reads it.
         Raises:
@@ -180,7 +186,7 @@ class Actor:
 
         Cancelling it aborts ``request.signal`` in the guest.
         """
-        future = self.start_fetch(request, object_class)
+        future = self.start_fetch(request, entry)
         number = self._next_request - 1
         try:
             return await future
@@ -195,7 +201,7 @@ class Actor:
                     self.loop.create_task(body.cancel("The client disconnected."))
             raise
 
-    def start_fetch(self, request: Request, object_class: str | None = None) -> asyncio.Future[Response]:
+    def start_fetch(self, request: Request, entry: Entry | None = None) -> asyncio.Future[Response]:
         """Like `fetch`, queued before it returns, so that calls keep their order."""
         number = self._next_request
         self._next_request = number + 1
@@ -211,20 +217,42 @@ class Actor:
         self.submit(
             Work(
                 _FETCH,
-                [number, request.method, request.url, request.headers, kind, handle, object_class],
+                [number, request.method, request.url, request.headers, kind, handle, entry],
                 raw,
             )
         )
         return future
 
-    def start_call(self, method: str, arguments: bytes) -> asyncio.Future[bytes]:
-        """Queue an RPC call; V8-serialized arguments in, V8-serialized result out."""
+    def start_call(
+        self, target: Target, path: list[str], is_call: bool, arguments: bytes, items: list[Item]
+    ) -> asyncio.Future[tuple[bytes, list[Item]]]:
+        """
+        Queue an RPC call.
+
+        Args:
+            target: Its stub or capability, which leads to this actor.
+            path: Names to follow from there.
+            is_call: Whether what is there is called; otherwise it is read.
+            arguments: V8-serialized array.
+            items: What goes with them.
+        Returns:
+            The V8-serialized result with what goes with it.
+        """
         number = self._next_request
         self._next_request = number + 1
-        future: asyncio.Future[bytes] = self.loop.create_future()
+        future: asyncio.Future[tuple[bytes, list[Item]]] = self.loop.create_future()
         self.calls[number] = future
-        self.submit(Work(_CALL, [number, method], arguments))
+        export, section, entry = (
+            (target.export, target.section, None) if isinstance(target, Capability) else (0, 0, target.entry)
+        )
+        lent = self.ops.lending.give(items) if items else []
+        self.submit(Work(_CALL, [number, entry, export, path, is_call, lent], arguments), section)
         return future
+
+    def forget(self, export: int, times: int) -> None:
+        """Nobody holds an export any more; whichever thread let go of it last calls this."""
+        if self._error is None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.submit, Work(_RELEASED, [export, times], abandon=_ignore))
 
     def submit(self, work: Work, section: int = 0) -> None:
         """Queue work; it runs when the input gate admits it."""
@@ -502,4 +530,8 @@ class Router(Protocol):
 
     def locate(self, namespace: int, object_id: str, name: str | None) -> Actor:
         """The live object with that id, made if need be."""
+        ...
+
+    def worker(self) -> Actor:
+        """The Worker's isolate, made if need be."""
         ...

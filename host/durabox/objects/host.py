@@ -184,20 +184,7 @@ class Host:
             JavaScriptError: The handler threw.
             HostClosedError: The host is closing.
         """
-        worker = self._worker
-        if worker is None:
-            self._check_open()
-            worker = self._worker = Actor(
-                image=self._loaded.image,
-                limits=self._limits,
-                router=self,
-                executor=self._executor,
-                clock=self._clock,
-                identity=None,
-                database=None,
-                on_gone=self._worker_gone,
-            )
-        return await worker.fetch(request)
+        return await self.worker().fetch(request)
 
     def actor(self, namespace: Namespace, object_id: str, name: str | None) -> Actor:
         """
@@ -267,6 +254,23 @@ class Host:
     def locate(self, namespace: int, object_id: str, name: str | None) -> Actor:
         """See `actor.Router`."""
         return self.actor(self._space(namespace), object_id, name)
+
+    def worker(self) -> Actor:
+        """See `actor.Router`."""
+        worker = self._worker
+        if worker is None:
+            self._check_open()
+            worker = self._worker = Actor(
+                image=self._loaded.image,
+                limits=self._limits,
+                router=self,
+                executor=self._executor,
+                clock=self._clock,
+                identity=None,
+                database=None,
+                on_gone=self._worker_gone,
+            )
+        return worker
 
     # Inside
 

@@ -23,6 +23,7 @@ from durabox.errors import (
     ObjectBrokenError,
 )
 from durabox.limits import Limits
+from durabox.objects.capabilities import Item, Lending, Stub, Target
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
 from durabox.objects.work import Work
@@ -87,18 +88,6 @@ class GuestBody:
         self._actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]))
 
 
-class _Stub:
-    """The host's end of a stub: which object, and the live actor it is connected to."""
-
-    __slots__ = ("actor", "name", "namespace", "object_id")
-
-    def __init__(self, namespace: int, object_id: str, name: str | None) -> None:
-        self.namespace = namespace
-        self.object_id = object_id
-        self.name = name
-        self.actor: Actor | None = None
-
-
 class ActorOps(OpHandlers):
     """
     Ops that Worker isolates and objects share; ``outputs`` is what the current turn wants to let out.
@@ -117,7 +106,8 @@ class ActorOps(OpHandlers):
         self.ended: list[tuple[int, Failure | None]] = []
         self.confirmed = False
         self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None]] = {}
-        self._stubs: dict[int, _Stub] = {}
+        self.stubs: dict[int, Stub] = {}
+        self._lending: Lending | None = None
         self._streams: dict[int, BodyStream] = {}
         self._next_stream = 1
 
@@ -132,12 +122,38 @@ class ActorOps(OpHandlers):
         self._streams[handle] = body
         return handle
 
+    @property
+    def lending(self) -> Lending:
+        """What this isolate and others lend each other; most never do."""
+        lending = self._lending
+        if lending is None:
+            lending = self._lending = Lending(self)
+        return lending
+
+    def take_stream(self, handle: int) -> BodyStream:
+        """
+        A host stream that the guest hands on.
+
+        Raises:
+            GuestError: It has none of that number, or not any more.
+        """
+        stream = self._streams.pop(handle, None)
+        if stream is None:
+            raise GuestError("TypeError", "This stream has already been read or handed on.")
+        return stream
+
+    def guest_stream(self, stream: int) -> BodyStream:
+        """A guest's stream, for the host to read."""
+        return GuestBody(self.actor, stream)
+
     def close(self, reason: str) -> None:
         """End timers and streams."""
         for timer, _, _ in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        self._stubs.clear()
+        self.stubs.clear()
+        if self._lending is not None:
+            self._lending.close()
         streams = list(self._streams.values())
         self._streams.clear()
         for stream in streams:
@@ -145,7 +161,8 @@ class ActorOps(OpHandlers):
 
     def _check_room(self) -> None:
         """Refuse one more of what occupies the host for the guest."""
-        if self.actor.core.under_way + len(self._stubs) + len(self._streams) >= self._limits.pending:
+        handles = 0 if self._lending is None else len(self._lending)
+        if self.actor.core.under_way + len(self.stubs) + len(self._streams) + handles >= self._limits.pending:
             raise GuestError(
                 "Error",
                 f"Too many timers, stubs, streams and operations at once: the limit is {self._limits.pending}.",
@@ -162,12 +179,9 @@ class ActorOps(OpHandlers):
         if kind == 1:
             return raw
         if kind == 2:
-            stream = self._streams.pop(handle, None)
-            if stream is None:
-                raise GuestError("TypeError", "This stream has already been read or handed on.")
-            return stream
+            return self.take_stream(handle)
         if kind == 3:
-            return GuestBody(self.actor, handle)
+            return self.guest_stream(handle)
         raise GuestProtocolError(f"body kind {kind} does not exist")
 
     # Life
@@ -241,9 +255,9 @@ class ActorOps(OpHandlers):
         if waiting is not None and not waiting.done():
             waiting.set_exception(failure)
 
-    def op_returned(self, request: int, body: bytes) -> None:
+    def op_returned(self, request: int, lent: list[int], body: bytes) -> None:
         """An RPC method's result."""
-        result = bytes(body)
+        result = bytes(body), self.lending.take(lent, 0) if lent else []
 
         def answer() -> None:
             future = self.actor.calls.pop(request, None)
@@ -307,37 +321,44 @@ class ActorOps(OpHandlers):
             checked = self.actor.router.id_from_string(namespace, object_id)
         except InvalidObjectIdError as error:
             raise GuestError("TypeError", str(error)) from None
-        self._stubs[stub] = _Stub(namespace, checked, name)
+        self.stubs[stub] = Stub(namespace, checked, name)
+
+    def op_service_open(self, stub: int, entrypoint: str | None, props: bytes, body: bytes) -> None:
+        """A stub of an entrypoint of the Worker was made."""
+        self._check_room()
+        self.stubs[stub] = Stub(-1, "", None, (entrypoint, props))
 
     def op_stub_close(self, stub: int, body: bytes) -> None:
         """The guest dropped a stub."""
-        self._stubs.pop(stub, None)
+        self.stubs.pop(stub, None)
 
     def op_stub_fetch(
         self,
         operation: int,
         section: int,
-        namespace: int,
-        stub: int,
+        kind: int,
+        number: int,
         method: str,
         url: str,
         headers: list[str],
-        kind: int,
+        body_kind: int,
         handle: int,
         body: bytes,
     ) -> None:
         """stub.fetch(): leaves through the output gate."""
         self._check_room()
-        target = self._target(namespace, stub)
-        request = Request(method, url, headers, self._body(kind, handle, body))
+        target = self._target(kind, number)
+        if not isinstance(target, Stub):
+            raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
+        request = Request(method, url, headers, self._body(body_kind, handle, body))
         counted = self.actor.core.async_started(section)
 
         def send() -> None:
-            actor = self._connect(target)
+            actor = target.connect(self.actor.router)
             if actor.error is not None:
                 self._complete(operation, counted, actor.error)
                 return
-            future = actor.start_fetch(request)
+            future = actor.start_fetch(request, target.entry)
             future.add_done_callback(lambda done: self._fetched(operation, counted, url, done))
 
         self.outputs.append(send)
@@ -359,44 +380,56 @@ class ActorOps(OpHandlers):
         self._complete(operation, counted, None, value, raw)
 
     def op_stub_call(
-        self, operation: int, section: int, namespace: int, stub: int, method: str, body: bytes
+        self,
+        operation: int,
+        section: int,
+        kind: int,
+        number: int,
+        path: list[str],
+        is_call: bool,
+        lent: list[int],
+        body: bytes,
     ) -> None:
-        """An RPC call: leaves through the output gate."""
+        """An RPC call, or the reading of a property: leaves through the output gate."""
         self._check_room()
-        target = self._target(namespace, stub)
+        target = self._target(kind, number)
         arguments = bytes(body)
+        items = self.lending.take(lent, section) if lent else []
         counted = self.actor.core.async_started(section)
 
         def send() -> None:
-            actor = self._connect(target)
-            if actor.error is not None:
-                self._complete(operation, counted, actor.error)
+            try:
+                actor = target.connect(self.actor.router)
+                if actor.error is not None:
+                    raise actor.error
+            except DuraboxError as error:
+                self._complete(operation, counted, error)
                 return
-            future = actor.start_call(method, arguments)
-            future.add_done_callback(
-                lambda done: self._complete(
-                    operation,
-                    counted,
-                    done.exception(),
-                    None,
-                    b"" if done.exception() else done.result(),
-                )
-            )
+            future = actor.start_call(target, path, is_call, arguments, items)
+            future.add_done_callback(lambda done: self._called(operation, counted, done))
 
         self.outputs.append(send)
 
-    def _target(self, namespace: int, stub: int) -> _Stub:
-        target = self._stubs.get(stub)
-        if target is None or target.namespace != namespace:
-            raise GuestProtocolError(f"stub {stub} was not opened in namespace {namespace}")
-        return target
+    def _called(self, operation: int, counted: int, done: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
+        error = done.exception()
+        if error is not None or self.actor.error is not None:
+            self._complete(operation, counted, error)
+            return
+        result, items = done.result()
+        self._complete(operation, counted, None, self.lending.give(items) if items else [], result)
 
-    def _connect(self, stub: _Stub) -> Actor:
-        """The stub's actor: a broken one stays with its stub, an evicted one is replaced."""
-        actor = stub.actor
-        if actor is None or (actor.error is not None and actor.evicted):
-            actor = stub.actor = self.actor.router.locate(stub.namespace, stub.object_id, stub.name)
-        return actor
+    def op_release(self, handle: int, body: bytes) -> None:
+        """The guest disposed of a stub that it had been lent."""
+        self.lending.release(handle)
+
+    def op_lend_self(self, export: int, body: bytes) -> int:
+        """The guest made a stub of something of its own."""
+        return self.lending.give(self.lending.take([0, export], 0))[1]
+
+    def _target(self, kind: int, number: int) -> Target:
+        if kind == 0 and (stub := self.stubs.get(number)) is not None:
+            return stub
+        return self.lending.target(kind, number)
 
     def _complete(
         self,

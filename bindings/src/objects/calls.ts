@@ -1,0 +1,59 @@
+/** Event `call`: a method or property of the object, of an entrypoint, or of what this isolate has lent. */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { decode, encode, exported } from "../rpc/lending";
+import { checkCallable, follow, type Lookup } from "../rpc/paths";
+import { disposeOf } from "../rpc/stubs";
+import { describeError } from "../web";
+import { hasInstance, instanceRoot, objectId } from "./instance";
+import { type Entry, entrypointRoot } from "./worker";
+
+/** Where the path of a call begins. */
+export interface Root {
+  readonly target: object;
+  readonly lookup?: Lookup;
+  /** What follows the caller's arguments. */
+  readonly more?: readonly unknown[];
+}
+
+function rootOf(number: number, entry: Entry): Root {
+  if (number !== 0) return { target: exported(number) };
+  return hasInstance() ? instanceRoot() : entrypointRoot(entry);
+}
+
+export async function call(
+  request: number,
+  entry: Entry,
+  number: number,
+  path: readonly string[],
+  isCall: boolean,
+  lent: readonly number[],
+  body: ArrayBuffer | undefined,
+): Promise<void> {
+  const given: object[] = [];
+  try {
+    const { target, lookup, more } = rootOf(number, entry);
+    const place = follow(target, path, lookup);
+    const args = isCall ? (decode(body as ArrayBuffer, lent, given) as unknown[]) : undefined;
+    let result: unknown;
+    if ("callee" in place) {
+      result = place.callee.call(place.rest, args === undefined ? undefined : encode(args));
+    } else if (args !== undefined) {
+      checkCallable(place.value, path);
+      result = Reflect.apply(place.value, place.holder, more === undefined ? args : [...args, ...more]);
+    } else result = place.value;
+    const message = encode(await result);
+    native.op(OP.returned, [request, message.lent], message.bytes);
+    message.sent();
+    // Stubs in a call's result are the caller's from now on.
+    if (isCall) for (const stub of message.stubs) disposeOf(stub);
+  } catch (error) {
+    const described = describeError(error);
+    if (hasInstance()) described[3].durableObjectId = objectId();
+    native.op(OP.fail, [request, described]);
+  } finally {
+    // Stubs among the arguments live as long as the call; who wants them longer has made a duplicate.
+    for (const stub of given) disposeOf(stub);
+  }
+}

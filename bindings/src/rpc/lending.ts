@@ -1,0 +1,344 @@
+/**
+ * Values on their way to other isolates and back: bytes, and beside them the list of what is lent instead of copied.
+ *
+ * What this isolate lends is in a table of exports, one row for each function or object, until the host says that nobody holds it any more.
+ * What it is lent arrives as a handle, which a stub stands for.
+ */
+
+import { native } from "../native";
+import { DOMException } from "../web";
+import { Content, contentOfStream, handOver, KIND, type Outgoing, receivedContent, streamOf } from "../web/content";
+import { guestStream } from "../web/guest_streams";
+import { type HostReader, HostWriter, malformed, readHostObject as readPlatformObject, writeHostObject as writePlatformObject } from "../web/host_objects";
+import { isPlatformObject } from "../web/interface";
+import { rebuildRequest, Request, readRequest } from "../web/request";
+import { rebuildResponse, Response, readResponse } from "../web/response";
+import { ReadableStream, WritableStream } from "../web/streams";
+import { RpcTarget } from "./target";
+
+/** How things are lent: `lent` in `protocol.py`. */
+export const LENT = { export: 0, handle: 1, stub: 2, guestStream: 3, hostStream: 4 } as const;
+
+/** Types of host objects, as workerd numbers them. */
+const TYPE = { stub: 1, writable: 2, readable: 3, request: 5, response: 6, service: 11 } as const;
+
+/** Largest serialized value, as on the platform. */
+const MAX_BYTES = 32 * 1024 * 1024;
+
+/** A serialized value with what is lent beside it. */
+export interface Message {
+  readonly bytes: ArrayBuffer;
+  readonly lent: readonly number[];
+  /** Stubs in the value: a result's belong to whoever gets it. */
+  readonly stubs: readonly object[];
+  /** To be called when the message really leaves: what is lent is counted from then on. */
+  sent(): void;
+}
+
+/** What stubs know of lending, and lending of stubs: set by `stubs.ts`, which stands on this module. */
+interface StubAccess {
+  /** How a stub of whatever kind is lent; undefined when the value is none. @throws for promises and disposed stubs. */
+  lendStub(value: object): readonly [isService: boolean, kind: number, number: number] | undefined;
+  /** A stub for a handle. */
+  makeStub(handle: number, isService: boolean): object;
+  /** A `WritableStream` that writes to a lent sink. */
+  makeWritable(handle: number): WritableStream;
+}
+
+let stubs: StubAccess;
+
+export function setStubAccess(access: StubAccess): void {
+  stubs = access;
+}
+
+/** A row of the table. */
+interface Export {
+  readonly number: number;
+  readonly target: object;
+  /** How often it has left the isolate. */
+  times: number;
+}
+
+const exportsByNumber = new Map<number, Export>();
+const exportsByTarget = new Map<object, Export>();
+let last = 0;
+
+function exportOf(target: object): Export {
+  let found = exportsByTarget.get(target);
+  if (found === undefined) {
+    found = { number: ++last, target, times: 0 };
+    exportsByTarget.set(target, found);
+    exportsByNumber.set(found.number, found);
+  }
+  return found;
+}
+
+/** The number of a target of this isolate; it counts as lent from now on. */
+export function lendTarget(target: object): number {
+  const entry = exportOf(target);
+  entry.times++;
+  return entry.number;
+}
+
+/** What is lent under a number. */
+export function exported(number: number): object {
+  const found = exportsByNumber.get(number);
+  if (found === undefined) throw new Error("The RPC target is gone.");
+  return found.target;
+}
+
+/** Event `released`: nobody holds what left `times` times; unless it has left again meanwhile, it is over. */
+export function released(number: number, times: number): void {
+  const found = exportsByNumber.get(number);
+  if (found === undefined) return;
+  found.times -= times;
+  if (found.times > 0) return;
+  exportsByNumber.delete(number);
+  exportsByTarget.delete(found.target);
+  disposeTarget(found.target);
+}
+
+/** Call a target's disposer, if it has one. */
+export function disposeTarget(target: object): void {
+  const dispose: unknown = (target as { [Symbol.dispose]?: unknown })[Symbol.dispose];
+  if (typeof dispose === "function") Reflect.apply(dispose, target, []);
+}
+
+/** What the message that is being written or read lends. */
+class Sending {
+  readonly lent: number[] = [];
+  readonly exports: Export[] = [];
+  readonly stubs: object[] = [];
+
+  add(kind: number, number: number): number {
+    this.lent.push(kind, number);
+    return this.lent.length / 2 - 1;
+  }
+
+  addExport(target: object): number {
+    const entry = exportOf(target);
+    this.exports.push(entry);
+    return this.add(LENT.export, entry.number);
+  }
+}
+
+let sending: Sending | undefined;
+let receiving: { readonly lent: readonly number[]; readonly owned: object[] } | undefined;
+
+/**
+ * Serialize a value for another isolate.
+ *
+ * @throws DOMException DataCloneError for what can be neither copied nor lent.
+ */
+export function encode(value: unknown): Message {
+  const outer = sending;
+  const own = new Sending();
+  sending = own;
+  let bytes: ArrayBuffer;
+  try {
+    bytes = native.serialize(value, true);
+  } finally {
+    sending = outer;
+  }
+  if (bytes.byteLength > MAX_BYTES)
+    throw new Error(
+      `Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: ${bytes.byteLength} bytes.`,
+    );
+  return {
+    bytes,
+    lent: own.lent,
+    stubs: own.stubs,
+    sent() {
+      for (const entry of own.exports) entry.times++;
+    },
+  };
+}
+
+/**
+ * The value of a message from another isolate.
+ *
+ * @param owned Gets the stubs in it, for whoever has to dispose of them.
+ */
+export function decode(bytes: ArrayBuffer, lent: readonly number[], owned: object[]): unknown {
+  const outer = receiving;
+  receiving = { lent, owned };
+  try {
+    return native.deserialize(bytes);
+  } finally {
+    receiving = outer;
+  }
+}
+
+function refuse(value: object): DOMException {
+  let name: unknown;
+  try {
+    name = value.constructor?.name;
+  } catch {
+    // A getter of the user's.
+  }
+  return new DOMException(
+    `Could not serialize object of type "${typeof name === "string" && name !== "" ? name : "Object"}". ` +
+      "This type does not support serialization.",
+    "DataCloneError",
+  );
+}
+
+/** C's hook: see `web/host_objects.ts`; with `lending`, functions, proxies and all instances of classes are asked about too. */
+export function writeHostObject(value: object, lending: boolean): ArrayBuffer | undefined {
+  if (!lending || sending === undefined) return writePlatformObject(value);
+  const stub = stubs.lendStub(value);
+  if (stub !== undefined) {
+    const [isService, kind, number] = stub;
+    sending.stubs.push(value);
+    return new HostWriter().number(isService ? TYPE.service : TYPE.stub).number(sending.add(kind, number)).payload;
+  }
+  if (typeof value === "function" || value instanceof RpcTarget)
+    return new HostWriter().number(TYPE.stub).number(sending.addExport(value)).payload;
+  if (value instanceof ReadableStream) return writeReadable(sending, value);
+  if (value instanceof WritableStream)
+    return new HostWriter().number(TYPE.writable).number(sending.addExport(new Sink(value))).payload;
+  if (value instanceof Request) return writeRequest(sending, value);
+  if (value instanceof Response) return writeResponse(sending, value);
+  if (isPlatformObject(value)) return writePlatformObject(value);
+  if (value instanceof Error) return undefined;
+  // Only a proxy is asked about although it looks like a plain object.
+  if (Object.getPrototypeOf(value) === Object.prototype)
+    return new HostWriter().number(TYPE.stub).number(sending.addExport(value)).payload;
+  throw refuse(value);
+}
+
+function writeReadable(to: Sending, stream: ReadableStream): ArrayBuffer {
+  if (stream.locked) throw new TypeError("The ReadableStream has been locked to a reader.");
+  return new HostWriter().number(TYPE.readable).number(addBody(to, handOver(contentOfStream(stream)))).payload;
+}
+
+/** A stream's place among what is lent. */
+function addBody(to: Sending, { kind, handle, raw }: Outgoing): number {
+  if (kind === KIND.host) return to.add(LENT.hostStream, handle);
+  return to.add(LENT.guestStream, kind === KIND.guest ? handle : guestStream(streamOf(new Content(raw as string))));
+}
+
+/** 0 no body, 1 its bytes, 2 what is lent. */
+function writeBody(writer: HostWriter, to: Sending, body: Outgoing): void {
+  if (body.kind === KIND.none) writer.number(0);
+  else if (body.kind === KIND.raw) {
+    writer.number(1);
+    if (typeof body.raw === "string") writer.text(body.raw);
+    else writer.bytes(body.raw as Uint8Array);
+  } else writer.number(2).number(addBody(to, body));
+}
+
+function writeHeaders(writer: HostWriter, list: readonly string[]): void {
+  writer.number(list.length);
+  for (const text of list) writer.text(text);
+}
+
+function writeRequest(to: Sending, request: Request): ArrayBuffer {
+  const { method, url, headers, kind, handle, raw, redirect } = readRequest(request);
+  const writer = new HostWriter().number(TYPE.request).text(method).text(url).text(redirect);
+  writeHeaders(writer, headers);
+  writeBody(writer, to, { kind, handle, raw });
+  return writer.payload;
+}
+
+function writeResponse(to: Sending, response: Response): ArrayBuffer {
+  const { status, statusText, headers, kind, handle, raw } = readResponse(response);
+  const writer = new HostWriter().number(TYPE.response).number(status).text(statusText).text(response.url);
+  writeHeaders(writer, headers);
+  writeBody(writer, to, { kind, handle, raw });
+  return writer.payload;
+}
+
+/** C's hook: see `web/host_objects.ts`. */
+export function readHostObject(type: number, bytes: ArrayBuffer, at: number): [value: object, end: number] {
+  return readPlatformObject(type, bytes, at, receiving === undefined ? undefined : readLent);
+}
+
+/** The lent object of a message that is being read; undefined when the type is none of ours. */
+function readLent(type: number, reader: HostReader): object | undefined {
+  switch (type) {
+    case TYPE.stub:
+    case TYPE.service: {
+      const stub = stubs.makeStub(takeLent(reader, LENT.handle), type === TYPE.service);
+      receiving?.owned.push(stub);
+      return stub;
+    }
+    case TYPE.writable:
+      return stubs.makeWritable(takeLent(reader, LENT.handle));
+    case TYPE.readable:
+      return streamOf(takeContent(reader));
+    case TYPE.request: {
+      const [method, url, redirect] = [reader.text(), reader.text(), reader.text()];
+      return rebuildRequest(method, url, redirect, readHeaders(reader), readBody(reader));
+    }
+    case TYPE.response: {
+      const [status, reason, url] = [reader.number(), reader.text(), reader.text()];
+      return rebuildResponse(status, reason, url, readHeaders(reader), readBody(reader));
+    }
+    default:
+      return undefined;
+  }
+}
+
+function takeLent(reader: HostReader, kind: number): number {
+  const at = reader.number() * 2;
+  const lent = receiving?.lent;
+  if (lent === undefined || lent[at] !== kind) throw malformed();
+  return lent[at + 1] as number;
+}
+
+function takeContent(reader: HostReader) {
+  const content = receivedContent(KIND.host, takeLent(reader, LENT.hostStream), undefined);
+  if (content === null) throw malformed();
+  return content;
+}
+
+function readHeaders(reader: HostReader): string[] {
+  const list: string[] = [];
+  for (let left = reader.number(); left > 0; left--) list.push(reader.text());
+  if (list.length % 2 !== 0) throw malformed();
+  return list;
+}
+
+function readBody(reader: HostReader) {
+  switch (reader.number()) {
+    case 0:
+      return null;
+    case 1:
+      return receivedContent(KIND.raw, 0, reader.bytes().buffer);
+    case 2:
+      return takeContent(reader);
+    default:
+      throw malformed();
+  }
+}
+
+/** The end of a lent `WritableStream` that stays here: what arrives is written, one call after the other. */
+class Sink extends RpcTarget {
+  readonly #writer: WritableStreamDefaultWriter;
+  #over = false;
+
+  constructor(stream: WritableStream) {
+    super();
+    this.#writer = stream.getWriter();
+  }
+
+  write(chunk: unknown): Promise<void> {
+    return this.#writer.write(chunk);
+  }
+
+  close(): Promise<void> {
+    this.#over = true;
+    return this.#writer.close();
+  }
+
+  abort(reason: unknown): Promise<void> {
+    this.#over = true;
+    return this.#writer.abort(reason);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#over)
+      this.#writer.abort(new Error("WritableStream received over RPC was disposed before it was closed.")).catch(() => {});
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * Stubs of functions and objects in other isolates, and the promises and properties that calls through them give.
+ *
+ *     RpcStub       what was lent, or `new RpcStub(target)`
+ *     RpcProperty   a name below a stub or promise: called it calls, awaited it reads
+ *     RpcPromise    the result of a call; a property of it is pipelined: followed when the result is there, with arguments
+ *                   that were copied when the call was made
+ *
+ * All three can be called and have any property: they are proxies. What one stands for is in a table that only this
+ * module sees.
+ */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { currentSection, DOMException, exposeInterface, startAsync } from "../web";
+import { illegalConstructor, isObject } from "../web/interface";
+import { decode, disposeTarget, encode, LENT, lendTarget, type Message } from "./lending";
+import { RpcTarget } from "./target";
+
+/** Names below a stub, at most. */
+const MAX_PATH = 64;
+
+/** What can be called: a path of names from it, with arguments, or without to read what is there. */
+export interface Callee {
+  call(path: readonly string[], args: Message | undefined): Promise<unknown>;
+}
+
+/** What was lent, by the host's handle, until the last stub for it has been disposed of. */
+class Lent implements Callee {
+  holders = 0;
+
+  constructor(readonly handle: number) {}
+
+  call(path: readonly string[], args: Message | undefined): Promise<unknown> {
+    return callHost(LENT.handle, this.handle, path, args);
+  }
+}
+
+/** A result that is not there yet. */
+class Pipeline implements Callee {
+  constructor(readonly result: Promise<unknown>) {}
+
+  async call(path: readonly string[], args: Message | undefined): Promise<unknown> {
+    return followResult(await this.result, path, args);
+  }
+}
+
+/** Follow a path from a received value: through plain data here, from the first stub on in its isolate. */
+function followResult(result: unknown, path: readonly string[], args: Message | undefined): unknown {
+  let at = result;
+  for (let i = 0; i <= path.length; i++) {
+    const callee = isObject(at) ? calleeOf(at) : undefined;
+    if (callee !== undefined) return callee.call(path.slice(i), args);
+    if (i === path.length) break;
+    if (!isObject(at)) throw new TypeError("Can't pipeline on RPC that did not return an object.");
+    const name = path[i] as string;
+    at = Object.hasOwn(at, name) ? Reflect.get(at, name) : undefined;
+  }
+  if (args === undefined) return at;
+  if (path.length === 0) throw new TypeError("Can't pipeline on RPC that did not return an object.");
+  throw new TypeError(
+    at === undefined
+      ? `The RPC receiver does not implement the method "${path.at(-1)}".`
+      : `"${path.at(-1)}" is not a function.`,
+  );
+}
+
+/** Call what the host knows by kind and number; resolves with the decoded result. */
+export function callHost(
+  kind: number,
+  number: number,
+  path: readonly string[],
+  args: Message | undefined,
+): Promise<unknown> {
+  return startAsync((operation) => {
+    const lent = args === undefined ? [] : args.lent;
+    native.op(OP.stub_call, [operation, currentSection(), kind, number, path, args !== undefined, lent], args?.bytes);
+    args?.sent();
+  }, readResult);
+}
+
+function readResult(lent: number[], body: ArrayBuffer | undefined): unknown {
+  if (body === undefined) return undefined;
+  const owned: object[] = [];
+  const result = decode(body, lent, owned);
+  // A stub disposes of itself; a plain object does so of the stubs in it.
+  if (typeof result === "object" && result !== null && !states.has(result))
+    Object.defineProperty(result, Symbol.dispose, {
+      value: () => {
+        for (const stub of owned) disposeOf(stub);
+      },
+      writable: true,
+      configurable: true,
+    });
+  return result;
+}
+
+/** A result that nobody waits for any more gives back what it was lent. */
+readResult.discard = (lent: number[]): void => {
+  for (let i = 0; i < lent.length; i += 2)
+    if (lent[i] === LENT.handle) native.op(OP.release, [lent[i + 1]]);
+    else native.op(OP.stream_drop, [lent[i + 1], "The result was not needed."]);
+};
+
+/** One stub's hold on what was lent. */
+class Hold {
+  #lent: Lent | undefined;
+
+  constructor(lent: Lent) {
+    this.#lent = lent;
+    lent.holders++;
+  }
+
+  callee(): Lent {
+    if (this.#lent === undefined) throw new Error("RPC stub used after being disposed.");
+    return this.#lent;
+  }
+
+  dispose(): void {
+    const lent = this.#lent;
+    this.#lent = undefined;
+    if (lent !== undefined && --lent.holders === 0) native.op(OP.release, [lent.handle]);
+  }
+}
+
+/** A name below a stub or a promise. */
+class Property {
+  constructor(
+    readonly callee: () => Callee,
+    readonly path: readonly string[],
+  ) {}
+}
+
+/** A call under way, and its result. */
+class Call {
+  #disposed = false;
+
+  constructor(readonly promise: Promise<unknown>) {}
+
+  callee(): Callee {
+    if (this.#disposed) throw new Error("RPC promise used after being disposed.");
+    return new Pipeline(this.promise);
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.promise.then(disposeOf, () => {});
+  }
+}
+
+type State = Hold | Property | Call;
+
+/** What each proxy stands for: found by the proxy, and by its target, which is what traps are given. */
+const states = new WeakMap<object, State>();
+
+/** Holds of stubs that were collected without having been disposed of. */
+const collected = new FinalizationRegistry<Hold>((hold) => {
+  hold.dispose();
+});
+
+/** What a stub leads to; undefined when the value is no stub. @throws Error when it was disposed of. */
+export function calleeOf(value: object): Callee | undefined {
+  const state = states.get(value);
+  return state instanceof Hold ? state.callee() : undefined;
+}
+
+/** The handle that a stub stands for; undefined when the value is none. @throws for promises, properties and disposed stubs. */
+export function handleOf(value: object): number | undefined {
+  const state = states.get(value);
+  if (state === undefined) return undefined;
+  if (state instanceof Hold) return state.callee().handle;
+  throw uncloneable(state instanceof Call ? "RpcPromise" : "RpcProperty");
+}
+
+/** Dispose of a stub, a promise, or an object that has a disposer. */
+export function disposeOf(value: unknown): void {
+  if (!isObject(value)) return;
+  const state = states.get(value);
+  if (state === undefined) disposeTarget(value);
+  else if (!(state instanceof Property)) state.dispose();
+}
+
+/** Start a call; whatever fails is the promise's failure. */
+function start(callee: () => Callee, path: readonly string[], args: readonly unknown[] | undefined): Promise<unknown> {
+  try {
+    if (path.length > MAX_PATH) throw new TypeError(`RPC pipelined property path is too deep (max ${MAX_PATH}).`);
+    return callee().call(path, args === undefined ? undefined : encode(args));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function proxyOf<S extends State>(state: S, constructor: { prototype: object }, handler: ProxyHandler<() => void>): object {
+  const target = (): void => {};
+  Object.setPrototypeOf(target, constructor.prototype);
+  const proxy = new Proxy(target, handler);
+  states.set(target, state);
+  states.set(proxy, state);
+  return proxy;
+}
+
+/** Nothing of a proxy can be changed. */
+const FIXED: ProxyHandler<() => void> = {
+  set: () => false,
+  defineProperty: () => false,
+  deleteProperty: () => false,
+  setPrototypeOf: () => false,
+};
+
+const STUB: ProxyHandler<() => void> = {
+  ...FIXED,
+  get(target, name) {
+    const hold = states.get(target) as Hold;
+    if (name === Symbol.dispose) return () => hold.dispose();
+    if (name === "dup") return () => makeStub(hold.callee());
+    // A stub must not look like a promise, or it could not be returned from an async function.
+    if (name === "then") return undefined;
+    if (typeof name === "symbol") return Reflect.get(target, name);
+    return makeProperty(() => hold.callee(), [name]);
+  },
+  apply(target, _receiver, args) {
+    const hold = states.get(target) as Hold;
+    return makePromise(start(() => hold.callee(), [], args));
+  },
+};
+
+const PROPERTY: ProxyHandler<() => void> = {
+  ...FIXED,
+  get(target, name) {
+    const { callee, path } = states.get(target) as Property;
+    if (name === "then" || name === "catch" || name === "finally") return settling(() => start(callee, path, undefined), name);
+    if (typeof name === "symbol") return Reflect.get(target, name);
+    return makeProperty(callee, [...path, name]);
+  },
+  apply(target, _receiver, args) {
+    const { callee, path } = states.get(target) as Property;
+    return makePromise(start(callee, path, args));
+  },
+};
+
+const PROMISE: ProxyHandler<() => void> = {
+  ...FIXED,
+  get(target, name) {
+    const call = states.get(target) as Call;
+    if (name === "then" || name === "catch" || name === "finally") return settling(() => call.promise, name);
+    if (name === Symbol.dispose) return () => call.dispose();
+    if (typeof name === "symbol") return Reflect.get(target, name);
+    return makeProperty(() => call.callee(), [name]);
+  },
+  apply(target, _receiver, args) {
+    const call = states.get(target) as Call;
+    return makePromise(start(() => call.callee(), [], args));
+  },
+};
+
+/** `then`, `catch` or `finally`: a property is only read when one of them is called. */
+function settling(promise: () => Promise<unknown>, name: "then" | "catch" | "finally"): (...args: unknown[]) => unknown {
+  const method = Promise.prototype[name] as (...args: unknown[]) => unknown;
+  return (...args) => Reflect.apply(method, promise(), args);
+}
+
+function makeStub(lent: Lent): object {
+  const hold = new Hold(lent);
+  const stub = proxyOf(hold, RpcStub, STUB);
+  collected.register(stub, hold);
+  return stub;
+}
+
+/** A stub for something that was lent. */
+export function stubOfHandle(handle: number): object {
+  return makeStub(new Lent(handle));
+}
+
+/** A property of something that can be called. */
+export function makeProperty(callee: () => Callee, path: readonly string[]): object {
+  return proxyOf(new Property(callee, path), RpcProperty, PROPERTY);
+}
+
+function makePromise(promise: Promise<unknown>): object {
+  return proxyOf(new Call(promise), RpcPromise, PROMISE);
+}
+
+function uncloneable(type: string): DOMException {
+  return new DOMException(
+    `Could not serialize object of type "${type}". This type does not support serialization.`,
+    "DataCloneError",
+  );
+}
+
+export class RpcStub {
+  /** A stub of this isolate's own: its calls go by the host all the same, so that values are copied. */
+  constructor(target: unknown) {
+    if (!isStubbable(target))
+      throw new TypeError("RpcStubs can only wrap plain objects, functions, and RpcTarget derivatives.");
+    return stubOfHandle(native.op(OP.lend_self, [lendTarget(target)]) as number) as RpcStub;
+  }
+}
+
+function isStubbable(value: unknown): value is object {
+  if (typeof value === "function" || value instanceof RpcTarget) return true;
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+export class RpcPromise {
+  constructor() {
+    throw illegalConstructor();
+  }
+}
+
+export class RpcProperty {
+  constructor() {
+    throw illegalConstructor();
+  }
+}
+
+exposeInterface("RpcStub", RpcStub);
+exposeInterface("RpcPromise", RpcPromise);
+exposeInterface("RpcProperty", RpcProperty);

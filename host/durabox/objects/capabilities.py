@@ -1,0 +1,194 @@
+"""What isolates lend each other: functions and objects by reference, stubs, streams.
+
+A value that passes between isolates is bytes that its receiver alone decodes; what cannot be copied travels beside them
+as a list of items. `Lending` is one isolate's end: it turns the numbers that its guest uses into items, and items into
+numbers.
+
+A `Capability` is held by whoever may call it: tables of handles, and messages under way. When the last one lets go of it,
+its isolate hears so; that is Python's reference count, so no path can forget to count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+from weakref import WeakValueDictionary
+
+from durabox.errors import GuestProtocolError, JavaScriptError
+from durabox.objects.messages import BodyStream
+
+if TYPE_CHECKING:
+    from durabox.objects.actor import Actor, Router
+    from durabox.objects.ops import ActorOps
+
+_EXPORT: Final = 0
+_HANDLE: Final = 1
+_STUB: Final = 2
+_GUEST_STREAM: Final = 3
+_HOST_STREAM: Final = 4
+
+#: Which entrypoint of a Worker: its name (``None`` for the default export) and V8-serialized props.
+Entry: TypeAlias = tuple[str | None, bytes]
+
+
+class Stub:
+    """
+    A reference to an object, or to an entrypoint of the Worker (``namespace`` -1), and the live actor that it is connected to.
+
+    Args:
+        namespace: The object's, by its number.
+        object_id: The object.
+        name: Its name, if known.
+        entry: The entrypoint of the Worker.
+    """
+
+    __slots__ = ("_actor", "entry", "name", "namespace", "object_id")
+
+    def __init__(self, namespace: int, object_id: str, name: str | None, entry: Entry | None = None) -> None:
+        self.namespace = namespace
+        self.object_id = object_id
+        self.name = name
+        self.entry = entry
+        self._actor: Actor | None = None
+
+    def connect(self, router: Router) -> Actor:
+        """Its actor: a broken one stays with its stub, an evicted one is replaced."""
+        actor = self._actor
+        if actor is None or (actor.error is not None and (actor.evicted or self.namespace < 0)):
+            actor = self._actor = (
+                router.worker()
+                if self.namespace < 0
+                else router.locate(self.namespace, self.object_id, self.name)
+            )
+        return actor
+
+    def copy(self) -> Stub:
+        """The same for another holder, not connected."""
+        return Stub(self.namespace, self.object_id, self.name, self.entry)
+
+
+class Capability:
+    """
+    A value inside an isolate that its holders may call.
+
+    Args:
+        actor: Where it lives.
+        export: Its number there.
+        section: The critical section it was lent in: calls of it are admitted into that section.
+    """
+
+    __slots__ = ("__weakref__", "actor", "export", "section", "times")
+
+    def __init__(self, actor: Actor, export: int, section: int) -> None:
+        self.actor = actor
+        self.export = export
+        self.section = section
+        #: How often it was lent.
+        self.times = 0
+
+    def connect(self, router: Router) -> Actor:
+        """Its actor, alive."""
+        if self.actor.error is not None:
+            raise JavaScriptError(
+                "Error", "The execution context which hosts this callback is no longer running."
+            )
+        return self.actor
+
+    def __del__(self) -> None:
+        self.actor.forget(self.export, self.times)
+
+
+Item: TypeAlias = Capability | Stub | BodyStream
+Target: TypeAlias = Capability | Stub
+
+
+class Lending:
+    """
+    One isolate's end.
+
+    Args:
+        ops: Its ops: streams and stubs are declared there.
+    """
+
+    __slots__ = ("_exports", "_handles", "_next", "_ops")
+
+    def __init__(self, ops: ActorOps) -> None:
+        self._ops = ops
+        self._exports: WeakValueDictionary[int, Capability] = WeakValueDictionary()
+        self._handles: dict[int, Target] = {}
+        self._next = 1
+
+    def __len__(self) -> int:
+        """Handles that the guest holds."""
+        return len(self._handles)
+
+    def target(self, kind: int, number: int) -> Target:
+        """
+        What the guest calls.
+
+        Raises:
+            GuestProtocolError: It has no such stub or handle.
+        """
+        found = (
+            self._ops.stubs.get(number)
+            if kind == 0
+            else self._handles.get(number)
+            if kind == _HANDLE
+            else None
+        )
+        if found is None:
+            raise GuestProtocolError(f"target {number} of kind {kind} does not exist")
+        return found
+
+    def take(self, flat: Sequence[int], section: int) -> list[Item]:
+        """
+        The items that the guest lends.
+
+        Args:
+            flat: ``lent`` as in `engine.protocol`.
+            section: The critical section in which it does so.
+        Raises:
+            GuestProtocolError: Something that is not there.
+        """
+        if len(flat) % 2:
+            raise GuestProtocolError("an odd number of items is lent")
+        return [
+            self._item(flat[position], flat[position + 1], section) for position in range(0, len(flat), 2)
+        ]
+
+    def give(self, items: list[Item]) -> list[int]:
+        """Numbers under which the guest finds items that were lent to it."""
+        flat: list[int] = []
+        for item in items:
+            if isinstance(item, Capability | Stub):
+                number = self._next
+                self._next = number + 1
+                self._handles[number] = item
+                flat += (_HANDLE, number)
+            else:
+                flat += (_HOST_STREAM, self._ops.add_stream(item))
+        return flat
+
+    def release(self, handle: int) -> None:
+        """The guest will not use a handle again."""
+        self._handles.pop(handle, None)
+
+    def close(self) -> None:
+        """The isolate has ended."""
+        self._handles.clear()
+
+    def _item(self, kind: int, number: int, section: int) -> Item:
+        if kind == _EXPORT and number > 0:
+            capability = self._exports.get(number)
+            if capability is None:
+                capability = self._exports[number] = Capability(self._ops.actor, number, section)
+            capability.times += 1
+            return capability
+        if kind in (_HANDLE, _STUB):
+            held = self.target(0 if kind == _STUB else _HANDLE, number)
+            return held.copy() if isinstance(held, Stub) else held
+        if kind == _GUEST_STREAM:
+            return self._ops.guest_stream(number)
+        if kind == _HOST_STREAM:
+            return self._ops.take_stream(number)
+        raise GuestProtocolError(f"an item of kind {kind} cannot be lent")
