@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 #: Length of a time slice.
 SLICE_SECONDS: Final = 0.002
@@ -13,9 +13,32 @@ SLICE_SECONDS: Final = 0.002
 _IDLE_SLICES: Final = 64
 
 
+class Running:
+    """What runs on one thread."""
+
+    __slots__ = ("caller",)
+
+    def __init__(self) -> None:
+        #: Who serves the imports of the guest that runs now, ``None`` while none does.
+        self.caller: Any = None
+
+
+#: Of every thread that ever ran a guest.
+_threads: Final[list[Running]] = []
+
+
+class _ThisThread(threading.local):
+    def __init__(self) -> None:
+        self.running = Running()
+        _threads.append(self.running)
+
+
+this_thread: Final = _ThisThread()
+
+
 class Ticker:
     """
-    Ticks while any thread's flag is up.
+    Ticks while a guest runs on any thread.
 
     Args:
         tick: Called every `SLICE_SECONDS`, in a thread of its own.
@@ -26,21 +49,10 @@ class Ticker:
         self._wake = threading.Event()
         #: Whether nobody ticks.
         self.asleep = True
-        self._flags: list[list[bool]] = []
-        self._local = threading.local()
         threading.Thread(target=self._loop, name="durabox-ticker", daemon=True).start()
 
-    def flag(self) -> list[bool]:
-        """The calling thread's flag: a list of one item that says whether a guest runs on it now."""
-        try:
-            return self._local.flag  # type: ignore[no-any-return]
-        except AttributeError:
-            flag = self._local.flag = [False]
-            self._flags.append(flag)
-            return flag
-
     def wake(self) -> None:
-        """To be called by who put a flag up while the ticker was `asleep`; who put it up takes it down again."""
+        """To be called by a thread that runs a guest while the ticker is `asleep`."""
         self._wake.set()
 
     def _loop(self) -> None:
@@ -60,5 +72,6 @@ class Ticker:
             else:
                 idle += 1
 
-    def _running(self) -> bool:
-        return any(flag[0] for flag in self._flags)
+    @staticmethod
+    def _running() -> bool:
+        return any(running.caller is not None for running in _threads)
