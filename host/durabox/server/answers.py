@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from durabox.errors import (
@@ -22,6 +26,8 @@ from durabox.objects.messages import BodyStream, Response
 
 logger = logging.getLogger("durabox.server")
 
+#: A body of up to this many bytes is sent together with its head.
+_JOINED: Final = 64 * 1024
 #: Headers that belong to one connection, and those that this side computes.
 _OWN: Final = frozenset(
     {
@@ -40,8 +46,72 @@ _BAD_VALUE: Final = re.compile(r"[\0\r\n]")
 _BODILESS: Final = frozenset({204, 205, 304})
 
 
-class _Whole(web.Response):
-    """A response with exactly the headers it was given, plus Content-Length and Date."""
+class _Date:
+    """The ``Date`` of now; formatted once a second."""
+
+    second = 0
+    text = ""
+
+    @classmethod
+    def now(cls) -> str:
+        second = int(time.time())
+        if second != cls.second:
+            cls.second, cls.text = second, formatdate(second, usegmt=True)
+        return cls.text
+
+
+class _Whole(web.StreamResponse):
+    """
+    A guest's answer whose body is at hand.
+
+    It makes its head itself, in one step: aiohttp's own response allows for much that it never is.
+
+    Args:
+        status: HTTP status.
+        reason: Status text, ``None`` for the usual one.
+        flat: All its headers but ``Connection``: name, value, name, value, …
+        body: What follows the head.
+    """
+
+    def __init__(self, status: int, reason: str | None, flat: list[str], body: bytes) -> None:
+        super().__init__(status=status, reason=reason)
+        self._flat = flat
+        self._whole = body
+        self._lasting: bool | None = None
+        self._writer: AbstractStreamWriter | None = None
+        self._head = b""
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection stays."""
+        return self._lasting
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Make the head; `write_eof` sends it."""
+        flat = self._flat
+        major, minor = request.version
+        lasting = self._lasting = request.keep_alive
+        if lasting == (minor == 0):
+            flat += "Connection", "keep-alive" if lasting else "close"
+        lines = "".join([f"{flat[at]}: {flat[at + 1]}\r\n" for at in range(0, len(flat), 2)])
+        self._head = f"HTTP/{major}.{minor} {self.status} {self.reason}\r\n{lines}\r\n".encode()
+        self._writer = request.writer
+        return self._writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send it."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        if len(self._whole) <= _JOINED:
+            await writer.write_eof(self._head + self._whole)
+        else:
+            await writer.write(self._head)
+            await writer.write_eof(self._whole)
+
+
+class _Plain(web.Response):
+    """A response of our own, with exactly the headers it was given, plus Content-Length and Date."""
 
     async def _prepare_headers(self) -> None:
         unwanted = _unwanted(self._headers)
@@ -65,22 +135,31 @@ def _unwanted(headers: CIMultiDict[str]) -> list[str]:
     return [name for name in (hdrs.CONTENT_TYPE, hdrs.SERVER) if name not in headers]
 
 
-def _headers(response: Response) -> tuple[CIMultiDict[str], int | None]:
-    """The headers to send, and the body's length if the guest declared one."""
-    headers: CIMultiDict[str] = CIMultiDict()
+@lru_cache(1024)
+def _named(name: str) -> str:
+    """A header's name in lower case, ``""`` for what is none."""
+    return name.lower() if _NAME.fullmatch(name) else ""
+
+
+def _headers(response: Response) -> tuple[list[str], int | None, bool]:
+    """The headers to send (flat), the body's length if the guest declared one, and whether there is a Date."""
+    headers: list[str] = []
     declared = None
+    dated = False
     flat = response.headers
     for position in range(0, len(flat), 2):
         name, value = flat[position], flat[position + 1]
-        lower = name.lower()
+        lower = _named(name)
         if lower in _OWN:
             if lower == "content-length" and value.isascii() and value.isdigit() and len(value) < 19:
                 declared = int(value)
             continue
-        if not _NAME.fullmatch(name) or _BAD_VALUE.search(value):
+        if not lower or (not value.isprintable() and _BAD_VALUE.search(value)):
             raise JavaScriptError("TypeError", f"The response has an invalid header: {name[:100]!r}.")
-        headers.add(name, value)
-    return headers, declared
+        if lower == "date":
+            dated = True
+        headers += name, value
+    return headers, declared, dated
 
 
 async def send(request: web.BaseRequest, response: Response) -> web.StreamResponse:
@@ -98,22 +177,30 @@ async def send(request: web.BaseRequest, response: Response) -> web.StreamRespon
         await _drop(body)
         raise JavaScriptError("RangeError", f"A response of status {response.status} cannot be sent.")
     try:
-        headers, declared = _headers(response)
+        headers, declared, dated = _headers(response)
     except JavaScriptError:
         await _drop(body)
         raise
+    status = response.status
     reason = response.reason if _is_reason(response.reason) else None
-    if response.status in _BODILESS or request.method == hdrs.METH_HEAD:
-        length = len(body) if isinstance(body, bytes) else declared
+    bodiless = status in _BODILESS or request.method == hdrs.METH_HEAD
+    if not bodiless and not isinstance(body, bytes | None):
+        pairs = CIMultiDict(zip(headers[::2], headers[1::2], strict=True))
+        return await _stream(request, _Streamed(status=status, reason=reason, headers=pairs), body, declared)
+    content = body if isinstance(body, bytes) else b""
+    length: int | None = len(content)
+    if not dated:
+        headers += "Date", _Date.now()
+    if bodiless:
         await _drop(body)
-        if length is not None and response.status not in _BODILESS:
-            headers[hdrs.CONTENT_LENGTH] = str(length)
-        return _Whole(status=response.status, reason=reason, headers=headers)
-    if body is None or isinstance(body, bytes):
-        return _Whole(status=response.status, reason=reason, headers=headers, body=body)
-    return await _stream(
-        request, _Streamed(status=response.status, reason=reason, headers=headers), body, declared
-    )
+        content = b""
+        if not isinstance(body, bytes):
+            length = declared
+        if status in _BODILESS:
+            length = 0 if status == HTTPStatus.RESET_CONTENT else None
+    if length is not None:
+        headers += "Content-Length", str(length)
+    return _Whole(status, reason, headers, content)
 
 
 def _is_reason(text: str) -> bool:
@@ -161,7 +248,7 @@ async def _stream(
 
 def plain(status: int, text: str) -> web.Response:
     """A response of our own."""
-    return _Whole(status=status, text=text + "\n", headers={"X-Content-Type-Options": "nosniff"})
+    return _Plain(status=status, text=text + "\n", headers={"X-Content-Type-Options": "nosniff"})
 
 
 def failure(error: DuraboxError, *, dev: bool) -> web.Response:
