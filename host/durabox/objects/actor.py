@@ -125,6 +125,8 @@ class Actor:
         self._isolate: Isolate | None = None
         self._held: list[Callable[[], None]] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._when_settled: list[Callable[[], None]] = []
+        self._when_idle: list[Callable[[], None]] = []
         self._pumping = False
         self._scheduled = False
         self._next_request = 1
@@ -282,6 +284,28 @@ class Actor:
         """Do something when what is written so far is durable."""
         self._after_commit.append(output)
 
+    @property
+    def settled(self) -> bool:
+        """Whether everything in its database is committed."""
+        return not self._committing and (self.database is None or not self.database.dirty)
+
+    def when_settled(self, action: Callable[[], None]) -> None:
+        """Do something the next time that `settled` holds, before anything else can be written."""
+        self._when_settled.append(action)
+
+    def when_idle(self, action: Callable[[], None]) -> None:
+        """Do something at the next moment at which it is not `busy`, or has gone."""
+        self._when_idle.append(action)
+
+    def hold(self) -> None:
+        """Let an actor that was not used yet take in work and do none of it, until `resume`."""
+        self._scheduled = True
+
+    def resume(self) -> None:
+        """End `hold`."""
+        self._scheduled = False
+        self._schedule()
+
     async def quiesce(self) -> None:
         """Wait until nothing is queued, running or uncommitted."""
         while self.busy and self._error is None:
@@ -292,6 +316,10 @@ class Actor:
         """Drop the isolate and the connection. Only for an actor that is not busy, or at the end of a drain."""
         self.evicted = True
         self._dispose(ObjectBrokenError("Error", "The object was shut down."))
+
+    def reset(self, message: str) -> None:
+        """Break the object, whatever it is doing: what is under way fails with the message."""
+        self._broke(Failure("Error", message))
 
     # The loop
 
@@ -340,6 +368,13 @@ class Actor:
             self._pumping = False
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
+        if self._when_idle and not self.busy:
+            self._be_idle()
+
+    def _be_idle(self) -> None:
+        waiting, self._when_idle = self._when_idle, []
+        for action in waiting:
+            action()
 
     def _activate(self) -> bool:
         self.last_used = self.clock.now()
@@ -439,6 +474,7 @@ class Actor:
         if self._error is not None:
             assert self.database is not None
             self.database.close()
+            self._settle()
             return
         if error is None:
             self.core.committed()
@@ -457,6 +493,13 @@ class Actor:
             self._after_commit = []
             for output in outputs:
                 output()
+        if self._when_settled:
+            self._settle()
+
+    def _settle(self) -> None:
+        waiting, self._when_settled = self._when_settled, []
+        for action in waiting:
+            action()
 
     def _sleep_until(self, until: float | None) -> None:
         if self._wake is not None:
@@ -493,9 +536,11 @@ class Actor:
             self._isolate = None
         if self.database is not None and not self._committing:
             self.database.close()
+            self._settle()
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
         self._on_gone(self)
+        self._be_idle()
 
     def _fail_waiting(self, error: ObjectBrokenError) -> None:
         for work in self.core.drain():

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from durabox.engine.engine import Engine
 from durabox.errors import HostClosedError, UnknownObjectClassError
 from durabox.limits import Limits
+from durabox.objects.access import HostAccess
 from durabox.objects.actor import Actor, Clock
 from durabox.objects.eviction import to_evict
 from durabox.objects.ids import name_inside
+from durabox.objects.inventory import Inventory
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
 from durabox.objects.namespace import Namespace
 from durabox.project.project import Project, load_project
-from durabox.storage.database import Durability
+from durabox.storage.database import Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
 
 #: Threads that wait for fsync; more of them let the file system group the commits of many objects.
@@ -83,12 +85,16 @@ class Host:
         project = loaded.project
         self._namespaces = tuple(Namespace(self, name, project.unique_key(name)) for name in loaded.classes)
         self._by_name = {space.class_name: space for space in self._namespaces}
+        self._by_key = {space.unique_key: space for space in self._namespaces}
         for binding in project.bindings:
             self._by_name.setdefault(binding.name, self._by_name[binding.class_name])
         self._actors: dict[tuple[str, str], Actor] = {}
         self._worker: Actor | None = None
+        #: All objects from outside.
+        self.objects = Inventory(HostAccess(self, state))
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
+        self._noting: Future[None] | None = None
         self._schedule_sweep()
 
     @classmethod
@@ -237,6 +243,38 @@ class Host:
             actor.close()
         self._executor.shutdown(wait=True)
 
+    # For `access.HostAccess`
+
+    def awake(self, unique_key: str) -> dict[str, float]:
+        """The live objects of a namespace by id, and when each was used last, in milliseconds since the epoch."""
+        space = self._by_key.get(unique_key)
+        name = None if space is None else space.class_name
+        return {key[1]: actor.last_used for key, actor in self._actors.items() if key[0] == name}
+
+    def live_actor(self, unique_key: str, object_id: str) -> Actor | None:
+        """An object, if it is in memory."""
+        space = self._by_key.get(unique_key)
+        return None if space is None else self._actors.get((space.class_name, object_id))
+
+    @contextmanager
+    def held(self, unique_key: str, object_id: str) -> Iterator[ObjectDatabase]:
+        """The database of an object that is not in memory; its requests wait until the block ends."""
+        space = self._by_key.get(unique_key)
+        if space is None:
+            with self._state.visit(unique_key, object_id) as database:
+                yield database
+            return
+        actor = self.actor(space, object_id, None)
+        actor.hold()
+        try:
+            assert actor.database is not None
+            yield actor.database
+        finally:
+            if actor.core.idle:
+                actor.close()
+            else:
+                actor.resume()
+
     # For actors
 
     def id_from_name(self, namespace: int, name: str) -> str:
@@ -288,6 +326,9 @@ class Host:
         key = (actor.identity[0], actor.identity[1])
         if self._actors.get(key) is actor:
             del self._actors[key]
+        if actor.database is not None:
+            catalog = self._state.catalog(self._by_name[key[0]].unique_key)
+            catalog.note(key[1], actor.identity[2], actor.last_used)
 
     def _worker_gone(self, actor: Actor) -> None:
         if self._worker is actor:
@@ -298,6 +339,8 @@ class Host:
 
     def _swept(self) -> None:
         self._evict()
+        if self._noting is None or self._noting.done():
+            self._noting = self._executor.submit(self._state.write_catalogs)
         self._schedule_sweep()
 
     def _evict(self) -> None:

@@ -117,6 +117,17 @@ class AlarmIndex:
             raise storage_error("alarms", error, self._home.label) from error
         return time
 
+    def get_many(self, object_ids: Iterable[str]) -> dict[str, int]:
+        """When the alarms of those objects that have one are due."""
+        try:
+            return {
+                object_id: time
+                for object_id in object_ids
+                if (time := self._connection.execute(_GET, (object_id,)).get) is not None
+            }
+        except apsw.Error as error:
+            raise storage_error("alarms", error, self._home.label) from error
+
     def due(self, after: Position, until_ns: int, limit: int) -> tuple[list[Pending], int | None]:
         """
         What is due, in order.

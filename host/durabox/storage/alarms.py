@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Protocol
 
@@ -122,6 +122,19 @@ class Alarms:
 
         def read() -> int | None:
             return self._current(unique_key, entry).get(object_id)
+
+        return self._executor.submit(read)
+
+    def get_many(self, unique_key: str, object_ids: Iterable[str]) -> Future[dict[str, int]]:
+        """
+        When the alarms of those objects that have one are due; see `get`.
+
+        The future raises `StorageError`.
+        """
+        entry = self._class(unique_key)
+
+        def read() -> dict[str, int]:
+            return self._current(unique_key, entry).get_many(object_ids)
 
         return self._executor.submit(read)
 

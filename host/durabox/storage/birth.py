@@ -91,6 +91,13 @@ class Birthplace:
                 if connection is not None:
                     connection.close(True)
 
+    def discard(self, path: str) -> None:
+        """Remove a file that is of no use, and its WAL."""
+        self.files.remove(path)
+        self.remove_wal(path)
+        if self.durability is Durability.FULL:
+            self.files.sync_folder(self.path)
+
     def _make_folder(self) -> None:
         if self._made:
             return

@@ -48,6 +48,9 @@ __all__ = ["Durability", "ObjectDatabase"]
 #: Savepoints inside savepoints; transactions nest as deep as the guest's stack lets them.
 MAX_DEPTH: Final = 1000
 
+#: A file that no connection can be had to.
+_DAMAGED: Final = frozenset({apsw.SQLITE_CORRUPT, apsw.SQLITE_NOTADB})
+
 _BEGIN: Final = "BEGIN IMMEDIATE"
 _SAVEPOINT: Final = "_cf_savepoint_"
 
@@ -133,6 +136,61 @@ class ObjectDatabase:
         except apsw.Error as error:
             self._abandon()
             raise storage_error("deleteAll", error, self._home.label) from error
+
+    # The whole
+
+    def exists(self) -> bool:
+        """Whether anything was committed that is still there."""
+        self._check("open")
+        return self._find()
+
+    def replace(self, new: apsw.Connection | None) -> None:
+        """
+        Have another content, or none. Blocking, and durable when it returns; only with nothing uncommitted.
+
+        Args:
+            new: A database without a file, which is used up; ``None`` to store nothing any more.
+        Raises:
+            StorageError: It failed; the old content or the new one is in place.
+        """
+        with self._busy:
+            try:
+                self._check("replace")
+                old = self._connection
+                if old is None and self._find():
+                    try:
+                        old = self._connect()
+                    except StorageError as error:
+                        if error.sqlite_code & 0xFF not in _DAMAGED:
+                            raise
+                        self._home.discard()
+                self._connection = None
+                self._forget_tables()
+                self._open_files.closed(self)
+                self._exists = None
+                self._named = False
+                if old is not None or new is not None:
+                    self._home.replace(old, new)
+            except (apsw.Error, OSError) as error:
+                raise storage_error("replace", error, self._home.label) from error
+
+    def vacuum(self) -> None:
+        """
+        Give back the space that what was deleted took. Blocking; only with nothing uncommitted.
+
+        Raises:
+            StorageError: It failed and nothing has changed.
+        """
+        with self._busy:
+            connection = self.to_read("vacuum")
+            if connection is None:
+                return
+            self._forget_tables()
+            try:
+                connection.execute("VACUUM").fetchall()
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.Error as error:
+                raise storage_error("vacuum", error, self._home.label) from error
 
     # The transaction
 

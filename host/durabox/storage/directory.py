@@ -6,6 +6,7 @@
     STATE/<unique key>/metadata.sqlite           the class's pending alarms
     STATE/.durabox/lock                          held by the process that owns the directory
     STATE/.durabox/births/                       files that are not finished
+    STATE/.durabox/catalog/<unique key>.sqlite   names of objects, derived
 
 The first two lines are workerd's layout. Files that are not ours are left alone.
 """
@@ -16,6 +17,7 @@ import logging
 import re
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,7 @@ from durabox.storage import alarm_index
 from durabox.storage.alarm_index import AlarmIndex, Pending
 from durabox.storage.alarms import Alarms
 from durabox.storage.birth import Birthplace
+from durabox.storage.catalog import Catalog
 from durabox.storage.connection import spare_memory
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.durability import Durability
@@ -33,6 +36,7 @@ from durabox.storage.files import Files
 from durabox.storage.homes import FileHome, MemoryHome
 from durabox.storage.lock import OwnerLock
 from durabox.storage.open_files import OpenFiles
+from durabox.storage.shelves import FolderShelf, MemoryShelf
 
 logger = logging.getLogger("durabox.storage")
 
@@ -79,6 +83,7 @@ class StateDirectory:
         self._memory: dict[tuple[str, str], MemoryHome] = {}
         self._live: dict[tuple[str, str], ObjectDatabase] = {}
         self._closed = False
+        self._catalogs: dict[str, Catalog] = {}
         #: Pending alarms of all objects.
         self.alarms = Alarms(self._open_alarms)
         self._lock: OwnerLock | None = None
@@ -117,6 +122,60 @@ class StateDirectory:
         )
         return database
 
+    @contextmanager
+    def visit(self, unique_key: str, object_id: str) -> Iterator[ObjectDatabase]:
+        """
+        An object's database for a moment: the one in use, or one of its own if the object is not in memory.
+
+        Raises:
+            InvalidObjectIdError: The id is malformed.
+            StorageError: See `database`.
+        """
+        live = self._live.get((unique_key, object_id))
+        if live is not None:
+            yield live
+            return
+        database = self.database(unique_key, object_id)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it ends with the process; then everything in it is for one thread."""
+        return self._path is None
+
+    def unique_keys(self) -> list[str]:
+        """The namespaces that have a folder, in order."""
+        if self._path is None:
+            return sorted({key for (key, _), home in self._memory.items() if home.exists()})
+        return sorted(
+            entry.name
+            for entry in self._path.iterdir()
+            if entry.is_dir() and _UNIQUE_KEY.fullmatch(entry.name)
+        )
+
+    def catalog(self, unique_key: str) -> Catalog:
+        """The index of a namespace's objects."""
+        catalog = self._catalogs.get(unique_key)
+        if catalog is None:
+            if self._path is None:
+                catalog = Catalog(MemoryShelf(self._memory, unique_key), None)
+            else:
+                catalog = Catalog(
+                    FolderShelf(self._path / unique_key),
+                    self._path / _OWN / "catalog" / f"{unique_key}.sqlite",
+                )
+            self._catalogs[unique_key] = catalog
+        return catalog
+
+    def write_catalogs(self) -> None:
+        """Write what the indexes have noted, a few rows at a time. Blocking; may run in any thread."""
+        for catalog in list(self._catalogs.values()):
+            if catalog.behind:
+                catalog.write()
+
     def close(self) -> None:
         """Roll back what is uncommitted, close every file and let others have the directory."""
         self._closed = True
@@ -126,6 +185,8 @@ class StateDirectory:
         for home in self._memory.values():
             home.close()
         self._memory.clear()
+        for catalog in self._catalogs.values():
+            catalog.close()
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -51,6 +51,15 @@ class Home(Protocol):
         """
         ...
 
+    def discard(self) -> None:
+        """
+        Remove a database that cannot be opened. Blocking.
+
+        Raises:
+            OSError: The file system failed.
+        """
+        ...
+
 
 class MemoryHome:
     """
@@ -81,6 +90,16 @@ class MemoryHome:
         self._connection = new
         if old is not None:
             old.close(True)
+
+    def size(self) -> int:
+        """Bytes that it takes; only asked while it is there."""
+        assert self._connection is not None
+        pages: int = self._connection.pragma("page_count")
+        return pages * int(self._connection.pragma("page_size"))
+
+    def discard(self) -> None:
+        """See `Home`."""
+        self.close()
 
     def close(self) -> None:
         """Drop the database."""
@@ -122,3 +141,7 @@ class FileHome:
     def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
         """See `Home`."""
         self._birthplace.replace(self._path, old, new)
+
+    def discard(self) -> None:
+        """See `Home`."""
+        self._birthplace.discard(self._path)

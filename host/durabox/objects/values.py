@@ -1,0 +1,159 @@
+"""Stored values as JSON, for people and programs outside: V8's serialization format, read without running anything.
+
+What JSON has is itself. Everything else is an object with ``$type``::
+
+    undefined, a hole       {"$type": "undefined"}
+    NaN, -0, Infinity       {"$type": "number", "value": "NaN"}
+    10n                     {"$type": "bigint", "value": "10"}
+    Date                    {"$type": "Date", "value": "2026-01-31T12:00:00.000Z"}
+    Map                     {"$type": "Map", "entries": [[key, value], …]}
+    Set                     {"$type": "Set", "values": […]}
+    ArrayBuffer and views   {"$type": "Uint8Array", "base64": "…"}
+    RegExp                  {"$type": "RegExp", "source": "a+", "flags": "g"}
+    Error                   {"$type": "TypeError", "message": "…", "stack": "…"}
+    a value inside itself   {"$type": "cycle"}
+    what cannot be read     {"$type": "unreadable", "reason": "…", "base64": "…"}
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+#: Numbers up to this are told apart by JSON readers.
+_SAFE_INTEGER: Final = 2**53
+_REGEXP_FLAGS: Final = (
+    (1, "g"),
+    (2, "i"),
+    (4, "m"),
+    (8, "y"),
+    (16, "u"),
+    (32, "s"),
+    (64, "l"),
+    (128, "d"),
+    (256, "v"),
+)
+
+
+def stored_as_json(value: bytes) -> object:
+    """
+    A stored value.
+
+    Args:
+        value: In V8's serialization format; it may be anything, and then is unreadable.
+    """
+    loads, convert = _reader()
+    try:
+        return convert(loads(value), [])
+    except RecursionError:
+        return unreadable("nested too deeply", value)
+    except Exception as error:  # whatever a reader of hostile bytes raises
+        return unreadable(str(error).partition("\n")[0] or type(error).__name__, value)
+
+
+def sql_as_json(value: object) -> object:
+    """A value of a SQL column."""
+    if isinstance(value, bytes):
+        return _bytes("ArrayBuffer", value)
+    if isinstance(value, float):
+        return _number(value)
+    return value
+
+
+def unreadable(reason: str, value: bytes) -> object:
+    """Bytes that are no value."""
+    return {"$type": "unreadable", "reason": reason, "base64": base64.b64encode(value).decode()}
+
+
+def _bytes(kind: str, value: Any) -> object:
+    return {"$type": kind, "base64": base64.b64encode(bytes(value)).decode()}
+
+
+def _number(value: float) -> object:
+    if not math.isfinite(value) or (value == 0 and math.copysign(1, value) < 0):
+        text = (
+            "NaN" if math.isnan(value) else "-0" if value == 0 else "Infinity" if value > 0 else "-Infinity"
+        )
+        return {"$type": "number", "value": text}
+    return int(value) if value.is_integer() and abs(value) <= _SAFE_INTEGER else value
+
+
+@lru_cache(1)
+def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any, list[int]], object]]:
+    """The library takes a while to import: only who reads values pays for it."""
+    import v8serialize
+    from v8serialize import jstypes
+
+    def convert(value: Any, inside: list[int]) -> object:
+        if value is None or isinstance(value, bool | str):
+            return value
+        if isinstance(value, jstypes.JSBigInt):
+            return {"$type": "bigint", "value": str(int(value))}
+        if isinstance(value, int):
+            return value if abs(value) <= _SAFE_INTEGER else {"$type": "bigint", "value": str(value)}
+        if isinstance(value, float):
+            return _number(value)
+        if value is jstypes.JSUndefined or value is jstypes.JSHole:
+            return {"$type": "undefined"}
+        if isinstance(value, datetime):
+            moment = value if value.tzinfo else value.astimezone()
+            moment = moment.astimezone(UTC)
+            return {"$type": "Date", "value": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"}
+        if isinstance(value, jstypes.JSRegExp):
+            flags = "".join(letter for bit, letter in _REGEXP_FLAGS if int(value.flags) & bit)
+            return {"$type": "RegExp", "source": value.source, "flags": flags}
+        if isinstance(value, jstypes.JSPrimitiveObject):
+            return convert(value.value, inside)
+        if isinstance(value, jstypes.JSArrayBuffer):
+            return _bytes("ArrayBuffer", value.data)
+        if isinstance(value, jstypes.JSTypedArray | jstypes.JSDataView):
+            with value.get_buffer_as_memoryview() as view:
+                return _bytes(type(value).__name__.removeprefix("JS"), view.tobytes())
+        if id(value) in inside:
+            return {"$type": "cycle"}
+        inside.append(id(value))
+        try:
+            return convert_container(value, inside)
+        finally:
+            inside.pop()
+
+    def convert_container(value: Any, inside: list[int]) -> object:
+        if isinstance(value, jstypes.JSError):
+            error: dict[str, object] = {"$type": str(value.name), "message": convert(value.message, inside)}
+            for part in ("stack", "cause"):
+                if getattr(value, part, None) not in (None, jstypes.JSUndefined):
+                    error[part] = convert(getattr(value, part), inside)
+            return error
+        if isinstance(value, jstypes.JSMap):
+            return {
+                "$type": "Map",
+                "entries": [[convert(k, inside), convert(v, inside)] for k, v in value.items()],
+            }
+        if isinstance(value, jstypes.JSSet):
+            return {"$type": "Set", "values": [convert(each, inside) for each in value]}
+        if isinstance(value, jstypes.JSArray):
+            # A guest's array may claim a length that nobody wants to see.
+            elements = [
+                convert(each, inside) for _, each in zip(range(_MOST_ELEMENTS), value.array, strict=False)
+            ]
+            if len(value.array) > _MOST_ELEMENTS:
+                raise ValueError(f"an array of {len(value.array)} elements")
+            return elements
+        if isinstance(value, jstypes.JSObject):
+            members = {str(key): convert(each, inside) for key, each in value.items()}
+            return (
+                {"$type": "Object", "entries": [list(m) for m in members.items()]}
+                if "$type" in members
+                else members
+            )
+        raise ValueError(f"a {type(value).__name__}")
+
+    return v8serialize.loads, convert
+
+
+#: Elements of one array; a sparse array may have four billion.
+_MOST_ELEMENTS: Final = 100_000

@@ -1,0 +1,211 @@
+"""One object as one file that can be carried elsewhere: an ordinary SQLite database.
+
+It is a copy of the object's own database, in the layout that workerd reads, with one table more::
+
+    _cf_PORTABLE (key TEXT PRIMARY KEY, value) WITHOUT ROWID
+        format       1
+        unique_key   the namespace that the object was in
+        id           its id there
+        exported     milliseconds since the epoch
+
+Its name and its alarm are rows of ``_cf_METADATA``, as in every object's file. A file without that table, such as an
+object's own, can be imported as well; one that is damaged or whose reserved tables are not ours cannot.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from durabox.errors import StorageError
+from durabox.storage import statements
+from durabox.storage.connection import MAX_ROW, open_newborn
+from durabox.storage.failures import storage_error
+from durabox.storage.metadata import Key, name_bytes, name_from
+
+FORMAT: Final = 1
+_TABLE: Final = "_cf_PORTABLE"
+_CREATE: Final = f"CREATE TABLE {_TABLE} (key TEXT PRIMARY KEY, value) WITHOUT ROWID"
+_HAS: Final = f"SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '{_TABLE}'"
+_READ: Final = f"SELECT key, value FROM {_TABLE} WHERE key IN ('format', 'unique_key', 'id')"
+#: Nothing that stands on a reserved table runs when the host writes to it.
+_INTRUDERS: Final = r"""
+SELECT name FROM sqlite_schema
+WHERE type = 'trigger' AND tbl_name LIKE '\_cf\_%' ESCAPE '\'
+   OR type IN ('view', 'index', 'trigger') AND name LIKE '\_cf\_%' ESCAPE '\'
+"""
+_PLAIN_COLUMNS: Final = (
+    ("_cf_KV", [("key", "TEXT", 1, 0), ("value", "BLOB", 0, 0)]),
+    ("_cf_METADATA", [("key", "INTEGER", 1, 0), ("value", "BLOB", 0, 0)]),
+)
+_COLUMNS: Final = "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)"
+_DAMAGE_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """
+    What a portable file says about the object in it.
+
+    Args:
+        unique_key: The namespace it was in, ``None`` when the file does not say.
+        id: Its id there, ``None`` when the file does not say.
+        name: Its name, ``None`` when unknown.
+        alarm: When its alarm is due, in nanoseconds since the epoch.
+    """
+
+    unique_key: str | None
+    id: str | None
+    name: str | None
+    alarm: int | None
+
+
+def seal(copy: apsw.Connection, unique_key: str, object_id: str, now: float) -> None:
+    """
+    Make a finished copy of an object's database a portable file, and close it. Blocking.
+
+    Args:
+        copy: The copy, in a file.
+        unique_key: The namespace of the object.
+        object_id: Its id.
+        now: The time, in milliseconds since the epoch.
+    Raises:
+        StorageError: It cannot be written.
+    """
+    path = copy.db_filename("main")
+    facts = {"format": FORMAT, "unique_key": unique_key, "id": object_id, "exported": int(now)}
+    try:
+        # One file, that every tool opens without leaving others beside it.
+        copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+        with copy:
+            copy.execute(_CREATE)
+            copy.executemany(f"INSERT INTO {_TABLE} VALUES (?, ?)", facts.items())
+        copy.close()
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except (apsw.Error, OSError) as error:
+        raise storage_error("export", error, "the exported file") from error
+    finally:
+        copy.close(True)
+
+
+def publish(finished: Path, path: Path) -> None:
+    """
+    Give a finished file its name, in place of a file that has it. Blocking.
+
+    Raises:
+        OSError: The file system failed.
+    """
+    finished.replace(path)
+    handle = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read(path: Path) -> tuple[apsw.Connection, Facts]:
+    """
+    Take an object out of a file. Blocking.
+
+    Args:
+        path: A portable file, or an object's own that is not in use.
+    Returns:
+        A database without a file, for `ObjectDatabase.replace`, and what is said about the object.
+    Raises:
+        StorageError: The file cannot be read, is damaged, or holds what no object's database holds.
+    """
+    content = open_newborn()
+    try:
+        source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            source.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_ROW)
+            source.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            source.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            _check(source)
+            with content.backup("main", source, "main") as backup:
+                backup.step(-1)
+        finally:
+            source.close(True)
+        return content, _facts(content)
+    except (apsw.Error, OSError) as error:
+        content.close(True)
+        raise storage_error("import", error, path.name) from error
+    except BaseException:
+        content.close(True)
+        raise
+
+
+def rename(content: apsw.Connection, name: str | None) -> None:
+    """
+    Give the object in a database without a file its name.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    try:
+        if content.execute(statements.HAS_METADATA).get:
+            content.execute("DELETE FROM _cf_METADATA WHERE key = ?", (int(Key.NAME),))
+        elif name is not None:
+            content.execute(statements.CREATE_METADATA)
+        if name is not None:
+            content.execute(statements.PUT_NAME, (int(Key.NAME), name_bytes(name)))
+    except apsw.Error as error:
+        raise storage_error("import", error, "the copy") from error
+
+
+def facts_of(content: apsw.Connection) -> Facts:
+    """
+    What a copy of an object's own database says about it.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    try:
+        return _facts(content)
+    except apsw.Error as error:
+        raise storage_error("copy", error, "the copy") from error
+
+
+def _check(source: apsw.Connection) -> None:
+    damage = source.execute(f"PRAGMA integrity_check({_DAMAGE_SHOWN})").fetchall()
+    if damage != [("ok",)]:
+        raise StorageError(
+            "import", f"The file is damaged: {'; '.join(str(row[0]) for row in damage)}", apsw.SQLITE_CORRUPT
+        )
+    intruders = [str(row[0]) for row in source.execute(_INTRUDERS)]
+    for table, columns in _PLAIN_COLUMNS:
+        found = source.execute(_COLUMNS, (table,)).fetchall()
+        if found and found != columns:
+            intruders.append(table)
+    if intruders:
+        raise StorageError("import", f"The file is no object's: its schema has {intruders[0]!r}.")
+
+
+def _facts(content: apsw.Connection) -> Facts:
+    said: dict[apsw.SQLiteValue, apsw.SQLiteValue] = {}
+    if content.execute(_HAS).get:
+        said = dict(row[:2] for row in content.execute(_READ))
+        if said.get("format") != FORMAT:
+            raise StorageError(
+                "import", f"The file has the format {said.get('format')!r}; this reads {FORMAT}."
+            )
+        content.execute(f"DROP TABLE {_TABLE}")
+    name, alarm = None, None
+    if content.execute(statements.HAS_METADATA).get:
+        name = name_from(content.execute(statements.GET_NAME, (int(Key.NAME),)).get)
+        alarm = content.execute(statements.GET_METADATA, (int(Key.ALARM),)).get
+    unique_key, object_id = said.get("unique_key"), said.get("id")
+    return Facts(
+        unique_key if isinstance(unique_key, str) else None,
+        object_id if isinstance(object_id, str) else None,
+        name,
+        alarm if isinstance(alarm, int) else None,
+    )
