@@ -30,18 +30,25 @@ class JavaScriptError(DuraboxError):
         stack: Its stack with positions in the user's own files, or ``""``.
         properties: Flags that travel with the error across object boundaries
             (``remote``, ``retryable``, ``overloaded``, ``durableObjectReset``, ``durableObjectId``).
+        value: The thrown value itself, V8-serialized, for other JavaScript; ``b""`` when it cannot be copied.
     """
 
     code = "javascript"
 
     def __init__(
-        self, name: str, message: str, stack: str = "", properties: dict[str, object] | None = None
+        self,
+        name: str,
+        message: str,
+        stack: str = "",
+        properties: dict[str, object] | None = None,
+        value: bytes = b"",
     ) -> None:
         super().__init__(f"{name}: {message}" if message else name)
         self.name = name
         self.message = message
         self.stack = stack
         self.properties = properties or {}
+        self.value = value
 
     @property
     def trace(self) -> str:

@@ -111,7 +111,7 @@ async def test_a_call_gives_what_the_other_side_returns(
         ("far.alarm()", "TypeError: 'alarm' is a reserved method and cannot be called over RPC."),
         ("far.counter(1).own()", 'TypeError: The RPC receiver does not implement the method "own".'),
         ("far.counter(1).fails()", "RangeError: no"),
-        ("far.echo(1).x.y()", "TypeError: Can't pipeline on RPC that did not return an object."),
+        ("far.echo(1).x.y()", 'TypeError: The RPC receiver does not implement the method "x".'),
         ("far.echo(Symbol('s'))", "DataCloneError: Symbol(s) could not be cloned."),
         (
             "far.echo(new (class Foo {})())",

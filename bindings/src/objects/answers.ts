@@ -2,7 +2,7 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { describeError, forgetRequest, Response, readResponse } from "../web";
+import { describeError, forgetRequest, serializeThrown, Response, readResponse } from "../web";
 
 const RESPOND = OP.respond;
 
@@ -23,7 +23,7 @@ export async function answerFetch(request: number, result: unknown): Promise<voi
 /** The handler threw, or what it answered was no answer. */
 export function fail(request: number, error: unknown): void {
   forgetRequest(request);
-  native.op(OP.fail, [request, describeError(error)]);
+  native.op(OP.fail, [request, describeError(error)], serializeThrown(error));
 }
 
 function respond(request: number, response: unknown): void {

@@ -5,7 +5,7 @@ import { OP } from "../protocol";
 import { decode, encode, exported } from "../rpc/lending";
 import { checkCallable, follow, type Lookup } from "../rpc/paths";
 import { disposeOf } from "../rpc/stubs";
-import { describeError } from "../web";
+import { describeError, serializeThrown } from "../web";
 import { hasInstance, instanceRoot, objectId } from "./instance";
 import { type Entry, entrypointRoot } from "./worker";
 
@@ -51,7 +51,7 @@ export async function call(
   } catch (error) {
     const described = describeError(error);
     if (hasInstance()) described[3].durableObjectId = objectId();
-    native.op(OP.fail, [request, described]);
+    native.op(OP.fail, [request, described], serializeThrown(error));
   } finally {
     // Stubs among the arguments live as long as the call; who wants them longer has made a duplicate.
     for (const stub of given) disposeOf(stub);

@@ -1,24 +1,31 @@
 /** `ctx.exports`: the Worker's own entrypoints, as stubs that can also be called for one with other props. */
 
-import { exportNamed, isClass } from "./exports";
+import { exposeInterface } from "../web";
 import { loopback } from "./env";
-import { type Fetcher, makeService } from "./stub";
+import { exportNamed, isClass } from "./exports";
+import { makeService, ServiceStub } from "./stub";
 import { WorkerEntrypoint } from "./workers";
 
 interface Options {
   props?: unknown;
 }
 
+/** What instances look like; they are proxies, for they can be called. */
+class LoopbackServiceStub extends ServiceStub {}
+exposeInterface("LoopbackServiceStub", LoopbackServiceStub);
+
 function makeLoopback(name: string): object {
-  let service: Fetcher | undefined;
-  const own = (): Fetcher => (service ??= makeService(name, {}));
+  let service: ServiceStub | undefined;
+  const own = (): ServiceStub => (service ??= makeService(name, {}));
   return new Proxy((): void => {}, {
     apply: (_target, _receiver, [options]: [Options?]) => makeService(name, options?.props ?? {}),
     get(_target, property) {
-      const value: unknown = Reflect.get(own(), property);
-      return property === "fetch" ? (value as () => unknown).bind(own()) : value;
+      if (property === "fetch") return own().fetch.bind(own());
+      if (property in LoopbackServiceStub.prototype && Object.hasOwn(LoopbackServiceStub.prototype, property))
+        return Reflect.get(LoopbackServiceStub.prototype, property);
+      return Reflect.get(own(), property);
     },
-    getPrototypeOf: () => Object.getPrototypeOf(own()) as object,
+    getPrototypeOf: () => LoopbackServiceStub.prototype,
   });
 }
 

@@ -175,7 +175,11 @@ export class DurableObject extends Fetcher {
   }
 }
 
+/** A stub that another isolate lent, or of an entrypoint. */
+export class ServiceStub extends Fetcher {}
+
 exposeInterface("Fetcher", Fetcher);
+exposeInterface("ServiceStub", ServiceStub);
 exposeInterface("DurableObject", DurableObject);
 
 /** A request whose body is at hand tells its length, as it would on a connection. */
@@ -194,12 +198,12 @@ export function makeStub(namespace: number, id: DurableObjectId): DurableObject 
 
 /** A stub for an entrypoint of the Worker; null for the default export. */
 export function makeService(entrypoint: string | null, props: unknown): Fetcher {
-  return new Fetcher(MAKER, new ServiceTarget(entrypoint, props));
+  return new ServiceStub(MAKER, new ServiceTarget(entrypoint, props));
 }
 
 /** A stub that another isolate lent. */
 export function makeLentStub(handle: number): Fetcher {
-  return new Fetcher(MAKER, new LentTarget(handle));
+  return new ServiceStub(MAKER, new LentTarget(handle));
 }
 
 /** Kind and number among what is lent; undefined when the value is no such stub. */

@@ -8,7 +8,7 @@ import { watch } from "./background";
 import { env, loopback } from "./env";
 import { ExecutionContext } from "./execution";
 import { DurableObjectState } from "./state";
-import { Fetcher } from "./stub";
+import { ServiceStub } from "./stub";
 
 /** Base class of objects; what makes their methods callable through stubs. */
 export class DurableObject {
@@ -68,7 +68,7 @@ export const workersModule = {
   RpcProperty,
   RpcStub,
   RpcTarget,
-  ServiceStub: Fetcher,
+  ServiceStub,
   WorkerEntrypoint,
   WorkflowEntrypoint,
   env,

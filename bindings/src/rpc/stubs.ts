@@ -13,7 +13,7 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { currentSection, DOMException, exposeInterface, startAsync } from "../web";
-import { illegalConstructor, isObject } from "../web/interface";
+import { illegalConstructor, isObject, wrongConstructorParameter } from "../web/interface";
 import { decode, disposeTarget, encode, LENT, lendTarget, type Message } from "./lending";
 import { RpcTarget } from "./target";
 
@@ -52,17 +52,20 @@ function followResult(result: unknown, path: readonly string[], args: Message | 
     const callee = isObject(at) ? calleeOf(at) : undefined;
     if (callee !== undefined) return callee.call(path.slice(i), args);
     if (i === path.length) break;
-    if (!isObject(at)) throw new TypeError("Can't pipeline on RPC that did not return an object.");
     const name = path[i] as string;
-    at = Object.hasOwn(at, name) ? Reflect.get(at, name) : undefined;
+    if (!isObject(at) || !Object.hasOwn(at, name))
+      throw asRemote(new TypeError(`The RPC receiver does not implement the method "${name}".`));
+    at = Reflect.get(at, name);
   }
   if (args === undefined) return at;
-  if (path.length === 0) throw new TypeError("Can't pipeline on RPC that did not return an object.");
-  throw new TypeError(
-    at === undefined
-      ? `The RPC receiver does not implement the method "${path.at(-1)}".`
-      : `"${path.at(-1)}" is not a function.`,
-  );
+  throw asRemote(new TypeError(path.length === 0 ? NO_OBJECT : `"${path.at(-1)}" is not a function.`));
+}
+
+const NO_OBJECT = "Can't pipeline on RPC that did not return an object.";
+
+/** What is found out here instead of where the result came from. */
+function asRemote(error: TypeError): TypeError {
+  return Object.assign(error, { remote: true });
 }
 
 /** Call what the host knows by kind and number; resolves with the decoded result. */
@@ -154,7 +157,10 @@ type State = Hold | Property | Call;
 /** What each proxy stands for: found by the proxy, and by its target, which is what traps are given. */
 const states = new WeakMap<object, State>();
 
-/** Holds of stubs that were collected without having been disposed of. */
+/**
+ * Holds of stubs that were collected without having been disposed of. Watched is a proxy's target, which the properties of a
+ * stub keep alive as well.
+ */
 const collected = new FinalizationRegistry<Hold>((hold) => {
   hold.dispose();
 });
@@ -195,6 +201,7 @@ function proxyOf<S extends State>(state: S, constructor: { prototype: object }, 
   const target = (): void => {};
   Object.setPrototypeOf(target, constructor.prototype);
   const proxy = new Proxy(target, handler);
+  if (state instanceof Hold) collected.register(target, state);
   states.set(target, state);
   states.set(proxy, state);
   return proxy;
@@ -208,20 +215,23 @@ const FIXED: ProxyHandler<() => void> = {
   setPrototypeOf: () => false,
 };
 
+function holdOf(target: object): Hold {
+  return states.get(target) as Hold;
+}
+
 const STUB: ProxyHandler<() => void> = {
   ...FIXED,
   get(target, name) {
-    const hold = states.get(target) as Hold;
+    const hold = holdOf(target);
     if (name === Symbol.dispose) return () => hold.dispose();
     if (name === "dup") return () => makeStub(hold.callee());
     // A stub must not look like a promise, or it could not be returned from an async function.
     if (name === "then") return undefined;
-    if (typeof name === "symbol") return Reflect.get(target, name);
-    return makeProperty(() => hold.callee(), [name]);
+    if (typeof name === "symbol" || name in RpcStub.prototype) return Reflect.get(target, name);
+    return makeProperty(() => holdOf(target).callee(), [name]);
   },
   apply(target, _receiver, args) {
-    const hold = states.get(target) as Hold;
-    return makePromise(start(() => hold.callee(), [], args));
+    return makePromise(start(() => holdOf(target).callee(), [], args));
   },
 };
 
@@ -230,7 +240,7 @@ const PROPERTY: ProxyHandler<() => void> = {
   get(target, name) {
     const { callee, path } = states.get(target) as Property;
     if (name === "then" || name === "catch" || name === "finally") return settling(() => start(callee, path, undefined), name);
-    if (typeof name === "symbol") return Reflect.get(target, name);
+    if (typeof name === "symbol" || name in RpcProperty.prototype) return Reflect.get(target, name);
     return makeProperty(callee, [...path, name]);
   },
   apply(target, _receiver, args) {
@@ -245,7 +255,7 @@ const PROMISE: ProxyHandler<() => void> = {
     const call = states.get(target) as Call;
     if (name === "then" || name === "catch" || name === "finally") return settling(() => call.promise, name);
     if (name === Symbol.dispose) return () => call.dispose();
-    if (typeof name === "symbol") return Reflect.get(target, name);
+    if (typeof name === "symbol" || name in RpcPromise.prototype) return Reflect.get(target, name);
     return makeProperty(() => call.callee(), [name]);
   },
   apply(target, _receiver, args) {
@@ -261,10 +271,7 @@ function settling(promise: () => Promise<unknown>, name: "then" | "catch" | "fin
 }
 
 function makeStub(lent: Lent): object {
-  const hold = new Hold(lent);
-  const stub = proxyOf(hold, RpcStub, STUB);
-  collected.register(stub, hold);
-  return stub;
+  return proxyOf(new Hold(lent), RpcStub, STUB);
 }
 
 /** A stub for something that was lent. */
@@ -291,15 +298,15 @@ function uncloneable(type: string): DOMException {
 export class RpcStub {
   /** A stub of this isolate's own: its calls go by the host all the same, so that values are copied. */
   constructor(target: unknown) {
+    if (!isObject(target)) throw wrongConstructorParameter("JsRpcStub", 1, "Object");
     if (!isStubbable(target))
       throw new TypeError("RpcStubs can only wrap plain objects, functions, and RpcTarget derivatives.");
     return stubOfHandle(native.op(OP.lend_self, [lendTarget(target)]) as number) as RpcStub;
   }
 }
 
-function isStubbable(value: unknown): value is object {
-  if (typeof value === "function" || value instanceof RpcTarget) return true;
-  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+function isStubbable(value: object): boolean {
+  return typeof value === "function" || value instanceof RpcTarget || Object.getPrototypeOf(value) === Object.prototype;
 }
 
 export class RpcPromise {
@@ -314,6 +321,8 @@ export class RpcProperty {
   }
 }
 
-exposeInterface("RpcStub", RpcStub);
-exposeInterface("RpcPromise", RpcPromise);
-exposeInterface("RpcProperty", RpcProperty);
+/** The names of the classes, and those by which their instances are known. */
+for (const [name, constructor] of Object.entries({ RpcStub, RpcPromise, RpcProperty })) {
+  exposeInterface(name, constructor);
+  Object.defineProperty(constructor.prototype, Symbol.toStringTag, { value: `JsRpc${name.slice(3)}`, configurable: true });
+}

@@ -1,5 +1,6 @@
 /** Errors on their way between JavaScript and the host. */
 
+import { native } from "../native";
 import { DOMException, isDomExceptionName } from "./dom_exception";
 
 /** `[name, message, stack, properties]`: how errors travel. */
@@ -15,6 +16,9 @@ const CLASSES: Readonly<Record<string, new (message: string) => Error>> = {
   TypeError,
   URIError,
 };
+
+/** A larger thrown value is described instead of copied. */
+const MAX_THROWN = 1024 * 1024;
 
 /** Flags of an error that its receiver may rely on. */
 const PROPERTIES = ["remote", "retryable", "overloaded", "durableObjectReset", "durableObjectId"];
@@ -44,6 +48,42 @@ export function makeError(
   if (stack) Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });
   if (properties !== undefined) Object.assign(error, properties);
   return error;
+}
+
+/**
+ * The error of work elsewhere that failed.
+ *
+ * @param thrown What was thrown there, serialized; undefined when it could not be copied, or nothing was thrown.
+ */
+export function receiveError(described: DescribedError, thrown: ArrayBuffer | undefined): unknown {
+  if (thrown === undefined) return makeError(...described);
+  let value: unknown;
+  try {
+    value = native.deserialize(thrown);
+  } catch {
+    return makeError(...described);
+  }
+  if (typeof value !== "object" || value === null) return makeError(...described);
+  // Where it failed is the other side's business.
+  if (value instanceof Error)
+    Object.defineProperty(value, "stack", {
+      value: `${value.name}: ${value.message}`,
+      writable: true,
+      enumerable: false,
+      configurable: true,
+    });
+  return Object.assign(value, described[3]);
+}
+
+/** What was thrown, serialized for `receiveError`; undefined when it cannot be copied. */
+export function serializeThrown(error: unknown): ArrayBuffer | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  try {
+    const thrown = native.serialize(error);
+    return thrown.byteLength <= MAX_THROWN ? thrown : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function textOf(value: unknown): string {

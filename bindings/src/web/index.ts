@@ -1,7 +1,7 @@
 /** What the web platform offers to the rest of the bundle. */
 
 export { DOMException } from "./dom_exception";
-export { describeError, makeError } from "./errors";
+export { describeError, makeError, serializeThrown } from "./errors";
 export { Event, EventTarget } from "./events";
 export { cancelStream, pullStream } from "./guest_streams";
 export { install } from "./install";

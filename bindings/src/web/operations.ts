@@ -5,7 +5,7 @@
  */
 
 import { type AbortSignal, whenAborted } from "./abort";
-import { type DescribedError, makeError } from "./errors";
+import { type DescribedError, receiveError } from "./errors";
 import { checkIoAllowed } from "./scope";
 
 /** From the host's answer to what the promise resolves with. */
@@ -66,7 +66,7 @@ export function completeAsync(id: number, status: number, value: unknown, body: 
   pending.delete(id);
   entry.release?.();
   if (status !== 0) {
-    entry.reject(makeError(...(value as DescribedError)));
+    entry.reject(receiveError(value as DescribedError, body));
     return;
   }
   if (entry.abandoned) {

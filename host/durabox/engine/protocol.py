@@ -93,7 +93,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         7,
         "complete",
         "[async id, status, value]",
-        "An async op ended: status 0 = ok, 1 = error (value = error). For stub_fetch value = [status, reason, headers, body kind, body handle, url]; for stub_call the body is the V8-serialized result and value = lent; for stream_read the body is the chunk and value is true at the end.",
+        "An async op ended: status 0 = ok, 1 = error (value = error; the body, if any, is what was thrown, V8-serialized). For stub_fetch value = [status, reason, headers, body kind, body handle, url]; for stub_call the body is the V8-serialized result and value = lent; for stream_read the body is the chunk and value is true at the end.",
     ),
     Event(8, "section_start", "[section]", "The input gate admits the critical section: run its callback."),
     Event(
@@ -165,7 +165,12 @@ OPS: Final[tuple[Op, ...]] = (
         tuple[int, int, str, Headers, int, int],
         "[request, status, reason, headers, body kind, handle] with the raw body.",
     ),
-    Op(15, "fail", tuple[int, Error], "[request, error]: the handler threw."),
+    Op(
+        15,
+        "fail",
+        tuple[int, Error],
+        "[request, error]: the handler threw; what it threw is the V8-serialized body, if it can be copied.",
+    ),
     Op(16, "returned", tuple[int, list[int]], "[request, lent] with the V8-serialized RPC result as body."),
     # Timers and async work; ids are chosen by the guest
     Op(17, "timer_set", tuple[int, int, float, bool], "[timer, section, delay ms, repeat]."),

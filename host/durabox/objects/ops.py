@@ -48,10 +48,10 @@ def to_wire(error: DuraboxError) -> list[object]:
     return ["Error", str(error), "", {}]
 
 
-def from_wire(error: WireError) -> JavaScriptError:
-    """The Python form of an error that the guest reported."""
+def from_wire(error: WireError, value: bytes = b"") -> JavaScriptError:
+    """The Python form of an error that the guest reported, with the value that was thrown."""
     name, message, stack, properties = error
-    return JavaScriptError(name, message, stack, properties)
+    return JavaScriptError(name, message, stack, properties, value)
 
 
 class GuestBody:
@@ -244,7 +244,7 @@ class ActorOps(OpHandlers):
         if error[1] == "null" and self.actor.memory_exhausted:
             # What the engine throws when there is not even room for the error that says so.
             error = ("InternalError", "out of memory", "", {})
-        failure = from_wire(error)
+        failure = from_wire(error, bytes(body))
         self._log("error", f"Uncaught {failure.trace}")
         self.outputs.append(lambda: self._fail(request, failure))
 
@@ -448,7 +448,8 @@ class ActorOps(OpHandlers):
             wire = to_wire(known) if known else ["Error", "Network connection lost.", "", {"retryable": True}]
             if isinstance(error, ObjectBrokenError):
                 logger.debug("stub call met a broken object: %s", error)
-            work = Work(_COMPLETE, [operation, 1, wire], pending=counted)
+            thrown = error.value if isinstance(error, JavaScriptError) else b""
+            work = Work(_COMPLETE, [operation, 1, wire], thrown, pending=counted)
         self.actor.deliver(work)
 
     # Streams
