@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from durabox.objects.host import Host
     from durabox.sandbox import Sandbox
     from durabox.storage.durability import Durability
+    from durabox.storage.history.retention import Retention
 
 __all__ = [
     "Durability",
@@ -35,6 +36,7 @@ __all__ = [
     "ModuleError",
     "ObjectBrokenError",
     "ProjectError",
+    "Retention",
     "Sandbox",
     "StateLockedError",
     "StorageError",
@@ -43,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Durability": "durabox.storage.durability",
     "Host": "durabox.objects.host",
+    "Retention": "durabox.storage.history.retention",
     "Sandbox": "durabox.sandbox",
 }
 

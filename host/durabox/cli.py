@@ -72,6 +72,7 @@ def _serve(options: argparse.Namespace) -> None:
     from durabox.server.app import Address, Application
     from durabox.server.app import serve as run_server
     from durabox.storage.database import Durability
+    from durabox.storage.history.retention import Retention
 
     _log_to_stderr(options.log_level)
     path: Path = options.path
@@ -85,8 +86,14 @@ def _serve(options: argparse.Namespace) -> None:
             f"the admin token is empty: give --admin-token or {ADMIN_TOKEN} a value, or neither"
         )
 
+    try:
+        history = Retention.parse(options.history)
+    except ValueError as error:
+        raise DuraboxError(f"--history: {error}") from None
+
     async def work() -> None:
-        async with Host.open(path, state, durability=Durability(options.durability)) as opened:
+        durability = Durability(options.durability)
+        async with Host.open(path, state, durability=durability, history=history) as opened:
             admin = Admin(opened, token=token) if options.admin else None
             application = Application(opened, admin=admin, dev=options.dev)
             await run_server(application, Address(options.host, options.port))
@@ -181,6 +188,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=("full", "normal", "off"),
         default="full",
         help="what an answer promises about its writes",
+    )
+    add(
+        "--history",
+        default="30d,1GB",
+        metavar="AGE,SIZE",
+        help="how much of each object's past is kept for point-in-time recovery: 30d, 500MB, both, or off",
     )
     add("--log-level", choices=_LOG_LEVELS, default="info", help="what is logged to stderr")
     add(

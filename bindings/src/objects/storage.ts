@@ -73,6 +73,32 @@ export class DurableObjectStorage {
     return runTransactionSync(closure);
   }
 
+  getCurrentBookmark(): Promise<string> {
+    try {
+      return Promise.resolve(native.op(OP.bookmark_current, []));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  getBookmarkForTime(time: unknown): Promise<string> {
+    if (typeof time !== "number" && !(time instanceof Date))
+      return Promise.reject(wrongParameter("getBookmarkForTime", OWNER, 1, "date"));
+    try {
+      return Promise.resolve(native.op(OP.bookmark_at, [Number(time)]));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  onNextSessionRestoreBookmark(bookmark: unknown): Promise<string> {
+    try {
+      return Promise.resolve(native.op(OP.bookmark_restore, [`${bookmark as string}`.toWellFormed()]));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
   sync(): Promise<void> {
     return startAsync(
       (operation) => {

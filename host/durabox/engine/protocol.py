@@ -260,6 +260,17 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(44, "savepoint_release", tuple[int], "[depth]."),
     Op(45, "savepoint_rollback", tuple[int], "[depth]: roll back to it and release it."),
+    # Points in time
+    Op(70, "bookmark_current", tuple[()], "→ bookmark of the present state (text)."),
+    Op(
+        71, "bookmark_at", tuple[float], "[milliseconds since the epoch] → bookmark of the state then (text)."
+    ),
+    Op(
+        72,
+        "bookmark_restore",
+        tuple[str],
+        "[bookmark]: the object's next start goes back to it → the bookmark that undoes that (text).",
+    ),
     # Parts of the bindings that are kept out of the base image
     Op(90, "layer", bytes, "Raw name → the layer's script (text)."),
     # RPC

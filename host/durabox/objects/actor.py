@@ -133,7 +133,8 @@ class Actor:
         self._wake: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._quiet: asyncio.Future[None] | None = None
-        self._committing = False
+        #: A thread works with the database.
+        self._database_in_use = False
         self._error: ObjectBrokenError | None = None
 
     # For callers
@@ -287,7 +288,7 @@ class Actor:
     @property
     def settled(self) -> bool:
         """Whether everything in its database is committed."""
-        return not self._committing and (self.database is None or not self.database.dirty)
+        return not self._database_in_use and (self.database is None or not self.database.dirty)
 
     def when_settled(self, action: Callable[[], None]) -> None:
         """Do something the next time that `settled` holds, before anything else can be written."""
@@ -377,8 +378,12 @@ class Actor:
             action()
 
     def _activate(self) -> bool:
+        """Make the isolate and the instance; False when that goes on elsewhere."""
         self.last_used = self.clock.now()
         try:
+            if self.database is not None and self.database.restore_wanted:
+                self._in_thread(self.database.restore, self._restored)
+                return False
             self._isolate = self._image.instantiate(self.ops, self._limits)
         except DuraboxError as error:
             self.core.break_with(Failure("Error", str(error)))
@@ -386,6 +391,14 @@ class Actor:
         if not self._enter(_START, []):
             return False
         return self._construct()
+
+    def _restored(self, error: BaseException | None) -> None:
+        if error is not None:
+            logger.error("%s: not restored: %s", self.label, error, extra={"object": self.label})
+            self.core.break_with(Failure("Error", str(error)))
+        elif not self._activate():
+            return
+        self._pump()
 
     def _construct(self) -> bool:
         """After the start event; False when it goes on in a task."""
@@ -463,19 +476,25 @@ class Actor:
 
     def _commit(self) -> None:
         assert self.database is not None
-        self._committing = True
-        commit = self._executor.submit(self.database.commit)
-        commit.add_done_callback(
-            lambda done: self.loop.call_soon_threadsafe(self._commit_over, done.exception())
+        self._in_thread(self.database.commit, self._committed)
+
+    def _in_thread(self, work: Callable[[], None], over: Callable[[BaseException | None], None]) -> None:
+        """Have a thread work with the database, and go on with `over` unless the actor ended meanwhile."""
+        self._database_in_use = True
+
+        def done(error: BaseException | None) -> None:
+            self._database_in_use = False
+            if self._error is None:
+                over(error)
+            elif self.database is not None:
+                self.database.close()
+                self._settle()
+
+        self._executor.submit(work).add_done_callback(
+            lambda future: self.loop.call_soon_threadsafe(done, future.exception())
         )
 
-    def _commit_over(self, error: BaseException | None) -> None:
-        self._committing = False
-        if self._error is not None:
-            assert self.database is not None
-            self.database.close()
-            self._settle()
-            return
+    def _committed(self, error: BaseException | None) -> None:
         if error is None:
             self.core.committed()
             self._release()
@@ -534,7 +553,7 @@ class Actor:
         if self._isolate is not None:
             self._isolate.close()
             self._isolate = None
-        if self.database is not None and not self._committing:
+        if self.database is not None and not self._database_in_use:
             self.database.close()
             self._settle()
         if self._quiet is not None and not self._quiet.done():

@@ -24,6 +24,7 @@ from durabox.objects.namespace import Namespace
 from durabox.project.project import Project, load_project
 from durabox.storage.database import Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
+from durabox.storage.history.retention import Retention
 
 #: Threads that wait for fsync; more of them let the file system group the commits of many objects.
 COMMIT_THREADS = 16
@@ -105,6 +106,7 @@ class Host:
         state: str | Path = ":memory:",
         *,
         durability: Durability = Durability.FULL,
+        history: Retention | None = Retention(),  # noqa: B008
         limits: Limits | None = None,
         clock: Clock | None = None,
         idle_ms: float = IDLE_MS,
@@ -117,6 +119,8 @@ class Host:
             project: A ``.js``/``.mjs`` file, a project folder, or a loaded `Project`.
             state: State directory, or ``:memory:`` for state that ends with the host.
             durability: What a commit guarantees when it returns.
+            history: How much of each object's past is kept for point-in-time recovery, ``None`` for nothing. Only
+                with a state directory.
             limits: Limits of every isolate; the project's ``limits.cpu_ms`` wins over the default.
             clock: Time and timers; the system's if not given.
             idle_ms: Idle objects are evicted after this many milliseconds.
@@ -131,13 +135,19 @@ class Host:
         if limits is None:
             limits = Limits() if project.cpu_ms is None else replace(Limits(), cpu_ms=project.cpu_ms)
         loaded = await load(project, Engine.shared().base)
-        directory = StateDirectory(None if str(state) == ":memory:" else Path(state), durability=durability)
+        clock = clock or SystemClock()
+        directory = StateDirectory(
+            None if str(state) == ":memory:" else Path(state),
+            durability=durability,
+            history=history,
+            clock=clock.now,
+        )
         try:
             host = cls(
                 loaded,
                 directory,
                 limits=limits,
-                clock=clock or SystemClock(),
+                clock=clock,
                 idle_ms=idle_ms,
                 max_live=max_live,
             )

@@ -125,6 +125,29 @@ class ObjectOps(ActorOps):
         else:
             self.outputs.append(done)
 
+    def op_bookmark_current(self, body: bytes) -> str:
+        """The present state; it may be that of the commit to come, so it waits for that."""
+        try:
+            bookmark = self._database.bookmarks.current()
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+        self.confirmed = True
+        return bookmark
+
+    def op_bookmark_at(self, time: float, body: bytes) -> str:
+        """The state at a time."""
+        try:
+            return self._database.bookmarks.at(time)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+
+    def op_bookmark_restore(self, bookmark: str, body: bytes) -> str:
+        """Where to go back at the next start."""
+        try:
+            return self._database.bookmarks.restore_next(bookmark)
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
+
     def op_savepoint(self, section: int, body: bytes) -> int:
         """Open a savepoint, in the implicit transaction."""
         try:

@@ -26,6 +26,7 @@ import apsw
 
 from durabox.storage.durability import Durability
 from durabox.storage.files import Files
+from durabox.storage.history.recorder import Recorder
 
 #: A newborn of at most this many pages of 4 KiB is written in one piece.
 _IMAGE_PAGES: Final = 256
@@ -56,7 +57,13 @@ class Birthplace:
         self._making = threading.Lock()
         self._made = False
 
-    def replace(self, path: str, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
+    def replace(
+        self,
+        path: str,
+        old: apsw.Connection | None,
+        new: apsw.Connection | None,
+        history: Recorder | None,
+    ) -> None:
         """
         See `homes.Home.replace`.
 
@@ -64,29 +71,20 @@ class Birthplace:
             path: The object's file.
             old: The connection to it, ``None`` if it does not exist.
             new: The committed newborn, ``None`` to remove the file. Both connections are used up.
+            history: The object's, ``None`` if none is kept.
         """
         finished: str | None = None
-        files = self.files
         try:
             if old is not None:
-                old.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                old.close(True)
-            if new is None:
-                files.remove(path)
-            else:
-                self._make_folder()
-                finished = f"{self._unfinished}.{next(self._numbers)}"
+                self._complete(old, history)
+            if new is not None:
+                finished = self.unfinished()
                 self._write(new, finished)
-            if old is not None:
-                self.remove_wal(path)
-            if finished is not None:
-                files.rename(finished, path)
-                finished = None
-            if self.durability is Durability.FULL:
-                files.sync_folder(self.path)
+            self.put_in_place(path, finished, history, replaces=old is not None)
+            finished = None
         finally:
             if finished is not None:
-                files.remove(finished)
+                self.files.remove(finished)
             for connection in (old, new):
                 if connection is not None:
                     connection.close(True)
@@ -97,6 +95,53 @@ class Birthplace:
         self.remove_wal(path)
         if self.durability is Durability.FULL:
             self.files.sync_folder(self.path)
+
+    def unfinished(self) -> str:
+        """A name for a file that is being made."""
+        self._make_folder()
+        return f"{self._unfinished}.{next(self._numbers)}"
+
+    def put_in_place(
+        self, path: str, finished: str | None, history: Recorder | None, *, replaces: bool, undo: int = 0
+    ) -> None:
+        """
+        Give a finished file its name, atomically.
+
+        Args:
+            path: The name.
+            finished: The file, ``None`` to remove the one that has the name.
+            history: The object's, ``None`` if none is kept.
+            replaces: Whether there is a file now; nobody has it open, and it is complete without its WAL.
+            undo: Number of the restore that does this, else 0.
+        """
+        files = self.files
+        noted = history is not None and (replaces or history.exists)
+        if noted:
+            assert history is not None
+            history.replacing(replaces, finished, undo)
+        if replaces:
+            self.remove_wal(path)
+        if finished is None:
+            files.remove(path)
+        else:
+            files.rename(finished, path)
+        if self.durability is Durability.FULL:
+            files.sync_folder(self.path)
+        if noted:
+            assert history is not None
+            history.replaced()
+        elif history is not None:
+            history.born()
+
+    def _complete(self, old: apsw.Connection, history: Recorder | None) -> None:
+        """Bring everything into the file and close it."""
+        if history is None:
+            old.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        else:
+            history.checkpoint(old, whole=True)
+        old.close(True)
+        if history is not None:
+            history.closed()
 
     def _make_folder(self) -> None:
         if self._made:

@@ -34,6 +34,7 @@ import apsw
 
 from durabox.errors import StorageError
 from durabox.storage import statements
+from durabox.storage.bookmarks import Bookmarks
 from durabox.storage.connection import open_newborn
 from durabox.storage.durability import Durability
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE, storage_error
@@ -102,6 +103,8 @@ class ObjectDatabase:
         self.kv = KeyValueStore(self)
         #: What the host itself keeps with them.
         self.metadata = Metadata(self)
+        #: Its earlier states.
+        self.bookmarks = Bookmarks(self, home.history, home.restoring)
 
     def delete_all(self) -> None:
         """
@@ -188,7 +191,10 @@ class ObjectDatabase:
             self._forget_tables()
             try:
                 connection.execute("VACUUM").fetchall()
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                if self._home.history is None:
+                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                else:
+                    self._home.history.checkpoint(connection, whole=True)
             except apsw.Error as error:
                 raise storage_error("vacuum", error, self._home.label) from error
 
@@ -232,9 +238,13 @@ class ObjectDatabase:
                 name = self.name
                 if name is not None and not self._named:
                     self._record_name(connection, name)
+                if self.bookmarks.promised:
+                    self.bookmarks.keep_promise()
                 connection.execute("COMMIT")
                 if self._newborn:
                     self._settle()
+                elif self._home.history is not None:
+                    self._home.history.committed(connection)
                 self._named = name is not None and bool(self._exists)
             except (apsw.Error, OSError, StorageError) as error:
                 failure = (
@@ -248,6 +258,39 @@ class ObjectDatabase:
             self._forget_writers()
             # Last: from here on the loop's thread may close the connection.
             self.dirty = False
+
+    @property
+    def restore_wanted(self) -> bool:
+        """Whether `restore` must be called before anything else."""
+        restoring = self._home.restoring
+        try:
+            return restoring is not None and restoring.wanted
+        except OSError as error:
+            raise storage_error("restore", error, self._home.label) from error
+
+    def restore(self) -> None:
+        """Go back to the state that was asked for. Blocking: run it in a worker thread; nothing may be uncommitted."""
+        with self._busy:
+            restoring = self._home.restoring
+            if restoring is None or not self.restore_wanted:
+                return
+            self._check("restore")
+            try:
+                if self._connection is None and self._find():
+                    self._connect()
+                connection, self._connection = self._connection, None
+                self._exists = None
+                self._named = False
+                self._forget_tables()
+                if connection is not None:
+                    self._open_files.closed(self)
+                try:
+                    restoring.carry_out(connection)
+                finally:
+                    if connection is not None:
+                        connection.close(True)
+            except (apsw.Error, OSError) as error:
+                raise storage_error("restore", error, self._home.label) from error
 
     def rollback(self) -> None:
         """Back to what was committed last; a broken database works again."""
@@ -406,6 +449,7 @@ class ObjectDatabase:
                 self._leave()
         self._depth = self._real_depth = 0
         self._broken = None
+        self.bookmarks.promised = False
         self.dirty = False
 
     def _close_savepoint(self, operation: str, depth: int, statement: str) -> None:

@@ -7,6 +7,7 @@
     STATE/.durabox/lock                          held by the process that owns the directory
     STATE/.durabox/births/                       files that are not finished
     STATE/.durabox/catalog/<unique key>.sqlite   names of objects, derived
+    STATE/.durabox/history/                      what the databases held before; see `history.log`
 
 The first two lines are workerd's layout. Files that are not ours are left alone.
 """
@@ -16,7 +17,8 @@ from __future__ import annotations
 import logging
 import re
 import resource
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,6 +35,8 @@ from durabox.storage.database import ObjectDatabase
 from durabox.storage.durability import Durability
 from durabox.storage.failures import storage_error
 from durabox.storage.files import Files
+from durabox.storage.history.past import Moment
+from durabox.storage.history.retention import Retention
 from durabox.storage.homes import FileHome, MemoryHome
 from durabox.storage.lock import OwnerLock
 from durabox.storage.open_files import OpenFiles
@@ -61,6 +65,8 @@ class StateDirectory:
         max_open: How many files are open at once, not counting those with uncommitted writes; a process
             that may have few file handles opens fewer.
         files: The file system.
+        history: How much of each object's past is kept, ``None`` for nothing. Only of objects in files.
+        clock: Milliseconds since the epoch.
     Raises:
         StateLockedError: Another process owns the directory.
         StorageError: The directory cannot be made or used.
@@ -73,11 +79,15 @@ class StateDirectory:
         durability: Durability = Durability.FULL,
         max_open: int = 384,
         files: Files | None = None,
+        history: Retention | None = Retention(),  # noqa: B008
+        clock: Callable[[], float] = lambda: time.time() * 1000,
     ) -> None:
         spare_memory()
         self._path = path
         self._durability = durability
         self._files = files or Files()
+        self._history = history
+        self._clock = clock
         self._open_files = OpenFiles(min(max_open, _most_open()))
         self._birthplaces: dict[str, Birthplace] = {}
         self._memory: dict[tuple[str, str], MemoryHome] = {}
@@ -117,8 +127,16 @@ class StateDirectory:
         earlier = self._live.get(key)
         if earlier is not None:
             earlier.close()
+        home = self._home(unique_key, object_id)
+        if self._history is not None and isinstance(home, FileHome):
+            home.keep_history(
+                f"{self._path}/{_OWN}/history/{unique_key}/{object_id}",
+                self._history,
+                self._clock,
+                partial(self._restored_alarm, unique_key, object_id),
+            )
         database = self._live[key] = ObjectDatabase(
-            self._home(unique_key, object_id), self._open_files, partial(self._live.pop, key), name
+            home, self._open_files, partial(self._live.pop, key), name
         )
         return database
 
@@ -176,6 +194,42 @@ class StateDirectory:
             if catalog.behind:
                 catalog.write()
 
+    def restorable(self, unique_key: str, object_id: str) -> tuple[Moment, Moment] | None:
+        """
+        The oldest state of an object that can be had back, and the present one; ``None`` if no history is kept.
+
+        The object must not be live. Raises as `database` does.
+        """
+        database = self.database(unique_key, object_id)
+        try:
+            return database.bookmarks.range()
+        finally:
+            database.close()
+
+    def restore(self, unique_key: str, object_id: str, to: str | float) -> str:
+        """
+        Bring an object back to an earlier state, its alarm included, without running its code. Blocking.
+
+        The object must not be live.
+
+        Args:
+            unique_key: The namespace's.
+            object_id: 64 lowercase hexadecimal digits.
+            to: A bookmark, or a time in milliseconds since the epoch.
+        Returns:
+            The bookmark that undoes it.
+        Raises:
+            StorageError: The state is not to be had, or a file cannot be read or written.
+        """
+        database = self.database(unique_key, object_id)
+        try:
+            bookmarks = database.bookmarks
+            undo = bookmarks.restore_next(to if isinstance(to, str) else bookmarks.at(to))
+            database.restore()
+            return undo
+        finally:
+            database.close()
+
     def close(self) -> None:
         """Roll back what is uncommitted, close every file and let others have the directory."""
         self._closed = True
@@ -209,6 +263,13 @@ class StateDirectory:
             )
         return FileHome(birthplace, object_id)
 
+    def _restored_alarm(self, unique_key: str, object_id: str, time_ns: int | None) -> None:
+        """A state with that alarm is about to be the object's."""
+        if time_ns is None:
+            self.alarms.set_later(unique_key, object_id, None, None)
+        else:
+            self.alarms.set(unique_key, object_id, None, time_ns).result()
+
     def _open_alarms(self, unique_key: str) -> AlarmIndex:
         """See `alarms.OpenIndex`."""
         _check_unique_key(unique_key)
@@ -227,12 +288,12 @@ class StateDirectory:
                 continue
             database = ObjectDatabase(self._home(unique_key, file.stem), open_files, _nothing)
             try:
-                time, name = database.metadata.alarm(), database.metadata.name()
+                due, name = database.metadata.alarm(), database.metadata.name()
             except StorageError as error:
                 logger.warning("%s: its alarm cannot be read: %s", file.stem, error)
             else:
-                if time is not None:
-                    yield Pending(file.stem, name, time)
+                if due is not None:
+                    yield Pending(file.stem, name, due)
             finally:
                 database.close()
 

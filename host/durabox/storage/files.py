@@ -8,6 +8,8 @@ Paths are strings here: making a `Path` costs as much as the system call, and bi
 from __future__ import annotations
 
 import os
+import shutil
+from typing import BinaryIO
 
 
 class Files:
@@ -52,6 +54,56 @@ class Files:
         finally:
             os.close(handle)
 
+    def open(self, path: str) -> BinaryIO:
+        """A file for reading. Not a database that is in use: closing it would drop SQLite's locks."""
+        return open(path, "rb")
+
+    def stat(self, path: str) -> os.stat_result:
+        """A file's size and times."""
+        return os.stat(path)
+
+    def append(self, path: str, data: bytes, *, at: int, sync: bool) -> None:
+        """
+        Write behind what a file holds; made if absent.
+
+        Args:
+            path: The file.
+            data: The bytes.
+            at: Where they go; what was there, of a write that failed, is overwritten and cut off.
+            sync: Whether they must be on disk when this returns.
+        """
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.lseek(handle, at, os.SEEK_SET)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.ftruncate(handle, at + len(data))
+            if sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def truncate(self, path: str, size: int) -> None:
+        """Cut a file off."""
+        os.truncate(path, size)
+
+    def list(self, path: str) -> list[tuple[str, int]]:
+        """The files in a folder with their sizes; none if there is no folder."""
+        try:
+            with os.scandir(path) as entries:
+                return [(entry.name, entry.stat().st_size) for entry in entries]
+        except FileNotFoundError:
+            return []
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name; where that cannot be done, a copy of it. Nobody has it open."""
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+            self.sync_file(target)
+
     def sync_file(self, path: str) -> None:
         """Wait until the file's content is on disk."""
         _sync(path)
@@ -71,6 +123,10 @@ class Files:
         except FileNotFoundError:
             return False
         return True
+
+    def make_folders(self, path: str) -> None:
+        """Make a folder and those it is in."""
+        os.makedirs(path, exist_ok=True)
 
     def make_folder(self, path: str) -> bool:
         """Make a folder whose parent exists; whether it is new."""

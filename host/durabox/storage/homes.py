@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import apsw
 
 from durabox.storage.birth import Birthplace
 from durabox.storage.connection import open_file
+from durabox.storage.durability import Durability
+from durabox.storage.history.recorder import Recorder
+from durabox.storage.history.restoring import Restoring
+from durabox.storage.history.retention import Retention
 
 
 class Home(Protocol):
@@ -15,6 +20,10 @@ class Home(Protocol):
 
     #: Names the database in messages.
     label: str
+    #: Keeps its past; ``None`` if nobody does.
+    history: Recorder | None
+    #: Goes back to it; there is one if there is a history.
+    restoring: Restoring | None
 
     def exists(self) -> bool:
         """
@@ -71,6 +80,8 @@ class MemoryHome:
 
     def __init__(self, label: str) -> None:
         self.label = label
+        self.history: Recorder | None = None
+        self.restoring: Restoring | None = None
         self._connection: apsw.Connection | None = None
 
     def exists(self) -> bool:
@@ -117,8 +128,31 @@ class FileHome:
 
     def __init__(self, birthplace: Birthplace, object_id: str) -> None:
         self.label = f"{birthplace.name}/{object_id}.sqlite"
+        self.history: Recorder | None = None
+        self.restoring: Restoring | None = None
         self._birthplace = birthplace
         self._path = f"{birthplace.path}/{object_id}.sqlite"
+
+    def keep_history(
+        self,
+        folder: str,
+        retention: Retention,
+        clock: Callable[[], float],
+        announce: Callable[[int | None], object],
+    ) -> None:
+        """
+        Keep the database's past from now on.
+
+        Args:
+            folder: Where; need not exist.
+            retention: How much.
+            clock: Milliseconds since the epoch.
+            announce: See `Restoring`.
+        """
+        birthplace = self._birthplace
+        sync = birthplace.durability is not Durability.OFF
+        self.history = Recorder(folder, self._path, self.label, birthplace.files, retention, sync, clock)
+        self.restoring = Restoring(self.history, birthplace, announce)
 
     def exists(self) -> bool:
         """See `Home`."""
@@ -132,15 +166,23 @@ class FileHome:
 
     def open(self) -> apsw.Connection:
         """See `Home`."""
-        return open_file(self._path, self._birthplace.durability, self._birthplace.files.vfs)
+        connection = open_file(self._path, self._birthplace.durability, self._birthplace.files.vfs)
+        if self.history is not None:
+            self.history.opened(connection)
+        return connection
 
     def leave(self, connection: apsw.Connection) -> None:
         """See `Home`; it is closed."""
+        history = self.history
+        if history is not None:
+            history.leaving()
         connection.close(True)
+        if history is not None:
+            history.closed()
 
     def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
         """See `Home`."""
-        self._birthplace.replace(self._path, old, new)
+        self._birthplace.replace(self._path, old, new, self.history)
 
     def discard(self) -> None:
         """See `Home`."""
