@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from durabox.testing.plugin import OpenHost
+from durabox.testing.plugin import durabox_host as durabox_host
 from tests.served import serve
 from tests.walkthrough import EXAMPLES, tour
 
@@ -29,14 +31,14 @@ def _python_blocks() -> list[Any]:
 
 
 @pytest.mark.parametrize("block", _python_blocks())
-async def test_python_shown_runs(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_python_shown_runs(block: str, monkeypatch: pytest.MonkeyPatch, durabox_host: OpenHost) -> None:
     monkeypatch.chdir(ROOT)
     code = compile("from durabox import Host\n" + block, "example", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     names: dict[str, Any] = {}
     await _awaited(eval(code, names))
     for name, value in names.items():
         if name.startswith("test_"):
-            await _awaited(value())
+            await _awaited(value(durabox_host) if inspect.signature(value).parameters else value())
 
 
 async def _awaited(value: Any) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from durabox.errors import JavaScriptError, ObjectBrokenError
 from durabox.objects.host import Host
-from tests.objects.conftest import OpenHost, VirtualClock
+from durabox.testing import VirtualClock
+from tests.objects.conftest import OpenHost
 
 SOURCE = """
 import { DurableObject } from "cloudflare:workers";

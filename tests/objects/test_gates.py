@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from durabox.errors import JavaScriptError, ObjectBrokenError
-from tests.objects.conftest import OpenHost, VirtualClock, settle
+from durabox.testing import VirtualClock, settle
+from tests.objects.conftest import OpenHost
 
 HEAD = 'import { DurableObject } from "cloudflare:workers";\n'
 

@@ -12,7 +12,8 @@ import pytest
 from durabox.errors import InvalidObjectIdError, StorageError
 from durabox.objects.host import Host
 from durabox.objects.inventory import BadArgumentError, NoSuchObjectError, ObjectExistsError
-from tests.objects.conftest import OpenHost, VirtualClock
+from durabox.testing import VirtualClock
+from tests.objects.conftest import OpenHost
 
 SOURCE = """
 import { DurableObject } from "cloudflare:workers";

@@ -8,7 +8,8 @@ import logging
 import pytest
 
 from durabox import Limits
-from tests.objects.conftest import OpenHost, VirtualClock
+from durabox.testing import VirtualClock
+from tests.objects.conftest import OpenHost
 
 CLASS = """
 import { DurableObject } from "cloudflare:workers";

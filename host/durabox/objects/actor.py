@@ -444,6 +444,9 @@ class Actor:
             ops.ended.clear()
             if not dirty:
                 self._release()
+            elif database is not None and database.broken is not None:
+                # Whatever the guest made of the error: what it wrote before is gone as well.
+                self._storage_failed("storage", database.broken)
         else:
             core.turn_ended(QUIET)
         ops.confirmed = False
@@ -499,10 +502,13 @@ class Actor:
             self.core.committed()
             self._release()
         else:
-            message = error.message if isinstance(error, StorageError) else str(error)
-            logger.error("%s: commit failed: %s", self.label, error, extra={"object": self.label})
-            self.core.break_with(Failure("Error", message))
+            self._storage_failed("commit", error)
         self._pump()
+
+    def _storage_failed(self, what: str, error: BaseException) -> None:
+        message = error.message if isinstance(error, StorageError) else str(error)
+        logger.error("%s: %s failed: %s", self.label, what, error, extra={"object": self.label})
+        self.core.break_with(Failure("Error", message))
 
     def _release(self) -> None:
         """Nothing is uncommitted any more: what waited for that may leave."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from durabox.objects.namespace import Namespace
 from durabox.project.project import Project, load_project
 from durabox.storage.database import Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
+from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
 
 #: Threads that wait for fsync; more of them let the file system group the commits of many objects.
@@ -63,6 +64,7 @@ class Host:
         idle_ms: Idle objects are evicted after this many milliseconds.
         max_live: At most this many live objects; beyond, the least recently used idle ones leave. At most, and
             unless given, what the process has room for.
+        executor: Where commits run; threads of the host's own if not given.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Host:
         clock: Clock,
         idle_ms: float = IDLE_MS,
         max_live: int | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self._loaded = loaded
         self._state = state
@@ -82,7 +85,7 @@ class Host:
         self._idle_ms = idle_ms
         room = Engine.shared().capacity - _SPARE
         self._max_live = room if max_live is None else min(max_live, room)
-        self._executor = ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="durabox-commit")
+        self._executor = executor or ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="durabox-commit")
         project = loaded.project
         self._namespaces = tuple(Namespace(self, name, project.unique_key(name)) for name in loaded.classes)
         self._by_name = {space.class_name: space for space in self._namespaces}
@@ -111,6 +114,8 @@ class Host:
         clock: Clock | None = None,
         idle_ms: float = IDLE_MS,
         max_live: int | None = None,
+        files: Files | None = None,
+        executor: Executor | None = None,
     ) -> AsyncIterator[Host]:
         """
         Load a project and run it until the block ends.
@@ -125,6 +130,8 @@ class Host:
             clock: Time and timers; the system's if not given.
             idle_ms: Idle objects are evicted after this many milliseconds.
             max_live: Cap on live objects.
+            files: The file system under the state directory; the real one if not given.
+            executor: Where commits run; threads of the host's own if not given.
         Raises:
             ProjectError: The project's files or configuration cannot be used.
             ModuleError: Its modules do not load.
@@ -139,6 +146,7 @@ class Host:
         directory = StateDirectory(
             None if str(state) == ":memory:" else Path(state),
             durability=durability,
+            files=files,
             history=history,
             clock=clock.now,
         )
@@ -150,6 +158,7 @@ class Host:
                 clock=clock,
                 idle_ms=idle_ms,
                 max_live=max_live,
+                executor=executor,
             )
             try:
                 yield host

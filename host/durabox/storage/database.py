@@ -88,7 +88,8 @@ class ObjectDatabase:
         # Held by a commit, so that `close` waits for it.
         self._busy = threading.Lock()
         self._closed = False
-        self._broken: StorageError | None = None
+        #: Why SQLite gave up the transaction, until `rollback` or `close`.
+        self.broken: StorageError | None = None
         #: Whether the home has a database; ``None`` until somebody asks.
         self._exists: bool | None = None
         self._connection: apsw.Connection | None = None
@@ -360,7 +361,7 @@ class ObjectDatabase:
         """The error to raise for one of SQLite's; marks the database as broken if SQLite gave up the transaction."""
         failure = storage_error(operation, error, self._home.label)
         if self.dirty and (self._connection is None or not self._connection.in_transaction):
-            self._broken = failure
+            self.broken = failure
             self._forget_tables()
         return failure
 
@@ -369,8 +370,8 @@ class ObjectDatabase:
     def _check(self, operation: str) -> None:
         if self._closed:
             raise StorageError(operation, NO_LONGER_ACCESSIBLE)
-        if self._broken is not None:
-            first = self._broken
+        if self.broken is not None:
+            first = self.broken
             raise StorageError(operation, first.message, first.sqlite_code, first.retryable)
 
     def _find(self) -> bool:
@@ -448,7 +449,7 @@ class ObjectDatabase:
                 # Closing it does the same.
                 self._leave()
         self._depth = self._real_depth = 0
-        self._broken = None
+        self.broken = None
         self.bookmarks.promised = False
         self.dirty = False
 
