@@ -57,7 +57,8 @@ export interface Native {
   importModule(specifier: string): Promise<Record<string, unknown>>;
   /** Make a module that is imported by that name. */
   defineModule(name: string, exports: Record<string, unknown>): void;
-  evalScript(source: string, name: string): unknown;
+  /** With `asynchronous`, `await` may stand at the top, and the value is a promise of `{ value }`. */
+  evalScript(source: string, name: string, asynchronous?: boolean): unknown;
   evalModule(source: string, name: string): Promise<Record<string, unknown>>;
 
   /** 0 pending, 1 fulfilled, 2 rejected. */

@@ -51,4 +51,6 @@ class Limits:
     @staticmethod
     def _check(name: str, value: float, least: float, most: float) -> None:
         if not least <= value <= most:
-            raise InvalidLimitError(f"{name} is {value:g}, but must lie between {least:g} and {most:g}.")
+            raise InvalidLimitError(
+                f"{name} is {value:.15g}, but must lie between {least:.15g} and {most:.15g}."
+            )

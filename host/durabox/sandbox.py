@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 from durabox.console import Console
 from durabox.engine.engine import Engine
@@ -16,6 +16,11 @@ from durabox.errors import DuraboxError, IsolateClosedError, JavaScriptError, Li
 from durabox.limits import Limits
 from durabox.wire import decode
 
+#: Levels of nesting of a variable.
+_DEEPEST: Final = 200
+#: The largest whole number up to which JavaScript has every one.
+_LARGEST: Final = 2**53 - 1
+
 WireError = tuple[str, str, str, dict[str, Any]]
 
 
@@ -23,6 +28,12 @@ class NeverSettledError(DuraboxError):
     """The code awaits a promise that nothing can settle any more."""
 
     code = "never-settled"
+
+
+class NotPlainError(DuraboxError, TypeError):
+    """A Python value that the code cannot be given."""
+
+    code = "not-plain"
 
 
 class _Ops(OpHandlers):
@@ -52,6 +63,9 @@ class _Ops(OpHandlers):
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
         self.console.write("error", f"Uncaught (in promise) {JavaScriptError(*error).trace}")
 
+    def op_module_resolve(self, specifier: str, referrer: str, body: bytes) -> str:
+        raise GuestError("Error", f'No such module "{specifier}": there is nothing to import in a sandbox.')
+
     def op_decode_text(self, label: str, fatal: bool, ignore_bom: bool, body: bytes) -> str:
         return decode_text(label, fatal, body)
 
@@ -76,27 +90,30 @@ class _Ops(OpHandlers):
         if entry is not None:
             entry[0].cancel()
 
-    def close(self) -> None:
+    def stop(self) -> None:
+        """End all timers."""
         for handle, _ in self.timers.values():
             handle.cancel()
         self.timers.clear()
+        while not self.due.empty():
+            self.due.get_nowait()
 
 
 class Sandbox:
     """
-    One isolate for code that is not trusted. Globals persist from one evaluation to the next.
+    One isolate for code that is not trusted. Globals persist from one evaluation to the next; timers do not.
 
     Values in and out are plain: ``None``, booleans, numbers, strings, ``bytes`` (ArrayBuffer), lists and
-    dictionaries with string keys.
+    dictionaries with string keys. On the way out a Date is its ISO 8601 text, and a BigInt of at most 64 bits an ``int``.
 
     Args:
-        limits: What each evaluation may use. ``wall_ms`` bounds the whole of it, timers and all.
+        limits: What each evaluation may use, timers and all; by default 1 s of processor time within 10 s.
 
-    A context manager: ``async with Sandbox() as box: await box.eval("1 + 1")``.
+    A context manager: ``async with Sandbox() as box: await box.eval("1 + 1")``. Evaluations take turns.
     """
 
     def __init__(self, *, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits(cpu_ms=1000.0)
+        self._limits = limits or Limits(cpu_ms=1000.0, wall_ms=10_000.0)
         self._ops: _Ops | None = None
         self._isolate: Isolate | None = None
         self._busy = asyncio.Lock()
@@ -117,7 +134,9 @@ class Sandbox:
     def close(self) -> None:
         """End the isolate; evaluations under way fail with `IsolateClosedError`."""
         if self._ops is not None:
-            self._ops.close()
+            self._ops.stop()
+            # An evaluation may be waiting for a timer: it goes on, and finds the isolate closed.
+            self._ops.due.put_nowait(0)
         if self._isolate is not None:
             self._isolate.close()
 
@@ -133,9 +152,12 @@ class Sandbox:
             The value of the expression, or of the script's last statement.
         Raises:
             JavaScriptError: It threw, or its value is not plain.
+            NotPlainError: A variable's value is not plain.
             LimitExceededError: Past a limit; the sandbox is over.
-            NeverSettledError: It awaits what never comes.
+            NeverSettledError: It awaits what never comes; the sandbox is over.
             IsolateClosedError: The sandbox is over.
+
+        Cancelling it ends the sandbox.
         """
         return await self._evaluate(source, name, variables, module=False)
 
@@ -148,7 +170,7 @@ class Sandbox:
             name: File name in stacks.
             variables: Plain values, as globals.
         Returns:
-            Its exports by name.
+            Its exports by name; ``default`` is the default export.
         Raises:
             DuraboxError: See `eval`.
         """
@@ -156,29 +178,71 @@ class Sandbox:
         return exports
 
     async def _evaluate(self, source: str, name: str, variables: dict[str, Any], *, module: bool) -> Any:
-        if self._isolate is None:
-            raise IsolateClosedError("The sandbox is not open: use it in `async with`.")
+        for variable, value in variables.items():
+            _check_plain(value, variable, 0)
         async with self._busy:
-            work = self._settle(source, name, variables, module)
-            if self._limits.wall_ms is None:
-                return await work
+            ops, isolate = self._ops, self._isolate
+            if ops is None or isolate is None:
+                raise IsolateClosedError("The sandbox is not open: use it in `async with`.")
+            wall_ms = self._limits.wall_ms
             try:
-                return await asyncio.wait_for(work, self._limits.wall_ms / 1000.0)
+                async with asyncio.timeout(None if wall_ms is None else wall_ms / 1000.0):
+                    return await self._settle(ops, isolate, source, [name, variables, module, name])
             except TimeoutError:
                 self.close()
-                raise LimitExceededError("wall", self._limits.wall_ms, "ms") from None
+                assert wall_ms is not None
+                raise LimitExceededError("wall", wall_ms, "ms") from None
+            except (asyncio.CancelledError, NeverSettledError):
+                # What is left of it must not go on in the next one.
+                self.close()
+                raise
+            finally:
+                ops.stop()
 
-    async def _settle(self, source: str, name: str, variables: dict[str, Any], module: bool) -> Any:
-        ops, isolate = self._ops, self._isolate
-        assert ops is not None and isolate is not None
+    async def _settle(self, ops: _Ops, isolate: Isolate, source: str, arguments: list[Any]) -> Any:
         ops.settled, ops.failure, ops.result, ops.console.written = False, None, None, 0
-        body = source.encode("utf-8", "surrogatepass")
-        await isolate.run(EVENT["eval"], [name, variables, module, name], body)
+        before = isolate.cpu_ns
+        isolate.carried_ns = 0
+        await isolate.run(EVENT["eval"], arguments, source.encode("utf-8", "surrogatepass"))
         while not ops.settled:
             if not ops.timers and ops.due.empty():
                 raise NeverSettledError("The code awaits a promise that nothing can settle any more.")
-            await isolate.run(EVENT["timer"], [await ops.due.get()])
+            timer = await ops.due.get()
+            isolate.carried_ns = isolate.cpu_ns - before
+            await isolate.run(EVENT["timer"], [timer])
         failure: WireError | None = ops.failure
         if failure is not None:
             raise JavaScriptError(*failure)
         return ops.result
+
+
+def _check_plain(value: object, where: str, depth: int) -> None:
+    """
+    Refuse what JavaScript would not get as it is.
+
+    Raises:
+        NotPlainError: Names the place.
+    """
+    if depth > _DEEPEST:
+        raise NotPlainError(f"{where} is nested more than {_DEEPEST} levels deep.")
+    match value:
+        case None | bool() | float() | str() | bytes():
+            pass
+        case int():
+            if abs(value) > _LARGEST:
+                raise NotPlainError(
+                    f"{where} is {value}, which no JavaScript number holds exactly: pass it as a string."
+                )
+        case list() | tuple():
+            for index, item in enumerate(value):
+                _check_plain(item, f"{where}[{index}]", depth + 1)
+        case dict():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise NotPlainError(f"{where} has the key {key!r}: keys must be strings.")
+                _check_plain(item, f"{where}[{key!r}]", depth + 1)
+        case _:
+            raise NotPlainError(
+                f"{where} is of type {type(value).__name__}; plain values are None, bool, int, float, str, bytes, "
+                "list and dict."
+            )

@@ -273,6 +273,7 @@ static JSValue native_import_module(JSContext *ctx, JSValueConst this_val, int a
     return promise;
 }
 
+/* source, name, asynchronous: whether `await` may stand at the top; the value is then a promise of {value} */
 static JSValue native_eval_script(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     JSValue result = JS_EXCEPTION;
@@ -282,7 +283,8 @@ static JSValue native_eval_script(JSContext *ctx, JSValueConst this_val, int arg
 
     if (name) {
         durabox_permit_eval();
-        result = JS_Eval(ctx, source, len, name, JS_EVAL_TYPE_GLOBAL);
+        result = JS_Eval(ctx, source, len, name,
+                         JS_EVAL_TYPE_GLOBAL | (JS_ToBool(ctx, argv[2]) ? JS_EVAL_FLAG_ASYNC : 0));
     }
     JS_FreeCString(ctx, name);
     JS_FreeCString(ctx, source);
@@ -332,7 +334,7 @@ static JSValue native_eval_module(JSContext *ctx, JSValueConst this_val, int arg
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("importModule", 1, native_import_module),
     JS_CFUNC_DEF("defineModule", 2, native_define_module),
-    JS_CFUNC_DEF("evalScript", 2, native_eval_script),
+    JS_CFUNC_DEF("evalScript", 3, native_eval_script),
     JS_CFUNC_DEF("evalModule", 2, native_eval_module),
 };
 

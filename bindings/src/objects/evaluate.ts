@@ -45,28 +45,15 @@ export async function evaluate(
   }
 }
 
-/** A module's result is its default export, or all its exports when it has none. */
+/** A module's result is all that it exports. */
 async function runModule(source: string, specifier: string): Promise<unknown> {
-  const exports = await native.evalModule(source, specifier);
-  return "default" in exports ? exports.default : { ...exports };
+  return { ...(await native.evalModule(source, specifier)) };
 }
 
-/**
- * A script's result is its completion value. `await` at the top level is no script: then the text is the expression,
- * or else the body, of an async function.
- */
-function runScript(source: string, name: string): unknown {
-  try {
-    return native.evalScript(source, name);
-  } catch (error) {
-    if (!(error instanceof SyntaxError) || !/\bawait\b/.test(source)) throw error;
-  }
-  try {
-    return native.evalScript(`(async () => (${source}\n))()`, name);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-  return native.evalScript(`(async () => {${source}\n})()`, name);
+/** A script's result is its completion value. */
+async function runScript(source: string, name: string): Promise<unknown> {
+  const completion = (await native.evalScript(source, name, true)) as { value: unknown };
+  return completion.value;
 }
 
 function uncloneable(value: unknown): DOMException {

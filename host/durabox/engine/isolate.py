@@ -116,6 +116,7 @@ class Isolate:
         "_scratch",
         "_scratch_size",
         "_started",
+        "carried_ns",
         "cpu_ns",
         "last_slice_ns",
     )
@@ -136,6 +137,8 @@ class Isolate:
         self._error: DuraboxError | None = None
         self._began = 0
         self._event_cpu_ns = 0
+        #: Processor time that counts towards the next event's limit before it begins.
+        self.carried_ns = 0
         #: Length of the last time slice.
         self.last_slice_ns = 0
         #: Processor time used since the isolate was made.
@@ -183,7 +186,7 @@ class Isolate:
             ) from None
         self._running = True
         self._started |= event == _START
-        self._event_cpu_ns = 0
+        self._event_cpu_ns = self.carried_ns
         self._began = began = _now()
         machine.start(ffi.EVENT, event, length, size - length)
         if self._run(began):
