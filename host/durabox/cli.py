@@ -7,14 +7,16 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from durabox.errors import DuraboxError
+from durabox.errors import DuraboxError, JavaScriptError
 
 #: Where `serve` keeps state unless told otherwise, inside the project's folder.
 STATE_FOLDER: Final = Path(".durabox") / "state"
@@ -24,13 +26,17 @@ ADMIN_TOKEN: Final = "DURABOX_ADMIN_TOKEN"
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
+#: Control characters but tab and newline: what guests write must not steer the terminal.
+_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+
+
 class _Format(logging.Formatter):
     """``12:34:56.789 info  COUNTER/5f3a… message``: the object only on lines that one wrote."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = f"{self.formatTime(record, '%H:%M:%S')}.{int(record.msecs):03d}"
         source = getattr(record, "object", None) or record.name
-        text = record.getMessage()
+        text = record.getMessage().translate(_CONTROL)
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return f"{time} {record.levelname.lower():7} {source}: {text}"
@@ -115,7 +121,7 @@ def _evaluate(options: argparse.Namespace) -> None:
             variables[name] = json.loads(value) if equals else None
         except ValueError:
             equals = ""
-        if not equals:
+        if not (equals and name):
             raise DuraboxError(f"--arg {text}: expected NAME=JSON, such as --arg 'xs=[1, 2]'")
     try:
         source = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
@@ -126,18 +132,27 @@ def _evaluate(options: argparse.Namespace) -> None:
     async def work() -> None:
         async with Sandbox(limits=limits) as box:
             if options.module:
-                value = (await box.eval_module(source, name, **variables)).get("default")
+                exports = await box.eval_module(source, name, **variables)
+                value = exports.get("default", exports)
             else:
                 value = await box.eval(source, name, **variables)
-            print(json.dumps(value, ensure_ascii=False, default=_readable))
+            print(json.dumps(_as_json(value), ensure_ascii=False, separators=(",", ":")))
 
     _run(work())
 
 
-def _readable(value: object) -> object:
-    if isinstance(value, bytes):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+def _as_json(value: Any) -> Any:
+    """A plain value as JSON has it: bytes as numbers, and like JavaScript no number but finite ones."""
+    match value:
+        case bytes():
+            return list(value)
+        case float() if not math.isfinite(value):
+            return None
+        case list():
+            return [_as_json(item) for item in value]
+        case dict():
+            return {key: _as_json(item) for key, item in value.items()}
+    return value
 
 
 def _port(text: str) -> int:
@@ -152,7 +167,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"durabox {version('durabox')}\n")
+        print(f"durabox {version('durabox')}")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -218,7 +234,11 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command("eval", _evaluate, "Evaluate JavaScript that is not trusted, and print its value as JSON.")
     add("file", help="file with an expression, script or module; - reads stdin")
-    add("--module", action="store_true", help="it is an ES module; prints its default export")
+    add(
+        "--module",
+        action="store_true",
+        help="it is an ES module; prints its default export, or all without one",
+    )
     add(
         "--arg",
         action="append",
@@ -237,6 +257,14 @@ def main() -> None:
     options = _parser().parse_args()
     try:
         options.run(options)
+        sys.stdout.flush()
+    except JavaScriptError as error:
+        sys.exit(f"durabox: {error.trace}")
     except DuraboxError as error:
-        print(f"durabox: {error}", file=sys.stderr)
+        sys.exit(f"durabox: {error}")
+    except BrokenPipeError:
+        # Whoever read the output has enough of it; Python must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

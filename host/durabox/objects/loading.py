@@ -12,7 +12,8 @@ from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, JavaScriptError, LimitExceededError, ModuleError, ProjectError
 from durabox.limits import Limits
 from durabox.objects.ids import IdFactory
-from durabox.project.frames import module_error
+from durabox.project.frames import missing_module_error, module_error
+from durabox.project.modules import MissingModuleError
 from durabox.project.project import Project
 
 _EXPORTED_CLASS = re.compile(r"^\s*export\s+class\s+([A-Za-z_$][\w$]*)\s+extends\b", re.MULTILINE)
@@ -66,6 +67,7 @@ class _LoadOps(OpHandlers):
         self._console = Console("module", limits.log_kb)
         self.exports: list[Export] | None = None
         self.failure: tuple[str, str, str] | None = None
+        self.missing: MissingModuleError | None = None
 
     def clock(self) -> float:
         """At global scope the clock stands at 0."""
@@ -75,6 +77,9 @@ class _LoadOps(OpHandlers):
         """Where an import leads."""
         try:
             return self._modules.resolve(specifier, referrer)
+        except MissingModuleError as error:
+            self.missing = error
+            raise GuestError("Error", str(error)) from None
         except DuraboxError as error:
             raise GuestError("Error", str(error)) from None
 
@@ -151,6 +156,8 @@ async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> 
             await isolate.run(EVENT["load"], [project.main, env, project.format], body)
         except LimitExceededError as error:
             raise ModuleError(f"evaluating the modules: {error}", project.main) from None
+        if ops.failure is not None and ops.missing is not None and ops.failure[1] == str(ops.missing):
+            raise missing_module_error(project, ops.missing)
         if ops.failure is not None:
             raise module_error(project, *ops.failure)
         if ops.exports is None:

@@ -17,6 +17,24 @@ _SUFFIXES: Final = ("", ".js", ".mjs", ".json", "/index.js", "/index.mjs")
 _KINDS: Final = {"ESModule": "esm", "Text": "text", "Data": "data"}
 
 
+class MissingModuleError(ProjectError):
+    """
+    An import leads nowhere.
+
+    Args:
+        message: What is missing.
+        specifier: As written in the import.
+        referrer: Name of the importing module.
+    """
+
+    code = "missing-module"
+
+    def __init__(self, message: str, specifier: str, referrer: str) -> None:
+        super().__init__(message)
+        self.specifier = specifier
+        self.referrer = referrer
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
@@ -79,7 +97,8 @@ class Modules:
             specifier: As written in the import.
             referrer: Name of the importing module; ``""`` for the project itself.
         Raises:
-            ProjectError: There is no such module, or it lies outside of the project.
+            MissingModuleError: There is no such module.
+            ProjectError: It lies outside of the project.
         """
         if specifier.startswith(("./", "../", "/")) or not referrer:
             base = (
@@ -90,14 +109,16 @@ class Modules:
             found = self._probe(self._normal(base / specifier.lstrip("/")))
         elif ":" in specifier.split("/", 1)[0]:
             known = "cloudflare:workers" if specifier.startswith("cloudflare:") else "none"
-            raise ProjectError(
-                f'No such module "{specifier}", imported from "{referrer}". Built-in modules of that kind: {known}.'
+            raise MissingModuleError(
+                f'No such module "{specifier}", imported from "{referrer}". Built-in modules of that kind: {known}.',
+                specifier,
+                referrer,
             )
         else:
             found = self._package(specifier, referrer)
         if found is None:
             where = f', imported from "{referrer}"' if referrer else ""
-            raise ProjectError(f'No such module "{specifier}"{where}.')
+            raise MissingModuleError(f'No such module "{specifier}"{where}.', specifier, referrer)
         return found
 
     def describe(self, name: str) -> tuple[str, str]:

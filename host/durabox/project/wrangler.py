@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from durabox.errors import ProjectError
 from durabox.project import jsonc
-from durabox.project.modules import Modules, Rule, rule_of
+from durabox.project.modules import MissingModuleError, Modules, Rule, rule_of
 from durabox.project.project import ObjectBinding, Project, detect_format
 
 logger = logging.getLogger("durabox.project")
@@ -106,8 +106,10 @@ def read(file: Path) -> Project:
     modules = Modules(file.parent, _rules(reader, config))
     try:
         main = modules.resolve("./" + main.removeprefix("./"), "")
-    except ProjectError:
+    except MissingModuleError:
         raise reader.error(f"main names {main}, which does not exist") from None
+    except ProjectError as error:
+        raise reader.error(f"main: {error}") from None
     classes = _classes(reader, config)
     bindings = _bindings(reader, config)
     for binding in bindings:
@@ -115,6 +117,8 @@ def read(file: Path) -> Project:
             logger.warning(
                 "%s: no migration creates the class %s of binding %s", file, binding.class_name, binding.name
             )
+    reader.take(config, "compatibility_date", str, "")
+    reader.strings(config, "compatibility_flags", "")
     limits = reader.take(config, "limits", dict, {})
     cpu_ms = reader.take(limits, "cpu_ms", int, None, "limits.")
     if cpu_ms is not None and not 1 <= cpu_ms <= 300_000:

@@ -33,7 +33,6 @@ from durabox.storage.catalog import Catalog
 from durabox.storage.connection import spare_memory
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.durability import Durability
-from durabox.storage.failures import storage_error
 from durabox.storage.files import Files
 from durabox.storage.history.past import Moment
 from durabox.storage.history.retention import Retention
@@ -101,7 +100,9 @@ class StateDirectory:
             try:
                 self._lock = self._take(path)
             except OSError as error:
-                raise storage_error("open", error, str(path)) from error
+                raise StorageError(
+                    "open", f"The state directory {path} cannot be used: {error.strerror or error}"
+                ) from error
 
     def database(self, unique_key: str, object_id: str, name: str | None = None) -> ObjectDatabase:
         """
