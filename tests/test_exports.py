@@ -36,6 +36,7 @@ def test_public_names_are_these() -> None:
         "ModuleError",
         "ObjectBrokenError",
         "ProjectError",
+        "Retention",
         "Sandbox",
         "StateLockedError",
         "StorageError",
