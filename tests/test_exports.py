@@ -18,7 +18,7 @@ LAYERS = [
     {"console", "engine", "storage"},
     {"sandbox", "project"},
     {"objects"},
-    {"server"},
+    {"server", "testing"},
     {"cli"},
     {"__main__"},
 ]

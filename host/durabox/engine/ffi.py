@@ -433,7 +433,8 @@ class Machine:
         self._store: int | None = _store_new(pointer, None, None)
         self._context: int = _store_context(self._store)
         self._event = self._prepare(EVENT)
-        _store_limiter(self._store, max_memory, 1 << 16, 2, 1, 1)
+        # A failed attempt at the memory counts as an instance and a memory all the same.
+        _store_limiter(self._store, max_memory, 1 << 16, 1 + _SEAL_ATTEMPTS, 1, _SEAL_ATTEMPTS)
         instance = c_api.wasmtime_instance_t()
         extern = c_api.wasmtime_extern_t()
         trap = _P()
