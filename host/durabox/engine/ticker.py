@@ -53,6 +53,8 @@ class Ticker:
 
     def wake(self) -> None:
         """To be called by a thread that runs a guest while the ticker is `asleep`."""
+        # Not asleep from here on: the thread gets going when the interpreter lets it, which may be many turns later.
+        self.asleep = False
         self._wake.set()
 
     def _loop(self) -> None:

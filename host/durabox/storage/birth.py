@@ -35,6 +35,41 @@ _JOURNAL_VERSIONS: Final = slice(18, 20)
 _WAL_VERSIONS: Final = b"\x02\x02"
 
 
+class _Names:
+    """
+    The names in a folder, made durable by threads that share the work.
+
+    A sync covers the names that were there when it began. Who comes while one is under way waits for the next, which
+    the first of those who wait does for all of them.
+
+    Args:
+        folder: The folder.
+        files: The file system.
+    """
+
+    def __init__(self, folder: str, files: Files) -> None:
+        self._folder = folder
+        self._files = files
+        self._syncing = threading.Lock()
+        #: Syncs that began, and the last one of them that succeeded.
+        self._begun = self._done = 0
+
+    def sync(self) -> None:
+        """
+        Return when the names that are there now are on disk.
+
+        Raises:
+            OSError: The file system failed.
+        """
+        wanted = self._begun + 1
+        with self._syncing:
+            if self._done >= wanted:
+                return
+            self._begun += 1
+            self._files.sync_folder(self._folder)
+            self._done = self._begun
+
+
 class Birthplace:
     """
     Puts files of one namespace in place. Its folder is made when the first object is born.
@@ -54,6 +89,7 @@ class Birthplace:
         self._parent = str(path.parent)
         self._unfinished = str(births / path.name)
         self._numbers = itertools.count()
+        self._names = _Names(self.path, files)
         self._making = threading.Lock()
         self._made = False
 
@@ -126,7 +162,7 @@ class Birthplace:
         else:
             files.rename(finished, path)
         if self.durability is Durability.FULL:
-            files.sync_folder(self.path)
+            self._names.sync()
         if noted:
             assert history is not None
             history.replaced()
