@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
 from typing import Any, Protocol
 
 from durabox.engine.image import Image
@@ -44,6 +43,7 @@ from durabox.objects.ids import name_inside
 from durabox.objects.messages import Request, Response
 from durabox.objects.ops import ActorOps
 from durabox.objects.storage_ops import ObjectOps
+from durabox.objects.storage_threads import Threads
 from durabox.objects.work import Work
 from durabox.storage.database import ObjectDatabase
 
@@ -85,7 +85,7 @@ class Actor:
         image: The project's memory image.
         limits: Limits of the isolate.
         router: Where ops find namespaces, other objects and streams.
-        executor: Threads for commits.
+        threads: Where it waits for the disk.
         clock: Time and timers.
         identity: ``(class name, id, name)`` of an object, ``None`` for a Worker.
         database: The object's storage, ``None`` for a Worker.
@@ -98,7 +98,7 @@ class Actor:
         image: Image,
         limits: Limits,
         router: Router,
-        executor: Executor,
+        threads: Threads,
         clock: Clock,
         identity: tuple[str, str, str | None] | None,
         database: ObjectDatabase | None,
@@ -120,7 +120,7 @@ class Actor:
         self.loop = asyncio.get_running_loop()
         self._image = image
         self._limits = limits
-        self._executor = executor
+        self._threads = threads
         self._on_gone = on_gone
         self._isolate: Isolate | None = None
         self._held: list[Callable[[], None]] = []
@@ -493,9 +493,7 @@ class Actor:
                 self.database.close()
                 self._settle()
 
-        self._executor.submit(work).add_done_callback(
-            lambda future: self.loop.call_soon_threadsafe(done, future.exception())
-        )
+        self._threads.submit(work, done)
 
     def _committed(self, error: BaseException | None) -> None:
         if error is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from durabox.objects.inventory import Inventory
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
 from durabox.objects.namespace import Namespace
+from durabox.objects.storage_threads import InExecutor, StorageThreads
 from durabox.project.project import Project, load_project
 from durabox.storage.database import Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
@@ -28,7 +29,7 @@ from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
 
 #: Threads that wait for fsync; more of them let the file system group the commits of many objects.
-COMMIT_THREADS = 16
+STORAGE_THREADS = 16
 #: Idle objects leave memory after this long, as on the platform.
 IDLE_MS = 10_000.0
 #: Timers and subrequests that nobody waits for keep an idle object in memory for at most this long.
@@ -85,7 +86,10 @@ class Host:
         self._idle_ms = idle_ms
         room = Engine.shared().capacity - _SPARE
         self._max_live = room if max_live is None else min(max_live, room)
-        self._executor = executor or ThreadPoolExecutor(COMMIT_THREADS, thread_name_prefix="durabox-commit")
+        loop = asyncio.get_running_loop()
+        self._threads = (
+            StorageThreads(loop, STORAGE_THREADS) if executor is None else InExecutor(loop, executor)
+        )
         project = loaded.project
         self._namespaces = tuple(Namespace(self, name, project.unique_key(name)) for name in loaded.classes)
         self._by_name = {space.class_name: space for space in self._namespaces}
@@ -98,7 +102,7 @@ class Host:
         self.objects = Inventory(HostAccess(self, state))
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
-        self._noting: Future[None] | None = None
+        self._noting = False
         self._schedule_sweep()
 
     @classmethod
@@ -229,7 +233,7 @@ class Host:
                 image=self._loaded.image,
                 limits=self._limits,
                 router=self,
-                executor=self._executor,
+                threads=self._threads,
                 clock=self._clock,
                 identity=(namespace.class_name, object_id, name),
                 database=self._state.database(namespace.unique_key, object_id, name),
@@ -260,7 +264,7 @@ class Host:
                 task.cancel()
         for actor in actors:
             actor.close()
-        self._executor.shutdown(wait=True)
+        self._threads.close()
 
     # For `access.HostAccess`
 
@@ -321,7 +325,7 @@ class Host:
                 image=self._loaded.image,
                 limits=self._limits,
                 router=self,
-                executor=self._executor,
+                threads=self._threads,
                 clock=self._clock,
                 identity=None,
                 database=None,
@@ -358,9 +362,14 @@ class Host:
 
     def _swept(self) -> None:
         self._evict()
-        if self._noting is None or self._noting.done():
-            self._noting = self._executor.submit(self._state.write_catalogs)
+        if not self._noting:
+            self._noting = True
+            self._threads.submit(self._state.write_catalogs, self._noted)
         self._schedule_sweep()
+
+    def _noted(self, _: BaseException | None) -> None:
+        """The catalogs were written, or will be by the next sweep."""
+        self._noting = False
 
     def _evict(self) -> None:
         now = self._clock.now()
