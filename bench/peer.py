@@ -105,11 +105,9 @@ class Running:
 
 
 @contextmanager
-def _running(side: Side) -> Iterator[Running]:
+def _running(side: Side, states: Path) -> Iterator[Running]:
     """Start a side on fresh state; end it with the block."""
-    workerd.CACHE.mkdir(exist_ok=True)
-    # Beside the repository's other caches: the same disk for both, not a file system in memory.
-    state = Path(tempfile.mkdtemp(prefix="state-", dir=workerd.CACHE))
+    state = Path(tempfile.mkdtemp(dir=states))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -121,7 +119,6 @@ def _running(side: Side) -> Iterator[Running]:
     finally:
         process.terminate()
         process.wait(PATIENCE)
-        shutil.rmtree(state)
 
 
 def _first_answer(process: subprocess.Popen[bytes], port: int, path: str) -> None:
@@ -143,9 +140,9 @@ def _first_answer(process: subprocess.Popen[bytes], port: int, path: str) -> Non
     raise RuntimeError(f"nothing answers on port {port}")
 
 
-def _round(side: Side, seconds: float) -> dict[Measure, float]:
+def _round(side: Side, states: Path, seconds: float) -> dict[Measure, float]:
     """Every rate and the start time, once."""
-    with _running(side) as server:
+    with _running(side, states) as server:
 
         def rate(method: str, group: str, spread: int) -> float:
             return load(Load(server.port, method, f"{side.prefix}{group}-", spread=spread, seconds=seconds))
@@ -160,9 +157,9 @@ def _round(side: Side, seconds: float) -> dict[Measure, float]:
         }
 
 
-def _memory(side: Side) -> float:
+def _memory(side: Side, states: Path) -> float:
     """Kilobytes of private memory per live object."""
-    with _running(side) as server:
+    with _running(side, states) as server:
         prefix = f"{side.prefix}live-"
         before = server.private_kb
         everyone = Load(server.port, "POST", prefix, spread=LIVE_OBJECTS, requests=LIVE_OBJECTS)
@@ -200,6 +197,21 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
     return median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
+def _measure(states: Path, rounds: int, seconds: float) -> dict[Side, Numbers]:
+    with _running(ENDPOINT, states):
+        pass  # fills the compiled-code cache, which the measure of start times takes as given
+    numbers: dict[Side, Numbers] = {side: {measure: [] for measure in MEASURES} for side in SIDES}
+    for number in range(rounds):
+        for side in SIDES:
+            print(f"round {number + 1} of {rounds}: {side.name} …", file=sys.stderr)
+            for measure, value in _round(side, states, seconds).items():
+                numbers[side][measure].append(value)
+    for side in (ENDPOINT, WORKERD):
+        print(f"memory of {LIVE_OBJECTS:,} live objects: {side.name} …", file=sys.stderr)
+        numbers[side][MEMORY].append(_memory(side, states))
+    return numbers
+
+
 def main() -> None:
     """Run all rounds, print the table and write it into RESULTS.md."""
     parser = argparse.ArgumentParser(description="Compare durabox with workerd.")
@@ -207,17 +219,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each single run")
     options = parser.parse_args()
     workerd.install()
-    with _running(ENDPOINT):
-        pass  # fills the compiled-code cache, which the measure of start times takes as given
-    numbers: dict[Side, Numbers] = {side: {measure: [] for measure in MEASURES} for side in SIDES}
-    for number in range(options.rounds):
-        for side in SIDES:
-            print(f"round {number + 1} of {options.rounds}: {side.name} …", file=sys.stderr)
-            for measure, value in _round(side, options.seconds).items():
-                numbers[side][measure].append(value)
-    for side in (ENDPOINT, WORKERD):
-        print(f"memory of {LIVE_OBJECTS:,} live objects: {side.name} …", file=sys.stderr)
-        numbers[side][MEMORY].append(_memory(side))
+    # Beside the repository's other caches: the same disk for both, not a file system in memory. Removed at the very
+    # end: ext4 without a journal takes seconds of processor time to make files soon after many were deleted.
+    with tempfile.TemporaryDirectory(prefix="states-", dir=workerd.CACHE) as states:
+        numbers = _measure(Path(states), options.rounds, options.seconds)
     text = _report(numbers, f"python -m bench.peer --rounds {options.rounds} --seconds {options.seconds:g}")
     print(text)
     results.write("peer", text)

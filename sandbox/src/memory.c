@@ -281,9 +281,11 @@ size_t malloc_usable_size(void *memory) { return memory ? size_of(block_of(memor
 
 void durabox_seal_memory(void)
 {
-    uintptr_t image_end = ((uintptr_t)memory_of(top) + OS_PAGE - 1) & ~(uintptr_t)(OS_PAGE - 1);
+    /* The next block's head lies in the word before its memory: that too belongs behind the end. */
+    uintptr_t image_end = ((uintptr_t)memory_of(top) - ALIGNMENT + OS_PAGE - 1) & ~(uintptr_t)(OS_PAGE - 1);
+    uintptr_t first = image_end + ALIGNMENT;
 
-    if (image_end != (uintptr_t)memory_of(top) && !use_top(image_end - (uintptr_t)memory_of(top)))
+    if (first != (uintptr_t)memory_of(top) && !use_top(first - (uintptr_t)memory_of(top)))
         return;
     /* What is free before `top` is given up: it lies scattered over pages that can stay shared. */
     memset(lists, 0, sizeof(lists));

@@ -1,5 +1,6 @@
 /** The object of an isolate: its construction, and the events that reach its methods. */
 
+import { isolate } from "../isolate";
 import { native } from "../native";
 import { OP } from "../protocol";
 import type { Lookup } from "../rpc/paths";
@@ -34,20 +35,18 @@ interface Instance {
   fetch?: unknown;
 }
 
-let instance: Instance | undefined;
-let ownId = "";
 
 /** Whether this isolate has an object; otherwise it runs the Worker. */
 export function hasInstance(): boolean {
-  return instance !== undefined;
+  return isolate.instance !== undefined;
 }
 
 /** Event `construct`. */
 export function construct(className: string, hex: string, name: string | null): void {
-  ownId = hex;
+  isolate.ownId = hex;
   try {
     const state = makeState(makeId(hex, name ?? undefined), loopback);
-    instance = new (exportNamed(className) as Constructor)(state, env);
+    isolate.instance = new (exportNamed(className) as Constructor)(state, env);
   } catch (error) {
     native.op(OP.construct_failed, [describeError(error)]);
     return;
@@ -57,7 +56,7 @@ export function construct(className: string, hex: string, name: string | null): 
 
 /** Event `fetch`, for the object. */
 export function fetchInstance(number: number, request: Request): void {
-  const object = instance as Instance;
+  const object = isolate.instance as Instance;
   let result: unknown;
   try {
     if (typeof object.fetch !== "function") throw noFetchHandler();
@@ -71,11 +70,12 @@ export function fetchInstance(number: number, request: Request): void {
 
 /** The id of the object, as text. */
 export function objectId(): string {
-  return ownId;
+  return isolate.ownId;
 }
 
 /** Where a call of the object begins: only what its class declares can be called. */
 export function instanceRoot(): { target: object; lookup: Lookup } {
+  const { instance } = isolate;
   if (!(instance instanceof DurableObject)) throw new TypeError(NO_RPC);
   return { target: instance, lookup: DECLARED };
 }

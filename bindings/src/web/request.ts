@@ -1,5 +1,6 @@
 /** `Request`. */
 
+import { isolate } from "../isolate";
 import { abortSignal, AbortSignal, makeSignal } from "./abort";
 import { Body, contentOf, headerListOf, headersOf, isImmutable, makeContent } from "./body";
 import { cloneContent, type Content, handOver, isUsed, moveContent, receivedContent } from "./content";
@@ -56,12 +57,6 @@ export interface OutgoingRequest {
   readonly redirect: string;
 }
 
-/**
- * Requests that are not answered yet, by the host's numbers. Every request changes the map, so it is made by the first
- * one: a map made earlier would take pages of every object away from those it shares with others.
- */
-let unanswered: Map<number, Request> | undefined;
-
 /** Make the request of a `fetch` event. */
 export function makeRequest(
   number: number,
@@ -74,8 +69,8 @@ export function makeRequest(
 ): Request {
   const content = receivedContent(kind, handle, body);
   const request = new Request(MAKER, content, headers, true, method, url, undefined, RECEIVED);
-  unanswered ??= new Map();
-  unanswered.set(number, request);
+  isolate.unanswered ??= new Map();
+  isolate.unanswered.set(number, request);
   return request;
 }
 
@@ -92,12 +87,12 @@ export function rebuildRequest(
 
 /** The request was answered: its number means nothing any more. */
 export function forgetRequest(number: number): void {
-  unanswered?.delete(number);
+  isolate.unanswered?.delete(number);
 }
 
 /** Event `fetch_abort`. */
 export function abortRequest(number: number): void {
-  const request = unanswered?.get(number);
+  const request = isolate.unanswered?.get(number);
   if (request === undefined) return;
   forgetRequest(number);
   abortSignal(request.signal, new DOMException("The client has disconnected.", "AbortError"));

@@ -5,6 +5,7 @@
  * otherwise be baked into the image that every object starts from.
  */
 
+import { isolate } from "../isolate";
 import { native } from "../native";
 
 /** The async context; others keep more in it (see layers/node/async_hooks.ts). */
@@ -13,16 +14,14 @@ interface Context {
   readonly section: number;
 }
 
-let atGlobalScope = true;
-
 /** Event `start`: from now on user code runs in events. */
 export function leaveGlobalScope(): void {
-  atGlobalScope = false;
+  isolate.atGlobalScope = false;
 }
 
 /** @throws Error in the platform's words, at global scope. */
 export function checkIoAllowed(): void {
-  if (atGlobalScope)
+  if (isolate.atGlobalScope)
     throw new Error(
       "Disallowed operation called within global scope. Asynchronous I/O (ex: fetch() or connect()), setting a " +
         "timeout, and generating random values are not allowed within global scope. To fix this error, perform this " +
