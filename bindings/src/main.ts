@@ -12,6 +12,7 @@ import { evaluate } from "./objects/evaluate";
 import { call } from "./objects/calls";
 import { construct, fetchInstance, hasInstance } from "./objects/instance";
 import "./objects/lending";
+import { readStored } from "./objects/kv";
 import { load } from "./objects/load";
 import { started } from "./objects/sections";
 import { fetchWorker } from "./objects/worker";
@@ -26,7 +27,7 @@ interface Hooks {
   dispatch(kind: number, args: unknown[], body: ArrayBuffer | undefined): void;
   makeError: typeof web.makeError;
   provideModule: typeof provideModule;
-  readHostObject: typeof readHostObject;
+  readHostObject(type: number, bytes: ArrayBuffer, at: number): ReturnType<typeof readHostObject>;
   writeHostObject: typeof writeHostObject;
   unhandledRejection(reason: unknown): void;
 }
@@ -84,7 +85,7 @@ export default function boot(api: Native): Hooks {
     },
     makeError: web.makeError,
     provideModule,
-    readHostObject,
+    readHostObject: (type, bytes, at) => readHostObject(type, bytes, at, readStored),
     writeHostObject,
     unhandledRejection: reportRejection,
   };

@@ -8,6 +8,10 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
+import { currentSection, DOMException, startAsync } from "../web";
+import { type Content, contentOfStream, handOver, KIND, receivedContent, streamOf } from "../web/content";
+import type { HostReader } from "../web/host_objects";
+import { ReadableStream } from "../web/streams";
 import { optionsOf } from "./arguments";
 
 const GET = OP.kv_get;
@@ -98,6 +102,52 @@ function putEntries(owner: string, entries: Record<string, unknown>, options: un
     if (value !== undefined) flat.push(native.utf8Encode(key), native.serialize(value));
   }
   if (flat.length > 0) native.op(OP.kv_put_many, [flat, unconfirmed]);
+}
+
+/**
+ * What becomes of a `put` that failed: a stream is no value that can be written at once, but one that can be stored. It
+ * is looked for here so that all others do not pay for it.
+ */
+export function putAfterAll(
+  owner: string,
+  key: unknown,
+  value: unknown,
+  options: unknown,
+  error: unknown,
+): Promise<void> {
+  if (!(value instanceof ReadableStream) || !(error instanceof DOMException)) return rejected(error);
+  try {
+    return putStream(owner, key, value, options);
+  } catch (failure) {
+    return rejected(failure);
+  }
+}
+
+/**
+ * `put(key, stream)`: the promise settles when the whole stream is the key's value, or is not and never will be.
+ *
+ * @throws TypeError when the stream is locked or has been read from.
+ */
+function putStream(owner: string, key: unknown, stream: ReadableStream, options: unknown): Promise<void> {
+  const unconfirmed = isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 3, "PutOptions"));
+  const name = native.utf8Encode(`${key as string}`);
+  const { kind, handle, raw } = handOver(contentOfStream(stream));
+  return startAsync(
+    (operation) => {
+      native.op(OP.kv_put_stream, [operation, currentSection(), name, kind, handle, unconfirmed], raw);
+    },
+    () => undefined,
+  );
+}
+
+/** A value of the storage that is a stream: what its marker, an object of the platform, stands for. */
+const STREAM = 1000;
+
+/** The stream that a marker stands for; undefined when the type is another one. */
+export function readStored(type: number, reader: HostReader): object | undefined {
+  if (type !== STREAM) return undefined;
+  const content = receivedContent(KIND.host, native.op(OP.stored_stream, [reader.number()]), undefined);
+  return streamOf(content as Content);
 }
 
 /** `delete(key)` → whether it existed, `delete(keys)` → how many did. */

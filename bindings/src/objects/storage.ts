@@ -41,7 +41,7 @@ export class DurableObjectStorage {
     try {
       return Promise.resolve(kv.put(OWNER, key, value, options));
     } catch (error) {
-      return kv.rejected(error);
+      return kv.putAfterAll(OWNER, key, value, options, error);
     }
   }
 

@@ -94,7 +94,7 @@ export class DurableObjectTransaction {
       this.#check("put");
       return Promise.resolve(kv.put(OWNER, key, value, options));
     } catch (error) {
-      return kv.rejected(error);
+      return kv.putAfterAll(OWNER, key, value, options, error);
     }
   }
 

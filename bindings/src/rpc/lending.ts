@@ -249,9 +249,18 @@ function writeResponse(to: Sending, response: Response): ArrayBuffer {
   return writer.payload;
 }
 
-/** C's hook: see `web/host_objects.ts`. */
-export function readHostObject(type: number, bytes: ArrayBuffer, at: number): [value: object, end: number] {
-  return readPlatformObject(type, bytes, at, receiving === undefined ? undefined : readLent);
+/**
+ * C's hook: see `web/host_objects.ts`.
+ *
+ * @param readStored Knows what only the object's own storage holds, which no message may.
+ */
+export function readHostObject(
+  type: number,
+  bytes: ArrayBuffer,
+  at: number,
+  readStored: (type: number, reader: HostReader) => object | undefined,
+): [value: object, end: number] {
+  return readPlatformObject(type, bytes, at, receiving === undefined ? readStored : readLent);
 }
 
 /** The lent object of a message that is being read; undefined when the type is none of ours. */

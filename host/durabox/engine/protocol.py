@@ -271,6 +271,19 @@ OPS: Final[tuple[Op, ...]] = (
         tuple[str],
         "[bookmark]: the object's next start goes back to it → the bookmark that undoes that (text).",
     ),
+    # Streams as values
+    Op(
+        73,
+        "kv_put_stream",
+        tuple[int, int, bytes, int, int, bool],
+        "[async id, section, key, body kind, handle, allowUnconfirmed] with the raw body: completes when the whole stream is the key's value.",
+    ),
+    Op(
+        74,
+        "stored_stream",
+        tuple[int],
+        "[number of a stored stream] → handle of a host stream that reads it.",
+    ),
     # Parts of the bindings that are kept out of the base image
     Op(90, "layer", bytes, "Raw name → the layer's script (text)."),
     # RPC

@@ -135,6 +135,10 @@ class Actor:
         self._quiet: asyncio.Future[None] | None = None
         #: A thread works with the database.
         self._database_in_use = False
+        self._database_free: asyncio.Future[None] | None = None
+        #: Bodies that others read out of the database.
+        self.readers: set[object] = set()
+        self._tidying = False
         self._error: ObjectBrokenError | None = None
 
     # For callers
@@ -148,7 +152,13 @@ class Actor:
     def busy(self) -> bool:
         """Whether any work, request or answer is under way."""
         return bool(
-            self.requests or self.calls or self.pulls or self._held or self._scheduled or self._tasks
+            self.requests
+            or self.calls
+            or self.pulls
+            or self.readers
+            or self._held
+            or self._scheduled
+            or self._tasks
         ) or not (self.core.idle)
 
     @property
@@ -343,7 +353,10 @@ class Actor:
                     case Run(work):
                         if work.pending is not None:
                             core.async_ended(work.pending)
-                        if not self._enter(work.event, work.args, work.body):
+                        if work.step is not None:
+                            work.step()
+                            self._turn_over()
+                        elif not self._enter(work.event, work.args, work.body):
                             return
                         turns += 1
                         if turns >= _TURNS_PER_CALLBACK:
@@ -477,6 +490,38 @@ class Actor:
         logger.error("%s: %s", self.label, error, extra={"object": self.label})
         self.core.break_with(failure)
 
+    @property
+    def database_in_use(self) -> bool:
+        """Whether a thread works with the database, so that nobody else may."""
+        return self._database_in_use
+
+    def database_free(self) -> asyncio.Future[None]:
+        """Done when the thread has finished, or the actor ended."""
+        free = self._database_free
+        if free is None or free.done():
+            free = self._database_free = self.loop.create_future()
+        return free
+
+    def tidy(self) -> None:
+        """Have what stored streams have left behind removed, a little at a time."""
+        database = self.database
+        if database is None or self._tidying or self._database_in_use or self._error is not None:
+            return
+        try:
+            self._tidying = database.streams.waste
+        except StorageError as error:
+            logger.warning("%s: %s", self.label, error, extra={"object": self.label})
+        if self._tidying:
+            self.submit(Work(0, [], step=self._purge))
+
+    def _purge(self) -> None:
+        assert self.database is not None
+        self._tidying = False
+        try:
+            self.database.streams.purge()
+        except StorageError as error:
+            logger.warning("%s: %s", self.label, error, extra={"object": self.label})
+
     def _commit(self) -> None:
         assert self.database is not None
         self._in_thread(self.database.commit, self._committed)
@@ -487,6 +532,8 @@ class Actor:
 
         def done(error: BaseException | None) -> None:
             self._database_in_use = False
+            if self._database_free is not None and not self._database_free.done():
+                self._database_free.set_result(None)
             if self._error is None:
                 over(error)
             elif self.database is not None:
@@ -499,6 +546,9 @@ class Actor:
         if error is None:
             self.core.committed()
             self._release()
+            assert self.database is not None
+            if self.database.streams.known:
+                self.tidy()
         else:
             self._storage_failed("commit", error)
         self._pump()

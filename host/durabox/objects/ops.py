@@ -57,11 +57,12 @@ def from_wire(error: WireError, value: bytes = b"") -> JavaScriptError:
 class GuestBody:
     """A guest's stream, read by the host: each `read` is one ``stream_pull`` event."""
 
-    __slots__ = ("_actor", "_over", "_stream")
+    __slots__ = ("_actor", "_over", "_section", "_stream")
 
-    def __init__(self, actor: Actor, stream: int) -> None:
+    def __init__(self, actor: Actor, stream: int, section: int = 0) -> None:
         self._actor = actor
         self._stream = stream
+        self._section = section
         self._over = False
 
     async def read(self) -> bytes:
@@ -73,7 +74,7 @@ class GuestBody:
             raise actor.error
         future: asyncio.Future[bytes] = actor.loop.create_future()
         actor.pulls[self._stream] = future
-        actor.submit(Work(_STREAM_PULL, [self._stream]))
+        actor.submit(Work(_STREAM_PULL, [self._stream]), self._section)
         chunk = await future
         if not chunk:
             self._over = True
@@ -85,7 +86,7 @@ class GuestBody:
             return
         self._over = True
         self._actor.pulls.pop(self._stream, None)
-        self._actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]))
+        self._actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]), self._section)
 
 
 class ActorOps(OpHandlers):
@@ -173,7 +174,7 @@ class ActorOps(OpHandlers):
             self.console = Console(self.actor.label, self._limits.log_kb)
         self.console.write(level, text)
 
-    def _body(self, kind: int, handle: int, raw: bytes) -> bytes | BodyStream | None:
+    def _body(self, kind: int, handle: int, raw: bytes, section: int = 0) -> bytes | BodyStream | None:
         if kind == 0:
             return None
         if kind == 1:
@@ -181,7 +182,7 @@ class ActorOps(OpHandlers):
         if kind == 2:
             return self.take_stream(handle)
         if kind == 3:
-            return self.guest_stream(handle)
+            return GuestBody(self.actor, handle, section)
         raise GuestProtocolError(f"body kind {kind} does not exist")
 
     # Life

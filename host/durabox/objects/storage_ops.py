@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from durabox.engine.ops import V8, GuestError
 from durabox.engine.protocol import EVENT
-from durabox.errors import StorageError
+from durabox.errors import DuraboxError, StorageError
 from durabox.limits import Limits
 from durabox.objects.ops import ActorOps
+from durabox.objects.stored_streams import StoredBody, StreamPut
 from durabox.objects.work import Work
 from durabox.storage.database import ObjectDatabase
 
@@ -69,6 +70,33 @@ class ObjectOps(ActorOps):
         except StorageError as error:
             raise GuestError("Error", error.message) from None
         self.confirmed |= not unconfirmed
+
+    def op_kv_put_stream(
+        self, operation: int, section: int, key: bytes, kind: int, handle: int, unconfirmed: bool, body: bytes
+    ) -> None:
+        """A stream's bytes as a value: takes a while, and then counts at once."""
+        self._check_room()
+        source = self._body(kind, handle, bytes(body), section)
+        counted = self.actor.core.async_started(section)
+        put = StreamPut(self.actor, self._database.streams, source or b"", counted)
+
+        async def run() -> None:
+            try:
+                await put.run(key, not unconfirmed)
+            except DuraboxError as error:
+                self._complete(operation, counted, error)
+            else:
+                self._complete(operation, counted, None)
+
+        self.actor.spawn(self.actor.loop.create_task(run()))
+
+    def op_stored_stream(self, stream: int, body: bytes) -> int:
+        """A value that is a stream, to be read; it stays what it is now."""
+        self._check_room()
+        try:
+            return self.add_stream(StoredBody(self.actor, self._database.streams, stream))
+        except StorageError as error:
+            raise GuestError("Error", error.message) from None
 
     def op_kv_delete(self, key: bytes, body: bytes) -> bool:
         """One confirmed deletion."""

@@ -8,9 +8,12 @@ from durabox.errors import DuraboxError
 
 
 class Work:
-    """One event that waits for its turn. ``abandon`` is called with the error when it will never run."""
+    """
+    One event that waits for its turn, or a ``step`` of the host's own, which runs in place of an event. ``abandon`` is
+    called with the error when it will never run.
+    """
 
-    __slots__ = ("abandon", "args", "body", "event", "pending")
+    __slots__ = ("abandon", "args", "body", "event", "pending", "step")
 
     def __init__(
         self,
@@ -19,6 +22,7 @@ class Work:
         body: bytes = b"",
         abandon: Callable[[DuraboxError], None] | None = None,
         pending: int | None = None,
+        step: Callable[[], None] | None = None,
     ) -> None:
         self.event = event
         self.args = args
@@ -26,3 +30,4 @@ class Work:
         self.abandon = abandon
         #: The section whose count of async work this delivery reduces, or None.
         self.pending = pending
+        self.step = step

@@ -42,6 +42,7 @@ from durabox.storage.homes import Home
 from durabox.storage.kv import KeyValueStore
 from durabox.storage.metadata import Key, Metadata, name_bytes, name_from
 from durabox.storage.open_files import OpenFiles
+from durabox.storage.streams import StoredStreams
 from durabox.storage.table import Table
 
 __all__ = ["Durability", "ObjectDatabase"]
@@ -104,6 +105,8 @@ class ObjectDatabase:
         self.kv = KeyValueStore(self)
         #: What the host itself keeps with them.
         self.metadata = Metadata(self)
+        #: Those values that are streams.
+        self.streams = StoredStreams(self)
         #: Its earlier states.
         self.bookmarks = Bookmarks(self, home.history, home.restoring)
 
@@ -241,6 +244,7 @@ class ObjectDatabase:
                     self._record_name(connection, name)
                 if self.bookmarks.promised:
                     self.bookmarks.keep_promise()
+                self.streams.look(connection)
                 connection.execute("COMMIT")
                 if self._newborn:
                     self._settle()
@@ -404,6 +408,8 @@ class ObjectDatabase:
         if self._connection is None:
             self._connection = open_newborn()
             self._newborn = True
+        if not self.streams.armed:
+            self.streams.arm(self._connection)
         self._connection.execute(_BEGIN)
         self.dirty = True
         return self._connection
@@ -469,6 +475,7 @@ class ObjectDatabase:
 
     def _forget_tables(self) -> None:
         """The connection or its schema may be another one."""
+        self.streams.armed = False
         for table in self._tables:
             table.reader = table.writer = None
 
