@@ -9,9 +9,11 @@ import random
 import shutil
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +25,7 @@ from durabox.storage.directory import StateDirectory
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
 from durabox.storage.metadata import Key
+from durabox.testing import Call, RecordedFiles
 
 KEY = "demo-C"
 OBJECT = "ab" * 32
@@ -53,12 +56,8 @@ class Rig:
         self.open()
 
     def open(self) -> None:
-        self.state = StateDirectory(
-            self.path,
-            durability=Durability.OFF,
-            clock=self.clock,
-            **self.options,  # type: ignore[arg-type]
-        )
+        options: dict[str, Any] = {"durability": Durability.OFF, "clock": self.clock, **self.options}
+        self.state = StateDirectory(self.path, **options)
         self.database: ObjectDatabase = self.state.database(KEY, OBJECT)
 
     def reopen(self) -> None:
@@ -290,6 +289,69 @@ def test_a_process_that_dies_at_any_step_leaves_every_state(
         if not died:
             break
     assert at > 40
+
+
+class StampedFiles(RecordedFiles):
+    """A file looks as it did exactly when it holds what it did: on a disk made after the fact nothing else can be told."""
+
+    def stat(self, path: str) -> os.stat_result:
+        return _stamped(super().stat(path), path)
+
+    def sync_file(self, path: str) -> None:
+        """A restored state was made without its knowledge; until it is synced nobody knows of it."""
+        content = Path(path).read_bytes()
+        self.carry_out(Call("create", path), lambda: None)
+        self.carry_out(Call("write", path, data=content), lambda: None)
+        super().sync_file(path)
+
+
+class RestoredFiles(Files):
+    """The real file system, for a disk that `StampedFiles` wrote out."""
+
+    def stat(self, path: str) -> os.stat_result:
+        return _stamped(super().stat(path), path)
+
+
+def _stamped(found: os.stat_result, path: str) -> os.stat_result:
+    content = zlib.crc32(Path(path).read_bytes())
+    return os.stat_result(found, {"st_mtime_ns": content})  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_after_a_power_cut_every_state_is_right_or_refused(tmp_path: Path, seed: int) -> None:
+    files = StampedFiles(tmp_path / "state")
+    rig = Rig(tmp_path / "state", durability=Durability.FULL, files=files)
+    marked: list[int] = []
+
+    def tell() -> None:
+        files.mark(len(rig.past))
+        marked.append(len(files.steps))
+
+    _work(rig, tell)
+    past = rig.past
+    rig.state.close()
+    chance = random.Random(seed)
+    # Until the first block is synced nothing but the very first commits' bookmarks is at stake.
+    begun = next(
+        number
+        for number, step in enumerate(files.steps)
+        if isinstance(step, Call) and step.operation == "sync_folder" and "/history/" in step.path
+    )
+    for number in range(12):
+        steps = chance.randrange(marked[0], len(files.steps))
+        disk = tmp_path / f"disk-{number}"
+        files.after_crash(steps, disk, chance)
+        told = max((mark for mark in files.marks(steps) if isinstance(mark, int)), default=0)
+        after = Rig(disk, files=RestoredFiles())
+        for bookmark, _, expected in past[:told]:
+            try:
+                after.restore(bookmark)
+            except StorageError as error:
+                assert "given up" in error.message
+                assert steps <= begun, f"{steps} of {len(files.steps)}"
+            else:
+                assert after.found() == expected
+        after.state.close()
 
 
 def test_the_oldest_is_dropped_when_there_is_too_much(tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _COMPLETE = EVENT["complete"]
 
 
+def thrown(error: StorageError) -> GuestError:
+    """How JavaScript meets a failure of the storage; one that may pass is marked as the platform marks such."""
+    return GuestError("Error", error.message, {"retryable": True} if error.retryable else None)
+
+
 class ObjectOps(ActorOps):
     """
     `ActorOps` plus the object's own storage.
@@ -43,7 +48,7 @@ class ObjectOps(ActorOps):
         try:
             value = self._kv.get(key)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
         return None if value is None else V8(value)
 
     def op_kv_get_many(self, keys: list[bytes], body: bytes) -> list[bytes]:
@@ -51,14 +56,14 @@ class ObjectOps(ActorOps):
         try:
             return self._kv.get_many(keys)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
 
     def op_kv_put(self, key: bytes, body: bytes) -> None:
         """One confirmed write."""
         try:
             self._kv.put(key, bytes(body))
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
         self.confirmed = True
 
     def op_kv_put_many(self, flat: list[bytes], unconfirmed: bool, body: bytes) -> None:
@@ -68,7 +73,7 @@ class ObjectOps(ActorOps):
         try:
             self._kv.put_many(flat)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
         self.confirmed |= not unconfirmed
 
     def op_kv_put_stream(
@@ -96,14 +101,14 @@ class ObjectOps(ActorOps):
         try:
             return self.add_stream(StoredBody(self.actor, self._database.streams, stream))
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
 
     def op_kv_delete(self, key: bytes, body: bytes) -> bool:
         """One confirmed deletion."""
         try:
             existed = self._kv.delete(key)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
         self.confirmed = True
         return existed
 
@@ -112,7 +117,7 @@ class ObjectOps(ActorOps):
         try:
             count = self._kv.delete_many(keys)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
         self.confirmed |= not unconfirmed
         return count
 
@@ -129,14 +134,14 @@ class ObjectOps(ActorOps):
         try:
             return self._kv.list(start, end, prefix, reverse, limit)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
 
     def op_kv_delete_all(self, body: bytes) -> None:
         """Everything goes."""
         try:
             self._database.delete_all()
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
         self.confirmed = True
 
     def op_sync(self, operation: int, section: int, body: bytes) -> None:
@@ -158,7 +163,7 @@ class ObjectOps(ActorOps):
         try:
             bookmark = self._database.bookmarks.current()
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
         self.confirmed = True
         return bookmark
 
@@ -167,32 +172,32 @@ class ObjectOps(ActorOps):
         try:
             return self._database.bookmarks.at(time)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
 
     def op_bookmark_restore(self, bookmark: str, body: bytes) -> str:
         """Where to go back at the next start."""
         try:
             return self._database.bookmarks.restore_next(bookmark)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
 
     def op_savepoint(self, section: int, body: bytes) -> int:
         """Open a savepoint, in the implicit transaction."""
         try:
             return self._database.savepoint()
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
 
     def op_savepoint_release(self, depth: int, body: bytes) -> None:
         """Keep what was done since the savepoint."""
         try:
             self._database.release(depth)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
 
     def op_savepoint_rollback(self, depth: int, body: bytes) -> None:
         """Undo what was done since the savepoint."""
         try:
             self._database.rollback_to(depth)
         except StorageError as error:
-            raise GuestError("Error", error.message) from None
+            raise thrown(error) from None
