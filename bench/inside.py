@@ -6,6 +6,7 @@ Each line is the median of several batches; a batch is long enough that the cloc
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,9 @@ from durabox.limits import Limits
 from durabox.objects.host import Host
 from durabox.objects.loading import load
 from durabox.project.project import load_project
+from durabox.storage.directory import StateDirectory
+from durabox.storage.durability import Durability
+from durabox.storage.history.retention import Retention
 
 SOURCE = Path(__file__).with_name("inside.js")
 BATCHES = 9
@@ -112,6 +116,40 @@ async def _request() -> float:
         return await _microseconds(batch)
 
 
+async def _storage(history: Retention | None) -> tuple[float, float]:
+    """Microseconds per commit of a small value, checkpoints included and without fsync, and to open an object's file."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = StateDirectory(Path(folder) / "state", durability=Durability.OFF, history=history)
+        database = state.database("bench", ID)
+        number = 0
+
+        async def commits() -> float:
+            nonlocal number
+            started = time.perf_counter()
+            for _ in range(1024):
+                number += 1
+                database.kv.put(b"key", b"%d" % number)
+                database.commit()
+            return (time.perf_counter() - started) / 1024
+
+        async def opening() -> float:
+            taken = 0.0
+            for _ in range(50):
+                opened = state.database("bench", ID)
+                started = time.perf_counter()
+                opened.kv.get(b"key")
+                taken += time.perf_counter() - started
+                opened.close()
+            return taken / 50
+
+        try:
+            commit = await _microseconds(commits)
+            database.close()
+            return commit, await _microseconds(opening)
+        finally:
+            state.close()
+
+
 async def _microseconds(batch: Callable[[], Awaitable[float]]) -> float:
     await batch()
     return median([await batch() for _ in range(BATCHES)]) * 1e6
@@ -121,6 +159,8 @@ async def _measure() -> list[list[str]]:
     base = Engine.shared().base
     loaded = await load(load_project(SOURCE), base)
     entry, op, get = await _engine(loaded.image)
+    plain_commit, _ = await _storage(None)
+    commit, opening = await _storage(Retention())
     rows: list[tuple[str, float, float | None]] = [
         ("isolate creation, from the base image", await _creation(base), 200),
         ("isolate creation, from a class image", await _creation(loaded.image), 200),
@@ -128,6 +168,9 @@ async def _measure() -> list[list[str]]:
         ("op (`idFromName` with an instant host)", op, None),
         ("`await storage.get()` with an instant host", get, None),
         ("fetch → `storage.get` → response, in process", await _request(), 80),
+        ("commit of a small value, no history and no fsync", plain_commit, None),
+        ("the same with a history", commit, None),
+        ("opening an existing object's database", opening, 1000),
     ]
     return [
         [

@@ -14,7 +14,8 @@ import pytest
 from durabox.errors import JavaScriptError, ObjectBrokenError
 from durabox.objects.host import Host
 from durabox.objects.messages import Response
-from tests.objects.conftest import OpenHost, settle
+from durabox.testing import settle
+from tests.objects.conftest import OpenHost
 
 #: `CODE` is what a test puts there.
 SOURCE = """

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from durabox.errors import StorageError
 from durabox.storage.history.blocks import Frames, Placed, Replaced, Rest
 from durabox.storage.history.bookmark import Bookmark
-from durabox.storage.history.recorder import Recorder, difference
+from durabox.storage.history.recorder import Recorder
 
 #: Offsets 18 and 19 of a database's header: the versions needed to write and to read; 2 is WAL.
 _JOURNAL_AT = 18
@@ -238,13 +238,18 @@ def _redo(placed: Placed, commit: int, handle: int) -> None:
         changed = pages[position * length : (position + 1) * length]
         at = (page - 1) * length
         before = os.pread(handle, length, at).ljust(length, b"\0")
-        os.pwrite(handle, difference(changed, before), at)
+        os.pwrite(handle, _difference(changed, before), at)
         if size:
             number += 1
             if number == commit:
                 os.ftruncate(handle, size * length)
                 return
     raise ValueError("a block of the history ends too early")
+
+
+def _difference(one: bytes, other: bytes) -> bytes:
+    """The bits in which two pages of the same size differ; applied to either it gives the other."""
+    return (int.from_bytes(one, "little") ^ int.from_bytes(other, "little")).to_bytes(len(one), "little")
 
 
 @dataclass(frozen=True, slots=True)

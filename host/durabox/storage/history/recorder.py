@@ -419,18 +419,20 @@ class _BlockWriter:
         old_pages = array("I")
         old: list[bytes] = []
         new: list[bytes] = []
-        versions: dict[int, bytes] = {}
+        #: By page, as a number: its latest content.
+        versions: dict[int, int] = {}
         ends: list[int] = []
         index = array("I")
         for frame, (page, commit) in enumerate(wal.frames(start + 1, last), start + 1):
             content = wal.page(frame)
             before = versions.get(page)
             if before is None and page <= size:
-                before = self._before(page)
+                replaced = self._before(page)
                 old_pages.append(page)
-                old.append(before)
-            new.append(content if before is None else difference(content, before))
-            versions[page] = content
+                old.append(replaced)
+                before = int.from_bytes(replaced, "little")
+            number = versions[page] = int.from_bytes(content, "little")
+            new.append(content if before is None else (number ^ before).to_bytes(len(content), "little"))
             index.append(page)
             index.append(commit)
             if commit:
@@ -462,8 +464,3 @@ class _BlockWriter:
             return self._wal.page(frame)
         size = self._wal.page_size
         return os.pread(self._handle, size, (page - 1) * size).ljust(size, b"\0")
-
-
-def difference(one: bytes, other: bytes) -> bytes:
-    """The bits in which two pages of the same size differ; applied to either it gives the other."""
-    return (int.from_bytes(one, "little") ^ int.from_bytes(other, "little")).to_bytes(len(one), "little")
