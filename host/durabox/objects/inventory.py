@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 import json
 import re
 import time
@@ -25,7 +26,7 @@ from durabox.errors import DuraboxError, StorageError
 from durabox.objects.access import Access
 from durabox.objects.ids import IdFactory, name_inside
 from durabox.objects.values import sql_as_json, stored_as_json
-from durabox.storage import portable, queries, view
+from durabox.storage import migrations, portable, queries, view
 from durabox.storage.catalog import Entry
 from durabox.storage.copying import Copying
 from durabox.storage.database import ObjectDatabase
@@ -271,6 +272,67 @@ class Inventory:
             if len(entries) < PAGE:
                 return
             after = entries[-1].name, entries[-1].id
+
+    async def migrate(
+        self,
+        class_name: str,
+        script: str,
+        *,
+        javascript: bool,
+        migration: str | None = None,
+        prefix: str = "",
+    ) -> AsyncIterator[dict[str, Any]]:
+        """
+        Change every object of a class, each exactly once: who runs it again, also after a crash, goes on where it ended.
+
+        Args:
+            class_name: As for `list`.
+            script: SQL statements, or a module whose default export is ``async (storage, {id, name}) => …``.
+            javascript: Which of the two.
+            migration: What it is known by; its content if not given.
+            prefix: As for `list`.
+        Yields:
+            ``{"id", "name", "outcome"}``; the outcome is ``done``, ``already`` when the object has had it, or ``failed``,
+            with ``"error"``: then nothing has changed in the object, and the next run tries again.
+        Raises:
+            UnknownObjectClassError: There is no such class.
+            ModuleError: The script does not load.
+            StorageError: The directory cannot be read.
+        """
+        if migration is None:
+            migration = hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        key = self._access.unique_key(class_name)
+        journal = await self._blocking(partial(self._state.journal, migration, key))
+        evaluated = None
+        try:
+            if javascript:
+                from durabox.objects.host import SystemClock
+                from durabox.objects.migration import evaluate
+
+                evaluated = await evaluate(script, migration, SystemClock())
+            async for found in self.each(class_name, prefix=prefix):
+                outcome: dict[str, Any] = {"id": found.id, "name": found.name, "outcome": "already"}
+                if not journal.has(found.id):
+                    try:
+                        async with self._access.alone(found.unique_key, found.id) as database:
+                            if not await self._blocking(database.exists):
+                                continue
+                            if not await self._blocking(partial(migrations.has_had, database, migration)):
+                                if evaluated is not None:
+                                    await evaluated.run(database, found.id, found.name)
+                                else:
+                                    await self._blocking(
+                                        partial(migrations.run_sql, database, script, migration)
+                                    )
+                                outcome["outcome"] = "done"
+                        journal.add(found.id)
+                    except DuraboxError as error:
+                        outcome |= {"outcome": "failed", "error": str(error)}
+                yield outcome
+        finally:
+            if evaluated is not None:
+                evaluated.close()
+            await self._blocking(journal.close)
 
     # One object
 

@@ -8,6 +8,8 @@
     STATE/.durabox/births/                       files that are not finished
     STATE/.durabox/catalog/<unique key>.sqlite   names of objects, derived
     STATE/.durabox/history/                      what the databases held before; see `history.log`
+    STATE/.durabox/migrations.sqlite             objects that a migration is done with, derived
+    STATE/.durabox/server                        where the owner answers, while it does
 
 The first two lines are workerd's layout. Files that are not ours are left alone.
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 import logging
 import re
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +41,7 @@ from durabox.storage.history.past import Moment
 from durabox.storage.history.retention import Retention
 from durabox.storage.homes import FileHome, MemoryHome
 from durabox.storage.lock import OwnerLock
+from durabox.storage.migrations import Journal
 from durabox.storage.open_files import OpenFiles
 from durabox.storage.shelves import FolderShelf, MemoryShelf
 
@@ -93,6 +97,7 @@ class StateDirectory:
         self._live: dict[tuple[str, str], ObjectDatabase] = {}
         self._closed = False
         self._catalogs: dict[str, Catalog] = {}
+        self._announced: Path | None = None
         #: Pending alarms of all objects.
         self.alarms = Alarms(self._open_alarms)
         self._lock: OwnerLock | None = None
@@ -160,6 +165,16 @@ class StateDirectory:
         finally:
             database.close()
 
+    def announce(self, url: str) -> None:
+        """Leave word for other programs where the owner of the directory answers, until `close`."""
+        if self._path is not None:
+            self._announced = self._path / _OWN / "server"
+            self._announced.write_text(url + "\n")
+
+    def workshop(self) -> Path:
+        """A folder for files in the making, on the state's file system; what is left there ends with the owner."""
+        return Path(tempfile.gettempdir()) if self._path is None else self._path / _OWN / "births"
+
     @property
     def in_memory(self) -> bool:
         """Whether it ends with the process; then everything in it is for one thread."""
@@ -188,6 +203,17 @@ class StateDirectory:
                 )
             self._catalogs[unique_key] = catalog
         return catalog
+
+    def journal(self, migration: str, unique_key: str) -> Journal:
+        """
+        The journal of a migration over a class.
+
+        Raises:
+            StorageError: It cannot be used.
+        """
+        return Journal(
+            None if self._path is None else self._path / _OWN / "migrations.sqlite", migration, unique_key
+        )
 
     def write_catalogs(self) -> None:
         """Write what the indexes have noted, a few rows at a time. Blocking; may run in any thread."""
@@ -242,6 +268,8 @@ class StateDirectory:
         self._memory.clear()
         for catalog in self._catalogs.values():
             catalog.close()
+        if self._announced is not None:
+            self._announced.unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -309,6 +337,7 @@ class StateDirectory:
                 self._files.sync_folder(str(folder.parent))
         lock = OwnerLock(own / "lock", path)
         try:
+            (own / "server").unlink(missing_ok=True)
             for unfinished in births.iterdir():
                 unfinished.unlink()
         except BaseException:

@@ -20,6 +20,7 @@ class Key(IntEnum):
     ALARM = 1  # time of the alarm in nanoseconds since the epoch; NULL or absent for none
     BOOKMARK = 2  # counter behind workerd's local bookmarks
     NAME = 1000  # the name that the object's id was made from, as text; absent when unknown
+    MIGRATIONS = 1001  # identifiers of the migrations that the object has had, as a JSON list
 
 
 def name_from(stored: apsw.SQLiteValue) -> str | None:

@@ -1,0 +1,146 @@
+"""Migrations in JavaScript: a function over each object's storage, in a sandbox of its own, without the object's class.
+
+The script is a module whose default export is ``async (storage, {id, name}) => …``. It runs inside of one
+``storage.transaction()``, so that it is done to an object whole or not at all; the mark that it is done is written
+just before that transaction's end.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, cast
+
+from durabox.engine.engine import Engine
+from durabox.engine.ops import GuestError
+from durabox.errors import DuraboxError, StorageError
+from durabox.limits import Limits
+from durabox.objects.actor import Actor, Clock
+from durabox.objects.loading import LoadedProject, load
+from durabox.objects.messages import Request
+from durabox.objects.storage_ops import ObjectOps
+from durabox.project.project import load_project
+from durabox.storage import migrations
+from durabox.storage.database import ObjectDatabase
+
+_CLASS: Final = "Migration"
+_WRAPPER: Final = f"""
+import {{ DurableObject }} from "cloudflare:workers";
+import migrate from "./migration.js";
+export class {_CLASS} extends DurableObject {{
+  async fetch() {{
+    const {{ id, storage }} = this.ctx;
+    await storage.transaction(() => migrate(storage, {{ id: id.toString(), name: id.name }}));
+    return new Response();
+  }}
+}}
+"""
+
+
+class _Nowhere:
+    """What a migration's router is: there is nothing but the object."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise GuestError("Error", "A migration has only the storage of the object that it is for.")
+
+
+class _Borrowed:
+    """A database that an actor may commit and roll back, but not close."""
+
+    def __init__(self, database: ObjectDatabase) -> None:
+        self._database = database
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    def close(self) -> None:
+        """It is not the actor's: only what is uncommitted goes."""
+        self._database.rollback()
+
+
+class _MigrationOps(ObjectOps):
+    """`ObjectOps` that mark the object as the migration's transaction ends."""
+
+    migration = ""
+
+    def op_savepoint_release(self, depth: int, body: bytes) -> None:
+        """Keep what was done; with the outermost savepoint, that the migration is done."""
+        if depth == 1:
+            try:
+                migrations.mark(self._database, self.migration)
+            except StorageError as error:
+                raise GuestError("Error", error.message) from None
+        super().op_savepoint_release(depth, body)
+
+
+class Script:
+    """
+    A migration's script, evaluated. Made by `evaluate`.
+
+    Args:
+        loaded: The script with its wrapper.
+        migration: What objects are marked with.
+        clock: Time and timers.
+    """
+
+    def __init__(self, loaded: LoadedProject, migration: str, clock: Clock) -> None:
+        self._loaded = loaded
+        self._migration = migration
+        self._clock = clock
+        self._executor = ThreadPoolExecutor(4, thread_name_prefix="durabox-migrate")
+
+    async def run(self, database: ObjectDatabase, object_id: str, name: str | None) -> None:
+        """
+        Change an object and mark it, in one transaction; durable when it returns.
+
+        Args:
+            database: The object's, with nothing uncommitted and for nobody else meanwhile.
+            object_id: Its id.
+            name: Its name, if known.
+        Raises:
+            DuraboxError: It failed and nothing has changed.
+        """
+        limits = Limits()
+        borrowed = cast(ObjectDatabase, _Borrowed(database))
+        actor = Actor(
+            image=self._loaded.image,
+            limits=limits,
+            router=cast(Any, _Nowhere()),
+            executor=self._executor,
+            clock=self._clock,
+            identity=(_CLASS, object_id, name),
+            database=borrowed,
+            on_gone=lambda actor: None,
+        )
+        ops = _MigrationOps(actor, limits, borrowed)
+        ops.migration = self._migration
+        actor.ops = ops
+        try:
+            await actor.fetch(Request("POST", "http://migration/", [], None))
+        finally:
+            actor.close()
+        if not migrations.has_had(database, self._migration):
+            raise DuraboxError("The script ended without keeping what it did.")
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._executor.shutdown()
+
+
+async def evaluate(source: str, migration: str, clock: Clock) -> Script:
+    """
+    Evaluate a migration's script.
+
+    Args:
+        source: The module.
+        migration: What objects are marked with.
+        clock: Time and timers.
+    Raises:
+        ModuleError: It does not load.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "migration.js").write_text(source)
+        (Path(folder) / "index.js").write_text(_WRAPPER)
+        loaded = await load(load_project(Path(folder) / "index.js"), Engine.shared().base)
+    return Script(loaded, migration, clock)

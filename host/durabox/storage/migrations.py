@@ -1,0 +1,190 @@
+"""Migrations: changes that are made to every object of a class, to each exactly once.
+
+That an object has had a migration is a row of its own database, written in the same transaction as the change: nothing
+can come between. A journal beside the objects repeats it, so that a migration that is run again need not open those
+that it is done with, and keeps what failed for the report; it may lag behind and may be lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from durabox.errors import StorageError
+from durabox.storage.database import ObjectDatabase
+from durabox.storage.failures import storage_error
+from durabox.storage.metadata import Key
+
+#: Outcomes between two writes to the journal.
+_GROUP: Final = 100
+_SCHEMA: Final = """
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS done (migration TEXT, unique_key TEXT, id TEXT, PRIMARY KEY (migration, unique_key, id))
+WITHOUT ROWID;
+"""
+_WRITES: Final = frozenset(
+    {
+        apsw.SQLITE_INSERT,
+        apsw.SQLITE_UPDATE,
+        apsw.SQLITE_DELETE,
+        apsw.SQLITE_DROP_TABLE,
+        apsw.SQLITE_CREATE_TABLE,
+        apsw.SQLITE_CREATE_VIEW,
+        apsw.SQLITE_CREATE_VTABLE,
+        apsw.SQLITE_CREATE_INDEX,
+        apsw.SQLITE_CREATE_TRIGGER,
+        apsw.SQLITE_DROP_VTABLE,
+    }
+)
+_FORBIDDEN: Final = frozenset(
+    {
+        apsw.SQLITE_TRANSACTION,
+        apsw.SQLITE_SAVEPOINT,
+        apsw.SQLITE_ATTACH,
+        apsw.SQLITE_DETACH,
+        apsw.SQLITE_PRAGMA,
+    }
+)
+
+
+def has_had(database: ObjectDatabase, migration: str) -> bool:
+    """
+    Whether an object has had a migration.
+
+    Raises:
+        StorageError: Its database cannot be read.
+    """
+    return migration in _had(database)
+
+
+def mark(database: ObjectDatabase, migration: str) -> None:
+    """
+    Note in the object's transaction that it has had a migration.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    database.metadata.put(Key.MIGRATIONS, json.dumps([*_had(database), migration]))
+
+
+def run_sql(database: ObjectDatabase, script: str, migration: str) -> None:
+    """
+    Change an object by SQL and mark it, in one transaction. Blocking, and durable when it returns.
+
+    Args:
+        database: With nothing uncommitted.
+        script: Statements; those that end the transaction, pragmas and the reserved tables are not for it.
+        migration: What to mark it with.
+    Raises:
+        StorageError: It failed and nothing has changed.
+    """
+    try:
+        connection = database.to_write("migrate")
+        before = connection.authorizer
+        connection.authorizer = _authorize
+        try:
+            for _ in connection.execute(script):
+                pass
+        except apsw.Error as error:
+            raise database.failed("migrate", error) from error
+        finally:
+            connection.authorizer = before
+        mark(database, migration)
+        database.commit()
+    except BaseException:
+        database.rollback()
+        raise
+
+
+class Journal:
+    """
+    Which objects a migration is done with. Blocking.
+
+    Args:
+        path: The file, made if absent; ``None`` keeps it in memory.
+        migration: The migration.
+        unique_key: The namespace.
+    Raises:
+        StorageError: The file cannot be used.
+    """
+
+    def __init__(self, path: Path | None, migration: str, unique_key: str) -> None:
+        self._key = (migration, unique_key)
+        self._waiting: list[tuple[str, str, str]] = []
+        with self._errors():
+            self._connection = apsw.Connection(":memory:" if path is None else str(path))
+            try:
+                self._connection.execute(_SCHEMA).fetchall()
+            except (apsw.CorruptError, apsw.NotADBError):
+                # It only saves time: the objects know.
+                assert path is not None
+                self._connection.close(True)
+                path.unlink()
+                self._connection = apsw.Connection(str(path))
+                self._connection.execute(_SCHEMA).fetchall()
+
+    def has(self, object_id: str) -> bool:
+        """Whether the migration is done with an object."""
+        with self._errors():
+            found = self._connection.execute(
+                "SELECT 1 FROM done WHERE migration = ? AND unique_key = ? AND id = ?",
+                (*self._key, object_id),
+            ).get
+            return found is not None
+
+    def add(self, object_id: str) -> None:
+        """Note that it is, before long."""
+        self._waiting.append((*self._key, object_id))
+        if len(self._waiting) >= _GROUP:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was noted."""
+        with self._errors():
+            waiting, self._waiting = self._waiting, []
+            with self._connection as connection:
+                connection.executemany("INSERT OR IGNORE INTO done VALUES (?, ?, ?)", waiting)
+
+    def close(self) -> None:
+        """Write what was noted and close the file."""
+        try:
+            self.write()
+        finally:
+            self._connection.close(True)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _errors() -> Iterator[None]:
+        try:
+            yield
+        except (apsw.Error, OSError) as error:
+            raise storage_error("migrate", error, "the journal of migrations") from error
+
+
+def _had(database: ObjectDatabase) -> list[str]:
+    stored = database.metadata.get(Key.MIGRATIONS)
+    if stored is None:
+        return []
+    try:
+        had = json.loads(stored) if isinstance(stored, str) else None
+    except ValueError:
+        had = None
+    if not isinstance(had, list):
+        raise StorageError("migrate", "The object's list of migrations is damaged.", apsw.SQLITE_CORRUPT)
+    return had
+
+
+def _authorize(
+    action: int, first: str | None, second: str | None, schema: str | None, trigger: str | None
+) -> int:
+    if action in _FORBIDDEN or (action == apsw.SQLITE_FUNCTION and second == "load_extension"):
+        return apsw.SQLITE_DENY
+    reserved = any(name is not None and name.lower().startswith("_cf_") for name in (first, second))
+    return apsw.SQLITE_DENY if reserved and action in _WRITES else apsw.SQLITE_OK

@@ -1,0 +1,125 @@
+"""A migration changes every object of a class, each exactly once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from durabox.errors import ModuleError
+from durabox.objects.host import Host
+from tests.objects.conftest import OpenHost
+
+SOURCE = """
+import { DurableObject } from "cloudflare:workers";
+export class Box extends DurableObject {
+  async fetch(request) {
+    const url = new URL(request.url);
+    if (url.pathname === "/put") await this.ctx.storage.put(Object.fromEntries(url.searchParams));
+    return Response.json([...await this.ctx.storage.list()]);
+  }
+}
+"""
+COUNTING = """
+export default async function (storage, { id, name }) {
+  if ((await storage.get("bad")) !== undefined) {
+    await storage.put("half", true);
+    throw new TypeError("cannot migrate " + name);
+  }
+  await storage.put("touched", ((await storage.get("touched")) ?? 0) + 1);
+  await storage.put("self", [id.length, name ?? null]);
+}
+"""
+
+
+async def put(host: Host, name: str, query: str = "a=1") -> Any:
+    return await (await host.namespace("Box").get_by_name(name).fetch(f"/put?{query}")).json()
+
+
+async def migrate(host: Host, script: str, javascript: bool = True, **options: Any) -> list[tuple[str, str]]:
+    return [
+        (each["name"], each["outcome"])
+        async for each in host.objects.migrate("Box", script, javascript=javascript, **options)
+    ]
+
+
+@pytest.mark.parametrize("state", ["disk", ":memory:"])
+async def test_each_object_is_touched_once_however_often_the_script_is_run(
+    host_of: OpenHost, tmp_path: Path, state: str
+) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state" if state == "disk" else state) as host:
+        for name in ("a", "b"):
+            await put(host, name)
+        assert await migrate(host, COUNTING) == [("a", "done"), ("b", "done")]
+        await put(host, "c")
+        assert await migrate(host, COUNTING) == [("a", "already"), ("b", "already"), ("c", "done")]
+        for name in ("a", "c"):
+            assert await put(host, name) == [["a", "1"], ["self", [64, name]], ["touched", 1]]
+
+
+async def test_a_lost_journal_touches_nothing_twice(host_of: OpenHost, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with host_of(SOURCE, state=state) as host:
+        await put(host, "a")
+        await migrate(host, COUNTING)
+    for damage in (Path.unlink, lambda path: path.write_bytes(b"no database" * 999)):
+        damage(state / ".durabox" / "migrations.sqlite")
+        async with host_of(SOURCE, state=state) as host:
+            assert await migrate(host, COUNTING) == [("a", "already")]
+            assert ["touched", 1] in await put(host, "a")
+
+
+async def test_an_object_that_fails_is_as_it_was_and_is_tried_again(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a", "bad=1")
+        await put(host, "b")
+        outcomes = [each async for each in host.objects.migrate("Box", COUNTING, javascript=True)]
+        assert [each["outcome"] for each in outcomes] == ["failed", "done"]
+        assert "cannot migrate a" in outcomes[0]["error"]
+        assert await put(host, "a") == [["a", "1"], ["bad", "1"]]
+        await (await host.namespace("Box").get_by_name("a").fetch("/put?b=2")).text()
+        async with host.objects._access.alone(
+            host.namespace("Box").unique_key, host.namespace("Box").ids.from_name("a")
+        ) as database:
+            database.kv.delete(b"bad")
+            database.commit()
+        assert await migrate(host, COUNTING) == [("a", "done"), ("b", "already")]
+
+
+async def test_a_script_that_never_ends_fails_only_its_object(host_of: OpenHost, tmp_path: Path) -> None:
+    script = "export default async (storage) => { await storage.put('half', 1); await new Promise(() => {}); }"
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a")
+        assert await migrate(host, script) == [("a", "failed")]
+        assert await put(host, "a") == [["a", "1"]]
+
+
+async def test_sql_changes_objects_but_nothing_around_them(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a")
+        good = "CREATE TABLE t (a); INSERT INTO t VALUES (1), (2);"
+        assert await migrate(host, good, javascript=False, migration="0001") == [("a", "done")]
+        assert await migrate(host, good, javascript=False, migration="0001") == [("a", "already")]
+        (rows,) = [part async for part in host.objects.sql("Box", "SELECT sum(a) FROM t")]
+        assert rows["rows"] == [[3]]
+        for bad in (
+            "INSERT INTO t VALUES (3); COMMIT",
+            "INSERT INTO t VALUES (3); ATTACH '/tmp/x' AS x",
+            "DELETE FROM _cf_KV",
+            "DROP TABLE _cf_METADATA",
+            "INSERT INTO t VALUES (3); SELEC",
+            "PRAGMA journal_mode = OFF",
+        ):
+            assert await migrate(host, bad, javascript=False) == [("a", "failed")], bad
+        (rows,) = [part async for part in host.objects.sql("Box", "SELECT sum(a) FROM t")]
+        assert rows["rows"] == [[3]]
+        assert await put(host, "a") == [["a", "1"]]
+
+
+async def test_a_script_that_does_not_load_touches_nothing(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a")
+        with pytest.raises(ModuleError):
+            await migrate(host, "export default (")
+        assert await put(host, "a") == [["a", "1"]]
