@@ -1,4 +1,4 @@
-"""``durabox serve`` and ``durabox eval``. What a command needs is imported when it runs, so that it starts fast."""
+"""``durabox serve``, ``eval`` and ``objects``. What a command needs is imported when it runs, so that it starts fast."""
 
 from __future__ import annotations
 
@@ -163,6 +163,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     _run(work())
 
 
+def _objects(options: argparse.Namespace) -> None:
+    from durabox.cli_objects import run
+
+    _log_to_stderr("warning")
+    run(options.arguments, STATE_FOLDER, ADMIN_TOKEN)
+
+
 def _as_json(value: Any) -> Any:
     """A plain value as JSON has it: bytes as numbers, and like JavaScript no number but finite ones."""
     match value:
@@ -271,6 +278,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--memory", type=int, default=128, help="memory limit in MiB")
     add("--cpu", type=float, default=1000.0, help="processor time limit in milliseconds")
     add("--wall", type=float, default=10_000.0, help="time limit in milliseconds")
+
+    # Its own commands are made when they are needed.
+    made = commands.add_parser("objects", help="See and change objects from outside.", add_help=False)
+    made.set_defaults(run=_objects)
+    made.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
 
 

@@ -70,7 +70,9 @@ async def test_a_lost_journal_touches_nothing_twice(host_of: OpenHost, tmp_path:
             assert ["touched", 1] in await put(host, "a")
 
 
-async def test_an_object_that_fails_is_as_it_was_and_is_tried_again(host_of: OpenHost, tmp_path: Path) -> None:
+async def test_an_object_that_fails_is_as_it_was_and_is_tried_again(
+    host_of: OpenHost, tmp_path: Path
+) -> None:
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         await put(host, "a", "bad=1")
         await put(host, "b")
@@ -88,7 +90,9 @@ async def test_an_object_that_fails_is_as_it_was_and_is_tried_again(host_of: Ope
 
 
 async def test_a_script_that_never_ends_fails_only_its_object(host_of: OpenHost, tmp_path: Path) -> None:
-    script = "export default async (storage) => { await storage.put('half', 1); await new Promise(() => {}); }"
+    script = (
+        "export default async (storage) => { await storage.put('half', 1); await new Promise(() => {}); }"
+    )
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         await put(host, "a")
         assert await migrate(host, script) == [("a", "failed")]

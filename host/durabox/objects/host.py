@@ -266,6 +266,10 @@ class Host:
             actor.close()
         self._threads.close()
 
+    def announce(self, url: str) -> None:
+        """Leave word in the state directory where this host's admin surface answers."""
+        self._state.announce(url)
+
     # For `access.HostAccess`
 
     def awake(self, unique_key: str) -> dict[str, float]:

@@ -152,6 +152,11 @@ class Inventory:
         self._access = access
         self._state = access.state
 
+    @property
+    def workshop(self) -> Path:
+        """A folder for files in the making."""
+        return self._state.workshop()
+
     # Many objects
 
     async def classes(self) -> list[dict[str, object]]:

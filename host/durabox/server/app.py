@@ -28,6 +28,7 @@ from durabox.server import answers
 from durabox.server.admin import OBJECTS, PREFIX, Admin
 from durabox.server.bodies import Upload, incoming
 from durabox.server.connection import listener
+from durabox.server.inventory import add_inventory
 from durabox.server.routes import BadPathError, Routes
 from durabox.server.targets import BadRequestError, origin_of, path_of
 
@@ -76,6 +77,14 @@ class Application:
         self._admin = admin
         self._dev = dev
         self._routes = Routes(host)
+        if admin is not None:
+            add_inventory(admin, host.objects)
+
+    def announce(self, address: Address, port: int) -> None:
+        """Leave word in the state directory where the admin surface answers, if there is one."""
+        if self._admin is not None:
+            everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+            self._host.announce(_url(everywhere.get(address.host, address.host), port))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -154,6 +163,10 @@ async def listening(application: Application, address: Address) -> AsyncIterator
         await runner.cleanup()
 
 
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _why_not(error: OSError, address: Address) -> str:
     text = f"cannot listen on {address.host}:{address.port}: "
     match error.errno:
@@ -188,7 +201,7 @@ async def serve(application: Application, address: Address) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signalled, number)
     async with listening(application, address) as port:
-        shown = f"[{address.host}]" if ":" in address.host else address.host
-        print(f"durabox listening on http://{shown}:{port}", flush=True)
+        application.announce(address, port)
+        print(f"durabox listening on {_url(address.host, port)}", flush=True)
         await stop.wait()
         logger.info("finishing the requests under way; a second signal ends them")

@@ -1,0 +1,417 @@
+"""``durabox objects …``: objects from outside, through the server that owns the state directory, or without one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from durabox.errors import DuraboxError, StateLockedError
+
+if TYPE_CHECKING:
+    from durabox.objects.inventory import Inventory
+    from durabox.server.client import AdminClient
+
+    Objects: TypeAlias = Inventory | AdminClient
+
+_COLUMN: Final = 60
+#: Seconds after which something that goes on gets a line of progress, and between two of them.
+_PATIENCE: Final = 1.0
+_REDRAW: Final = 0.1
+
+
+class _Progress:
+    """One line on stderr, when that is a terminal and it takes long enough."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._started = self._drawn = time.monotonic()
+        self._shown = False
+
+    def __call__(self, done: int, of: int | None = None) -> None:
+        """So much is done."""
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - self._started < _PATIENCE or now - self._drawn < _REDRAW:
+            return
+        self._drawn, self._shown = now, True
+        if of is None:
+            print(f"\r\x1b[K{self._what}: {done:,}", end="", file=sys.stderr, flush=True)
+            return
+        width = 30
+        full = width * done // max(of, 1)
+        bar = "#" * full + "·" * (width - full)
+        print(f"\r\x1b[K{self._what}: {bar} {done:,} of {of:,}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+@asynccontextmanager
+async def _opened(options: argparse.Namespace) -> AsyncIterator[Objects]:
+    """The objects of the state directory, whoever owns it."""
+    from durabox.objects.access import DirectoryAccess
+    from durabox.objects.inventory import Inventory
+    from durabox.storage.directory import StateDirectory
+
+    path: Path = options.state
+    if not path.is_dir():
+        raise DuraboxError(f"{path}: there is no such state directory; name one with --state")
+    try:
+        state = StateDirectory(path)
+    except StateLockedError as error:
+        from durabox.server.client import AdminClient
+
+        try:
+            url = (path / ".durabox" / "server").read_text("utf-8").strip()
+        except OSError:
+            raise error from None
+        async with AdminClient.connect(url, options.admin_token) as client:
+            yield client
+        return
+    try:
+        yield Inventory(DirectoryAccess(state))
+    finally:
+        state.close()
+
+
+# What the commands do
+
+
+async def _classes(objects: Objects, options: argparse.Namespace) -> None:
+    found = await objects.classes()
+    if options.json:
+        _print_json(found)
+    else:
+        _table(["class", "folder", "objects", "awake"], ([*each.values()] for each in found))
+
+
+async def _list(objects: Objects, options: argparse.Namespace) -> None:
+    from durabox.objects.inventory import MAX_PAGE, PAGE
+
+    progress = _Progress("reading names")
+    left: int | None = options.limit
+    cursor: str | None = options.cursor
+    rows: list[list[object]] = []
+    while left is None or left > 0:
+        limit = min(MAX_PAGE if left is None else left, MAX_PAGE if options.json else PAGE * 10)
+        page = await objects.list(
+            options.klass, prefix=options.prefix, cursor=cursor, limit=limit, progress=progress
+        )
+        progress.end()
+        for each in page.objects:
+            if options.json:
+                _print_json(
+                    {
+                        "id": each.id,
+                        "name": each.name,
+                        "size": each.size,
+                        "used": each.used,
+                        "alarm": each.alarm,
+                        "awake": each.awake,
+                    }
+                )
+            else:
+                rows.append(
+                    [
+                        "" if each.name is None else each.name,
+                        each.id,
+                        _bytes(each.size),
+                        _moment(each.used),
+                        _moment(each.alarm),
+                        "awake" if each.awake else "",
+                    ]
+                )
+        if left is not None:
+            left -= len(page.objects)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    if not options.json:
+        _table(["name", "id", "size", "last use", "alarm", ""], rows)
+    if cursor is not None:
+        print(f"more: --cursor {cursor}", file=sys.stderr)
+
+
+async def _show(objects: Objects, options: argparse.Namespace) -> None:
+    shown = await objects.show(
+        options.klass, options.object, prefix=options.prefix, cursor=options.cursor, limit=options.limit
+    )
+    if options.json:
+        _print_json(shown)
+        return
+    print(f"id     {shown['id']}")
+    print(f"name   {'unknown' if shown['name'] is None else shown['name']}")
+    print(f"alarm  {_moment(shown['alarm']) or 'none'}")
+    print(f"state  {'awake' if shown['awake'] else 'asleep'}")
+    for table, columns in shown["tables"].items():
+        print(f"table  {_plain(table)} ({_plain(', '.join(columns))})")
+    if shown["keys"]:
+        print()
+        _table(
+            ["key", "bytes", "value"],
+            (
+                [each["key"], f"{each['bytes']:,}", json.dumps(each.get("value", "…"), ensure_ascii=False)]
+                for each in shown["keys"]
+            ),
+        )
+    if shown["cursor"] is not None:
+        print(f"more: --cursor {shown['cursor']}", file=sys.stderr)
+
+
+async def _sql(objects: Objects, options: argparse.Namespace) -> None:
+    progress = _Progress("asking objects")
+    asked = failed = 0
+    head: list[str] | None = None
+    async with aclosing(
+        objects.sql(options.klass, options.query, target=options.object, prefix=options.prefix)  # type: ignore[type-var]
+    ) as parts:
+        async for part in parts:
+            asked += 1
+            progress(asked)
+            label = part["id"] if part["name"] is None else part["name"]
+            if "error" in part:
+                failed += 1
+                progress.end()
+                print(f"durabox: {label}: {part['error']}", file=sys.stderr)
+                continue
+            for row in part["rows"]:
+                if options.json:
+                    _print_json(
+                        {
+                            "id": part["id"],
+                            "name": part["name"],
+                            "row": dict(zip(part["columns"], row, strict=True)),
+                        }
+                    )
+                    continue
+                if head != part["columns"]:
+                    head = part["columns"]
+                    print("\t".join(_plain(text) for text in ("object", *head)))
+                print("\t".join(_plain(_cell(value)) for value in (label, *row)))
+    progress.end()
+    if failed:
+        raise DuraboxError(f"the query failed on {failed:,} object{'s' if failed > 1 else ''}")
+
+
+async def _export(objects: Objects, options: argparse.Namespace) -> None:
+    written = await objects.export(options.klass, options.object, options.file)
+    print(f"{options.file}: {_bytes(int(str(written['bytes'])))}")
+
+
+async def _import(objects: Objects, options: argparse.Namespace) -> None:
+    made = await objects.load(options.klass, options.object, options.file, force=options.force)
+    print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(str(made['name']))}")
+
+
+async def _copy(objects: Objects, options: argparse.Namespace) -> None:
+    made = await objects.copy(
+        options.klass, options.object, options.to_class or options.klass, options.to, force=options.force
+    )
+    print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(str(made['name']))}")
+
+
+async def _delete(objects: Objects, options: argparse.Namespace) -> None:
+    await objects.delete(options.klass, options.object)
+
+
+async def _vacuum(objects: Objects, options: argparse.Namespace) -> None:
+    sizes = await objects.vacuum(options.klass, options.object)
+    print(f"{_bytes(int(str(sizes['before'])))} → {_bytes(int(str(sizes['after'])))}")
+
+
+async def _migrate(objects: Objects, options: argparse.Namespace) -> None:
+    script: Path = options.script
+    if script.suffix not in (".sql", ".js", ".mjs"):
+        raise DuraboxError(f"{script}: expected a .sql, .js or .mjs file")
+    try:
+        source = script.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DuraboxError(f"{script}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+    counts = {"done": 0, "already": 0, "failed": 0}
+    progress = _Progress("migrating")
+    async with aclosing(
+        objects.migrate(  # type: ignore[type-var]
+            options.klass,
+            source,
+            javascript=script.suffix != ".sql",
+            migration=options.name,
+            prefix=options.prefix,
+        )
+    ) as outcomes:
+        async for outcome in outcomes:
+            counts[outcome["outcome"]] += 1
+            progress(sum(counts.values()))
+            if options.json:
+                _print_json(outcome)
+            elif outcome["outcome"] == "failed":
+                progress.end()
+                label = outcome["id"] if outcome["name"] is None else outcome["name"]
+                print(f"durabox: {_plain(label)}: {outcome['error']}", file=sys.stderr)
+    progress.end()
+    report = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+    print(report, file=sys.stderr if options.json else sys.stdout)
+    if counts["failed"]:
+        raise DuraboxError(
+            "the migration failed on some objects; they are as they were: run it again when they are mended"
+        )
+
+
+# How it looks
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value))
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _bytes(size: int) -> str:
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+def _moment(milliseconds: float | None) -> str:
+    if not milliseconds:
+        return ""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000).isoformat(" ", "seconds")
+    except (OverflowError, OSError, ValueError):
+        return f"{milliseconds:.0f} ms"
+
+
+def _table(head: list[str], rows: Any) -> None:
+    cells = [head, *([_plain(str(value)) for value in row] for row in rows)]
+    widths = [
+        min(max(map(len, column)), _COLUMN if place == 0 else 1 << 30)
+        for place, column in enumerate(zip(*cells, strict=True))
+    ]
+    for row in cells:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+# Arguments
+
+_Run: TypeAlias = Callable[[Any, argparse.Namespace], Coroutine[Any, Any, None]]
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
+def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="durabox objects",
+        description="See and change objects without waking them. A running server is asked; else the files are opened.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(
+        name: str, run: _Run, description: str, *, klass: bool = True, target: bool = False
+    ) -> Callable[..., Any]:
+        made = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
+        made.set_defaults(run=run)
+        if klass:
+            made.add_argument(
+                "klass", metavar="CLASS", help="a class, a binding, or a folder of the state directory"
+            )
+        if target:
+            made.add_argument("object", metavar="OBJECT", help="its name, or the 64 digits of its id")
+        made.add_argument(
+            "--state", type=Path, default=default_state, help="state directory (default: %(default)s)"
+        )
+        made.add_argument(
+            "--admin-token", default=token, help="of the server that owns it (default: $DURABOX_ADMIN_TOKEN)"
+        )
+        return made.add_argument
+
+    def paged(add: Callable[..., Any], what: str, limit: int | None) -> None:
+        add("--prefix", default="", help=f"only {what} that begin with it")
+        add("--cursor", help="where the page before ended")
+        add("--limit", type=_positive, default=limit, help="at most so many")
+
+    json_help = "print JSON"
+    add = command("classes", _classes, "The classes that there are.", klass=False)
+    add("--json", action="store_true", help=json_help)
+    add = command("list", _list, "The objects of a class.")
+    paged(add, "names", None)
+    add("--json", action="store_true", help="print a JSON object a line")
+    add = command("show", _show, "What an object stores.", target=True)
+    paged(add, "keys", 100)
+    add("--json", action="store_true", help=json_help)
+    add = command("sql", _sql, "Run one query that only reads, over all objects of a class or one.")
+    add("query", metavar="QUERY", help="a SQL statement")
+    add("--object", help="only this one")
+    add("--prefix", default="", help="only objects with a name that begins with it")
+    add("--json", action="store_true", help="print a JSON object a row")
+    add = command("export", _export, "Write an object to a file that can be imported elsewhere.", target=True)
+    add("file", type=Path, metavar="FILE", help="a SQLite file; replaced if it exists")
+    add = command("import", _import, "Make an object from an exported file.")
+    add("file", type=Path, metavar="FILE", help="the file")
+    add("--object", help="name or id of the object to make (default: the one that was exported)")
+    add("--force", action="store_true", help="overwrite an object that stores something")
+    add = command("copy", _copy, "Make an object that stores what another one does.", target=True)
+    add("to", metavar="TO", help="name or id of the copy")
+    add("--to-class", help="class of the copy (default: the same)")
+    add("--force", action="store_true", help="overwrite an object that stores something")
+    command("delete", _delete, "Remove an object with all that it stores.", target=True)
+    command("vacuum", _vacuum, "Give back the disk space of what an object has deleted.", target=True)
+    add = command("migrate", _migrate, "Change all objects of a class, each exactly once, by a script.")
+    add(
+        "script",
+        type=Path,
+        metavar="SCRIPT",
+        help=".sql, or .js with `export default async (storage, {id, name}) => …`",
+    )
+    add("--name", help="what the migration is known by (default: its content)")
+    add("--prefix", default="", help="only objects with a name that begins with it")
+    add("--json", action="store_true", help="print a JSON object for each object")
+    return parser
+
+
+def run(arguments: list[str], default_state: Path, token_variable: str) -> None:
+    """
+    Run ``durabox objects``.
+
+    Args:
+        arguments: What follows on the command line.
+        default_state: The state directory unless told otherwise.
+        token_variable: Environment variable of the admin token.
+    Raises:
+        DuraboxError: It failed.
+    """
+    options = _parser(default_state, os.environ.get(token_variable)).parse_args(arguments)
+
+    async def work() -> None:
+        async with _opened(options) as objects:
+            await options.run(objects, options)
+
+    try:
+        asyncio.run(work())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read this has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,129 @@
+"""``durabox objects``: real processes, with a server that owns the state directory and without one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.served import command, environment, run, serve
+from tests.walkthrough import EXAMPLES
+
+COUNTER = EXAMPLES / "counter"
+
+
+def objects(*arguments: str | Path, state: Path) -> subprocess.CompletedProcess[str]:
+    return run("objects", *arguments, "--state", state)
+
+
+def lines(*arguments: str | Path, state: Path) -> list[Any]:
+    result = objects(*arguments, "--json", state=state)
+    assert result.returncode == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_the_same_is_seen_with_a_server_and_without(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        for name in ("a", "b"):
+            server.request("POST", f"/increment?name={name}")
+        (live,) = lines("list", "Counter", "--prefix", "b", state=state)
+        assert (live["name"], live["awake"]) == ("b", True)
+        assert objects("list", "COUNTER", state=state).stdout.splitlines()[1].startswith("a ")
+        shown = lines("show", "Counter", "a", state=state)
+        rows = lines("sql", "Counter", "SELECT count(*) AS keys FROM _cf_KV", state=state)
+        assert server.stop() == 0
+    (asleep,) = lines("list", "Counter", "--prefix", "b", state=state)
+    assert asleep == live | {"awake": False, "used": asleep["used"], "size": asleep["size"]}
+    (again,) = lines("show", "Counter", "a", state=state)
+    assert again == shown[0] | {"awake": False}
+    assert [each["value"] for each in again["keys"]] == [1]
+    assert lines("sql", "Counter", "SELECT count(*) AS keys FROM _cf_KV", state=state) == rows
+    assert [(row["name"], row["row"]) for row in rows] == [("a", {"keys": 1}), ("b", {"keys": 1})]
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])
+def test_an_object_is_exported_imported_copied_vacuumed_and_deleted(tmp_path: Path, served: bool) -> None:
+    state, file = tmp_path / "state", tmp_path / "a.sqlite"
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        server.request("POST", "/increment?name=a")
+        if not served:
+            server.stop()
+        assert objects("export", "Counter", "a", file, state=state).returncode == 0
+        tool = sqlite3.connect(file)
+        assert tool.execute("SELECT value FROM _cf_METADATA WHERE key = 1000").fetchone() == ("a",)
+        tool.close()
+        refused = objects("import", "Counter", file, state=state)
+        assert (refused.returncode, "by force" in refused.stderr) == (1, True)
+        assert objects("import", "Counter", file, "--force", state=state).returncode == 0
+        assert objects("import", "Counter", file, "--object", "b/c ☺", state=state).returncode == 0
+        assert objects("copy", "Counter", "a", "copy", state=state).returncode == 0
+        assert objects("vacuum", "Counter", "copy", state=state).returncode == 0
+        assert objects("delete", "Counter", "a", state=state).returncode == 0
+        gone = objects("delete", "Counter", "a", state=state)
+        assert (gone.returncode, "stores nothing" in gone.stderr) == (1, True)
+        assert [each["name"] for each in lines("list", "Counter", state=state)] == ["b/c ☺", "copy"]
+        if served:
+            assert server.request("POST", "/increment?name=copy").text == "2\n"
+            assert server.stop() == 0
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        assert server.request("POST", "/increment?name=copy").text == ("3\n" if served else "2\n")
+        assert server.request("GET", "/?name=a").text == "0\n"
+
+
+def test_a_migration_killed_midway_goes_on_and_touches_each_object_once(tmp_path: Path) -> None:
+    state, script = tmp_path / "state", tmp_path / "migrate.js"
+    script.write_text(
+        'export default async (storage) => storage.put("value", (await storage.get("value")) * 10);'
+    )
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        for number in range(40):
+            server.request("POST", f"/increment?name=n{number}")
+        assert server.stop() == 0
+    with subprocess.Popen(
+        command("objects", "migrate", "Counter", script, "--json", "--state", state),
+        stdout=subprocess.PIPE,
+        env={**environment(), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        for _ in range(5):
+            process.stdout.readline()
+        process.kill()
+    outcomes = [each["outcome"] for each in lines("migrate", "Counter", script, state=state)]
+    assert len(outcomes) == 40
+    assert outcomes.count("already") >= 5
+    assert "failed" not in outcomes
+    (shown,) = {
+        json.dumps(lines("show", "Counter", f"n{number}", state=state)[0]["keys"]) for number in (0, 20, 39)
+    }
+    assert json.loads(shown)[0]["value"] == 10
+    rows = lines("sql", "Counter", "SELECT hex(value) AS value FROM _cf_KV", state=state)
+    assert len({row["row"]["value"] for row in rows}) == 1
+
+
+def test_a_server_with_a_token_is_asked_with_it(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serve(COUNTER, state, "--admin-token", "secret", log_file=tmp_path / "log") as server:
+        server.request("POST", "/increment?name=a")
+        refused = objects("list", "Counter", state=state)
+        assert (refused.returncode, "token" in refused.stderr) == (1, True)
+        assert objects("list", "Counter", "--admin-token", "secret", state=state).returncode == 0
+
+
+def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    for arguments in (
+        ("list", "Nobody"),
+        ("show", "Nobody", "a"),
+        ("import", "Nobody", tmp_path / "nothing"),
+    ):
+        failed = objects(*arguments, state=state)
+        assert failed.returncode == 1
+        assert failed.stderr.count("\n") == 1
+        assert failed.stderr.startswith("durabox: ")
+    assert run("objects", "list", "Counter", "--state", tmp_path / "none").returncode == 1
