@@ -164,7 +164,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _objects(options: argparse.Namespace) -> None:
-    from durabox.cli_objects import run
+    from durabox.cli.objects import run
 
     _log_to_stderr("warning")
     run(options.arguments, STATE_FOLDER, ADMIN_TOKEN)
