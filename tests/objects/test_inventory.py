@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from durabox.errors import InvalidObjectIdError, StorageError
+from durabox.errors import InvalidObjectIdError, JavaScriptError, StorageError
 from durabox.objects.host import Host
 from durabox.objects.inventory import BadArgumentError, NoSuchObjectError, ObjectExistsError
 from durabox.testing import VirtualClock
@@ -308,6 +308,55 @@ async def test_vacuum_gives_space_back(host_of: OpenHost, tmp_path: Path) -> Non
         sizes = await host.objects.vacuum("Box", "a")
         assert sizes["after"] < 500_000 < sizes["before"]
         assert len(await put(host, "a", "")) == 4
+
+
+async def test_an_object_goes_back_to_an_earlier_state_and_forth(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a", "x=1")
+        space = host.namespace("Box")
+        access = host.objects._access
+        before = await access.read(
+            space.unique_key, space.ids.from_name("a"), lambda database: database.bookmarks.current()
+        )
+        await put(host, "a", "x=2")
+        undo = (await host.objects.restore("Box", "a", before))["undo"]
+        assert await put(host, "a", "") == [["x", "1"]]
+        await host.objects.restore("Box", "a", str(undo))
+        assert await put(host, "a", "") == [["x", "2"]]
+        with pytest.raises(StorageError):
+            await host.objects.restore("Box", "a", "no bookmark")
+        assert await put(host, "a", "") == [["x", "2"]]
+
+
+async def test_a_damaged_object_says_so_is_salvaged_and_replaced_while_others_do_not_notice(
+    host_of: OpenHost, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    async with host_of(SOURCE, state=state) as host:
+        for name in ("bad", "good", "torn"):
+            await put(host, name, "x=1")
+        space = host.namespace("Box")
+    file = state / space.unique_key / f"{space.ids.from_name('bad')}.sqlite"
+    file.write_bytes(b"\0" * 4096 + file.read_bytes()[4096:])
+    torn = state / space.unique_key / f"{space.ids.from_name('torn')}.sqlite"
+    torn.write_bytes(torn.read_bytes()[:5000])
+    async with host_of(SOURCE, state=state) as host:
+        for name in ("bad", "torn"):
+            with pytest.raises(JavaScriptError, match=r"SQLITE_(NOTADB|CORRUPT)"):
+                await put(host, name, "x=2")
+        assert await put(host, "good", "y=2") == [["x", "1"], ["y", "2"]]
+        listed = {each.name: each.id for each in (await host.objects.list("Box")).objects}
+        assert {"bad", "good", "torn"} <= listed.keys(), "their names are in the catalogue"
+        parts = [part async for part in host.objects.sql("Box", "SELECT count(*) FROM _cf_KV")]
+        assert {part["name"]: "error" in part for part in parts} == {"bad": True, "good": False, "torn": True}
+        with pytest.raises(StorageError):
+            await host.objects.export("Box", "bad", tmp_path / "bad.sqlite")
+        report = await host.objects.salvage("Box", "bad", tmp_path / "bad.sqlite")
+        assert (report["loose"], bool(report["errors"])) == (1, True)
+        await host.objects.load("Box", "bad", tmp_path / "bad.sqlite", force=True)
+        assert await put(host, "bad", "z=3") == [["x", "1"], ["z", "3"]]
+        await host.objects.delete("Box", "torn")
+        assert await put(host, "torn", "new=1") == [["new", "1"]]
 
 
 @pytest.mark.parametrize(

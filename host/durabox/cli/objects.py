@@ -204,8 +204,15 @@ async def _sql(objects: Objects, options: argparse.Namespace) -> None:
 
 
 async def _export(objects: Objects, options: argparse.Namespace) -> None:
-    written = await objects.export(options.klass, options.object, options.file)
-    print(f"{options.file}: {_bytes(int(str(written['bytes'])))}")
+    write = objects.salvage if options.salvage else objects.export
+    written: dict[str, Any] = await write(options.klass, options.object, options.file)
+    print(f"{options.file}: {_bytes(written['bytes'])}")
+    for table, rows in written.get("rows", {}).items():
+        print(f"{_plain(table)}: {rows:,} rows")
+    if written.get("loose"):
+        print(f"{written['loose']:,} keys from loose pages; some may have been deleted before")
+    for table, message in written.get("errors", {}).items():
+        print(f"durabox: {_plain(table)}: {_plain(message)}", file=sys.stderr)
 
 
 async def _import(objects: Objects, options: argparse.Namespace) -> None:
@@ -222,6 +229,11 @@ async def _copy(objects: Objects, options: argparse.Namespace) -> None:
 
 async def _delete(objects: Objects, options: argparse.Namespace) -> None:
     await objects.delete(options.klass, options.object)
+
+
+async def _restore(objects: Objects, options: argparse.Namespace) -> None:
+    undo = (await objects.restore(options.klass, options.object, options.to))["undo"]
+    print(f"to undo this: --to {undo}")
 
 
 async def _vacuum(objects: Objects, options: argparse.Namespace) -> None:
@@ -321,6 +333,14 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _state(text: str) -> str | float:
+    """A time in milliseconds since the epoch, or a bookmark."""
+    try:
+        return datetime.fromisoformat(text).timestamp() * 1000
+    except ValueError:
+        return text
+
+
 def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="durabox objects",
@@ -369,6 +389,7 @@ def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print a JSON object a row")
     add = command("export", _export, "Write an object to a file that can be imported elsewhere.", target=True)
     add("file", type=Path, metavar="FILE", help="a SQLite file; replaced if it exists")
+    add("--salvage", action="store_true", help="what can still be read of a damaged object")
     add = command("import", _import, "Make an object from an exported file.")
     add("file", type=Path, metavar="FILE", help="the file")
     add("--object", help="name or id of the object to make (default: the one that was exported)")
@@ -378,6 +399,14 @@ def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
     add("--to-class", help="class of the copy (default: the same)")
     add("--force", action="store_true", help="overwrite an object that stores something")
     command("delete", _delete, "Remove an object with all that it stores.", target=True)
+    add = command("restore", _restore, "Bring an object back to an earlier state.", target=True)
+    add(
+        "--to",
+        type=_state,
+        required=True,
+        metavar="TIME|BOOKMARK",
+        help="such as 2026-01-31T12:00:00 (local time, unless it ends with a zone), or a bookmark",
+    )
     command("vacuum", _vacuum, "Give back the disk space of what an object has deleted.", target=True)
     add = command("migrate", _migrate, "Change all objects of a class, each exactly once, by a script.")
     add(

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +33,7 @@ from durabox.storage import migrations, portable, queries, view
 from durabox.storage.catalog import Entry
 from durabox.storage.copying import Copying
 from durabox.storage.database import ObjectDatabase
+from durabox.storage.salvage import salvage
 
 T = TypeVar("T")
 
@@ -420,6 +424,55 @@ class Inventory:
             beside.unlink(missing_ok=True)
         return {"id": found.id, "name": name, "bytes": size}
 
+    async def salvage(self, class_name: str, target: str, path: Path) -> dict[str, object]:
+        """
+        Write what can still be read of an object whose file is damaged to a portable file.
+
+        Args:
+            class_name: As for `list`.
+            target: The object's name or id.
+            path: The file; one that is there is replaced when the new one is complete.
+        Returns:
+            ``{"id", "name", "bytes", "rows": {table: rows}, "loose", "errors": {table: message}}``; ``loose`` counts keys
+            that nothing led to any more, which may be deleted ones.
+        Raises:
+            NoSuchObjectError: It stores nothing.
+            BadArgumentError: The state is in memory.
+            StorageError: The file cannot be copied or written.
+        """
+        found = self._target(class_name, target)
+        source = self._state.file(found.unique_key, found.id)
+        if source is None:
+            raise BadArgumentError("State in memory has no files to salvage.")
+        beside = path.with_name(f".{path.name}.unfinished")
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                damaged = Path(folder) / source.name
+                async with self._access.alone(found.unique_key, found.id):
+                    if not source.exists():
+                        raise NoSuchObjectError(class_name, target)
+                    for suffix in ("", "-wal"):
+                        with contextlib.suppress(FileNotFoundError):
+                            await asyncio.to_thread(
+                                shutil.copyfile, f"{source}{suffix}", f"{damaged}{suffix}"
+                            )
+                beside.unlink(missing_ok=True)
+                content = apsw.Connection(str(beside))
+                with _unless_used(content):
+                    salvaged = await asyncio.to_thread(salvage, damaged, content)
+                    if found.name is not None:
+                        await asyncio.to_thread(portable.rename, content, found.name)
+                    await asyncio.to_thread(
+                        portable.seal, content, found.unique_key, found.id, time.time() * 1000.0
+                    )
+            size = beside.stat().st_size
+            await asyncio.to_thread(portable.publish, beside, path)
+        except OSError as error:
+            raise StorageError("salvage", f"{path}: {error.strerror or error}") from error
+        finally:
+            beside.unlink(missing_ok=True)
+        return {"id": found.id, "name": found.name, "bytes": size, **asdict(salvaged)}
+
     async def load(
         self, class_name: str, target: str | None, path: Path, *, force: bool = False
     ) -> dict[str, object]:
@@ -486,6 +539,30 @@ class Inventory:
                 raise NoSuchObjectError(class_name, target)
             await self._blocking(partial(database.replace, None))
             self._state.alarms.set_later(found.unique_key, found.id, None, None)
+
+    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, object]:
+        """
+        Bring an object back to an earlier state, its alarm included.
+
+        Args:
+            class_name: As for `list`.
+            target: The object's name or id.
+            to: A bookmark, or a time in milliseconds since the epoch.
+        Returns:
+            ``{"undo"}``: the bookmark that undoes it.
+        Raises:
+            StorageError: The state is not to be had, or a file cannot be read or written.
+        """
+        found = self._target(class_name, target)
+
+        def restore(database: ObjectDatabase) -> str:
+            bookmarks = database.bookmarks
+            undo = bookmarks.restore_next(to if isinstance(to, str) else bookmarks.at(to))
+            database.restore()
+            return undo
+
+        async with self._access.alone(found.unique_key, found.id) as database:
+            return {"undo": await self._blocking(partial(restore, database))}
 
     async def vacuum(self, class_name: str, target: str) -> dict[str, object]:
         """

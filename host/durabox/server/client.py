@@ -112,15 +112,24 @@ class AdminClient:
 
     async def export(self, class_name: str, target: str, path: Path) -> dict[str, object]:
         """See `Inventory`; the file is written on this machine."""
+        return await self._export(class_name, target, path, {})
+
+    async def salvage(self, class_name: str, target: str, path: Path) -> dict[str, object]:
+        """See `Inventory`; the file is written on this machine."""
+        return await self._export(class_name, target, path, {"salvage": "1"})
+
+    async def _export(
+        self, class_name: str, target: str, path: Path, query: dict[str, str]
+    ) -> dict[str, object]:
         beside = path.with_name(f".{path.name}.unfinished")
         try:
-            async with self._request("GET", _path(class_name, target, "export")) as answer:
-                written = 0
+            async with self._request("GET", _path(class_name, target, "export"), params=query) as answer:
                 with beside.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(_CHUNK):
-                        written += file.write(chunk)
+                        file.write(chunk)
                 portable.publish(beside, path)
-                return {"id": answer.headers["X-Durabox-Object"], "bytes": written}
+                written: dict[str, object] = json.loads(answer.headers["X-Durabox-Written"])
+                return written
         except OSError as error:
             raise AdminClientError(f"{path}: {error.strerror or error}", "file") from None
         finally:
@@ -149,6 +158,10 @@ class AdminClient:
     async def delete(self, class_name: str, target: str) -> None:
         """See `Inventory`."""
         await self._json("DELETE", _path(class_name, target))
+
+    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, object]:
+        """See `Inventory`."""
+        return await self._json("POST", _path(class_name, target, "restore"), json={"to": to})
 
     async def vacuum(self, class_name: str, target: str) -> dict[str, object]:
         """See `Inventory`."""

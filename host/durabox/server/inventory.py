@@ -9,9 +9,10 @@
     POST   /-/api/classes/{class}/import?force=1                  an exported file
     GET    /-/api/classes/{class}/{object}?prefix=&cursor=&limit= what it stores
     DELETE /-/api/classes/{class}/{object}
-    GET    /-/api/classes/{class}/{object}/export                 a SQLite file
+    GET    /-/api/classes/{class}/{object}/export?salvage=1       a SQLite file
     POST   /-/api/classes/{class}/{object}/import?force=1         an exported file
     POST   /-/api/classes/{class}/{object}/copy   {"class"?, "object", "force"?}
+    POST   /-/api/classes/{class}/{object}/restore {"to"}         a bookmark or milliseconds since the epoch
     POST   /-/api/classes/{class}/{object}/vacuum
 
 An object is its name or id. Answers in parts (``sql``, ``migrate``) are a JSON value a line; a failure after the first
@@ -81,6 +82,7 @@ def add_inventory(admin: Admin, inventory: Inventory) -> None:
         ("GET", f"{an_object}/export", api.export),
         ("POST", f"{an_object}/import", api.load),
         ("POST", f"{an_object}/copy", api.copy),
+        ("POST", f"{an_object}/restore", api.restore),
         ("POST", f"{an_object}/vacuum", api.vacuum),
     ]
     for method, path, handler in handlers:
@@ -154,6 +156,10 @@ class _Api:
     async def vacuum(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
         return in_json(await self._inventory.vacuum(parts["class"], parts["object"]))
 
+    async def restore(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+        asked = await _asked(request, to=str | int | float)
+        return in_json(await self._inventory.restore(parts["class"], parts["object"], asked["to"]))
+
     async def copy(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
         asked = await _asked(request, object=str, force=bool | None, **{"class": str | None})
         return in_json(
@@ -168,12 +174,14 @@ class _Api:
 
     async def export(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
         async with self._file() as path:
-            written = await self._inventory.export(parts["class"], parts["object"], path)
+            salvaged = request.query.get("salvage") == "1"
+            write = self._inventory.salvage if salvaged else self._inventory.export
+            written = await write(parts["class"], parts["object"], path)
             answer = web.StreamResponse(
                 headers={
                     "Content-Type": "application/vnd.sqlite3",
                     "Content-Length": str(written["bytes"]),
-                    "X-Durabox-Object": str(written["id"]),
+                    "X-Durabox-Written": json.dumps(written),
                 }
             )
             await answer.prepare(request)

@@ -175,6 +175,10 @@ class StateDirectory:
         """A folder for files in the making, on the state's file system; what is left there ends with the owner."""
         return Path(tempfile.gettempdir()) if self._path is None else self._path / _OWN / "births"
 
+    def file(self, unique_key: str, object_id: str) -> Path | None:
+        """Where an object's database is, or would be; ``None`` in memory."""
+        return None if self._path is None else self._path / unique_key / f"{object_id}.sqlite"
+
     @property
     def in_memory(self) -> bool:
         """Whether it ends with the process; then everything in it is for one thread."""

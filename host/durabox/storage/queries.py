@@ -92,6 +92,8 @@ def query(copy: apsw.Connection, sql: str) -> Iterator[Rows]:
             yield Rows(columns, batch)
     except apsw.Error as error:
         raise storage_error("sql", error, "the copy") from error
+    except UnicodeDecodeError:
+        raise StorageError("sql", "A text is no valid UTF-8: select CAST(… AS BLOB).") from None
 
 
 def _authorize(
