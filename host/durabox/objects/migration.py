@@ -7,8 +7,8 @@ just before that transaction's end.
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -20,6 +20,7 @@ from durabox.objects.actor import Actor, Clock
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request
 from durabox.objects.storage_ops import ObjectOps
+from durabox.objects.storage_threads import StorageThreads
 from durabox.project.project import load_project
 from durabox.storage import migrations
 from durabox.storage.database import ObjectDatabase
@@ -88,7 +89,7 @@ class Script:
         self._loaded = loaded
         self._migration = migration
         self._clock = clock
-        self._executor = ThreadPoolExecutor(4, thread_name_prefix="durabox-migrate")
+        self._threads = StorageThreads(asyncio.get_running_loop(), 1)
 
     async def run(self, database: ObjectDatabase, object_id: str, name: str | None) -> None:
         """
@@ -107,7 +108,7 @@ class Script:
             image=self._loaded.image,
             limits=limits,
             router=cast(Any, _Nowhere()),
-            executor=self._executor,
+            threads=self._threads,
             clock=self._clock,
             identity=(_CLASS, object_id, name),
             database=borrowed,
@@ -124,8 +125,8 @@ class Script:
             raise DuraboxError("The script ended without keeping what it did.")
 
     def close(self) -> None:
-        """Let the threads go."""
-        self._executor.shutdown()
+        """Let the thread go."""
+        self._threads.close()
 
 
 async def evaluate(source: str, migration: str, clock: Clock) -> Script:
