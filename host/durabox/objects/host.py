@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from durabox.engine.engine import Engine
 from durabox.errors import HostClosedError, UnknownObjectClassError
 from durabox.limits import Limits
-from durabox.objects.access import HostAccess
 from durabox.objects.actor import Actor, Clock
 from durabox.objects.eviction import to_evict
 from durabox.objects.ids import name_inside
-from durabox.objects.inventory import Inventory
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
 from durabox.objects.namespace import Namespace
@@ -27,6 +27,9 @@ from durabox.storage.database import Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
+
+if TYPE_CHECKING:
+    from durabox.objects.inventory import Inventory
 
 #: Threads that wait for fsync; more of them let the file system group the commits of many objects.
 STORAGE_THREADS = 16
@@ -98,8 +101,6 @@ class Host:
             self._by_name.setdefault(binding.name, self._by_name[binding.class_name])
         self._actors: dict[tuple[str, str], Actor] = {}
         self._worker: Actor | None = None
-        #: All objects from outside.
-        self.objects = Inventory(HostAccess(self, state))
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
         self._noting = False
@@ -265,6 +266,14 @@ class Host:
         for actor in actors:
             actor.close()
         self._threads.close()
+
+    @cached_property
+    def objects(self) -> Inventory:
+        """All objects from outside. Imported with its first use: a host starts without it."""
+        from durabox.objects.access import HostAccess
+        from durabox.objects.inventory import Inventory
+
+        return Inventory(HostAccess(self, self._state))
 
     def announce(self, url: str) -> None:
         """Leave word in the state directory where this host's admin surface answers."""

@@ -28,7 +28,6 @@ from durabox.server import answers
 from durabox.server.admin import OBJECTS, PREFIX, Admin
 from durabox.server.bodies import Upload, incoming
 from durabox.server.connection import listener
-from durabox.server.inventory import add_inventory
 from durabox.server.routes import BadPathError, Routes
 from durabox.server.targets import BadRequestError, origin_of, path_of
 
@@ -77,8 +76,16 @@ class Application:
         self._admin = admin
         self._dev = dev
         self._routes = Routes(host)
-        if admin is not None:
-            add_inventory(admin, host.objects)
+        self._complete = False
+
+    def _completed(self, admin: Admin) -> Admin:
+        """The admin surface with its API, which takes a while to import and waits for the first who asks."""
+        if not self._complete:
+            from durabox.server.inventory import add_inventory
+
+            add_inventory(admin, self._host.objects)
+            self._complete = True
+        return admin
 
     def announce(self, address: Address, port: int) -> None:
         """Leave word in the state directory where the admin surface answers, if there is one."""
@@ -96,7 +103,7 @@ class Application:
                 if refused is not None:
                     return refused
                 if not path.startswith(OBJECTS):
-                    return await admin.handle(request)
+                    return await self._completed(admin).handle(request)
                 stub, path = self._routes.object_at(path[len(OBJECTS) :])
                 return await self._exchange(request, path, stub.request)
             if self._host.has_worker:
