@@ -6,12 +6,14 @@ import re
 import signal
 import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Run
-from tests.served import Server, serve
+from tests.served import PATIENCE, Server, serve
 from tests.walkthrough import EXAMPLES
 
 COUNTER = EXAMPLES / "counter"
@@ -170,6 +172,13 @@ def _in_background(server: Server, method: str, path: str) -> tuple[threading.Th
     return thread, statuses
 
 
+def _await(satisfied: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not satisfied():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 DRAINED = """
 import { DurableObject } from "cloudflare:workers";
 export class Slow extends DurableObject {
@@ -189,8 +198,7 @@ def test_signal_lets_requests_end_and_their_writes_stay(number: signal.Signals, 
     _write(tmp_path, {"slow.js": DRAINED})
     with serve(tmp_path / "slow.js", tmp_path / "state", log_file=tmp_path / "log") as server:
         thread, statuses = _in_background(server, "GET", "/Slow/a/")
-        while "began" not in server.log:
-            pass
+        _await(lambda: "began" in server.log)
         server.process.send_signal(number)
         thread.join()
         assert statuses == [200]
@@ -204,11 +212,9 @@ def test_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     with serve(EDGE, tmp_path / "state", log_file=tmp_path / "log") as server:
         raw = socket.create_connection(("127.0.0.1", server.port))
         raw.sendall(b"GET /-/objects/Edge/a/slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        while "waiting" not in server.request("GET", "/-/objects/Edge/a/state").text:
-            pass
+        _await(lambda: "waiting" in server.request("GET", "/-/objects/Edge/a/state").text)
         server.process.terminate()
-        while "a second signal" not in server.log:
-            pass
+        _await(lambda: "a second signal" in server.log)
         server.process.terminate()
         assert server.process.wait(5) == 128 + signal.SIGTERM
         raw.close()
