@@ -209,7 +209,7 @@ def test_signal_lets_requests_end_and_their_writes_stay(number: signal.Signals, 
 
 
 def test_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
-    with serve(EDGE, tmp_path / "state", log_file=tmp_path / "log") as server:
+    with serve(EDGE, tmp_path / "state", "--log-level", "debug", log_file=tmp_path / "log") as server:
         raw = socket.create_connection(("127.0.0.1", server.port))
         raw.sendall(b"GET /-/objects/Edge/a/slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
         _await(lambda: "waiting" in server.request("GET", "/-/objects/Edge/a/state").text)

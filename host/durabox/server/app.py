@@ -211,4 +211,4 @@ async def serve(application: Application, address: Address) -> None:
         application.announce(address, port)
         print(f"durabox listening on {_url(address.host, port)}", flush=True)
         await stop.wait()
-        logger.info("finishing the requests under way; a second signal ends them")
+        logger.debug("finishing the requests under way; a second signal ends them")
