@@ -10,7 +10,8 @@ import { type Native, native, setNative } from "./native";
 import { reportRejection } from "./objects/background";
 import { evaluate } from "./objects/evaluate";
 import { call } from "./objects/calls";
-import { construct, fetchInstance, hasInstance } from "./objects/instance";
+import { socketClosed, socketMessage } from "./objects/hibernation";
+import { construct, fetchInstance, hasInstance, instanceIfAny } from "./objects/instance";
 import "./objects/lending";
 import { readStored } from "./objects/kv";
 import { load } from "./objects/load";
@@ -71,6 +72,11 @@ handlers[EVENT.stream_cancel] = ([stream, reason]) => {
 handlers[EVENT.fetch_abort] = ([number]) => {
   web.abortRequest(number);
 };
+handlers[EVENT.ws_message] = ([socket, isText, event], body) => {
+  socketMessage(instanceIfAny(), socket, isText, event, body);
+};
+handlers[EVENT.ws_closed] = ([socket, code, reason, clean, event]) =>
+  void socketClosed(instanceIfAny(), socket, code, reason, clean, event);
 handlers[EVENT.eval] = ([name, values, isModule, specifier], body) =>
   void evaluate(name, values, isModule, specifier, body);
 

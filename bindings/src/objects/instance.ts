@@ -41,6 +41,11 @@ export function hasInstance(): boolean {
   return isolate.instance !== undefined;
 }
 
+/** The object, for the events of its sockets. */
+export function instanceIfAny(): object | undefined {
+  return instance;
+}
+
 /** Event `construct`. */
 export function construct(className: string, hex: string, name: string | null): void {
   isolate.ownId = hex;

@@ -4,6 +4,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { describeError } from "../web";
 import { type Environment, env, fillEnvironment } from "./env";
+import { WebSocketRequestResponsePair } from "./hibernation";
 import { hasFetchListener, listenerGlobals } from "./listeners";
 import { describeExports, setMainModule } from "./exports";
 import { addEntrypoints } from "./services";
@@ -23,7 +24,7 @@ export async function load(
 ): Promise<void> {
   try {
     fillEnvironment(environment);
-    defineGlobals(listenerGlobals);
+    defineGlobals({ ...listenerGlobals, WebSocketRequestResponsePair });
     native.defineModule("cloudflare:workers", workersModule);
     if (format === "script") loadScript(specifier, source);
     else await loadModule(specifier);

@@ -5,6 +5,7 @@ import { OP } from "../protocol";
 import { exposeInterface } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { watch } from "./background";
+import * as hibernation from "./hibernation";
 import type { DurableObjectId } from "./ids";
 import { blockConcurrencyWhile } from "./sections";
 import { type DurableObjectStorage, makeStorage } from "./storage";
@@ -34,6 +35,38 @@ export class DurableObjectState {
     if (typeof callback !== "function")
       return Promise.reject(wrongParameter("blockConcurrencyWhile", OWNER, 1, "function"));
     return blockConcurrencyWhile(callback);
+  }
+
+  acceptWebSocket(socket: unknown, tags?: unknown): void {
+    hibernation.acceptWebSocket(socket, tags);
+  }
+
+  getWebSockets(tag?: unknown): unknown[] {
+    return hibernation.getWebSockets(tag);
+  }
+
+  getTags(socket: unknown): string[] {
+    return hibernation.getTags(socket);
+  }
+
+  setWebSocketAutoResponse(pair?: unknown): void {
+    hibernation.setWebSocketAutoResponse(pair);
+  }
+
+  getWebSocketAutoResponse(): unknown {
+    return hibernation.getWebSocketAutoResponse();
+  }
+
+  getWebSocketAutoResponseTimestamp(socket: unknown): Date | null {
+    return hibernation.getWebSocketAutoResponseTimestamp(socket);
+  }
+
+  setHibernatableWebSocketEventTimeout(milliseconds?: unknown): void {
+    hibernation.setHibernatableWebSocketEventTimeout(milliseconds);
+  }
+
+  getHibernatableWebSocketEventTimeout(): number | null {
+    return hibernation.getHibernatableWebSocketEventTimeout();
   }
 
   /** Ends the isolate: nothing after the call runs. */

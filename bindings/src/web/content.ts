@@ -11,8 +11,8 @@ import { dropHostStream, hostStream, nextChunk } from "./host_streams";
 import { ByteReader, isDisturbed, lengthOf, ReadableStream } from "./streams";
 import { asDecoded, utf8Bytes } from "./text";
 
-/** How a body travels: the second column of `protocol.py`'s body. */
-export const KIND = { none: 0, raw: 1, host: 2, guest: 3 } as const;
+/** How a body travels, or what a response has instead of one: `body` in `protocol.py`. */
+export const KIND = { none: 0, raw: 1, host: 2, guest: 3, ownSocket: 4, givenSocket: 5 } as const;
 
 /** A body on its way to the host. */
 export interface Outgoing {

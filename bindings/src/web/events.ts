@@ -199,6 +199,40 @@ export class MessageEvent extends Event {
   }
 }
 
+interface CloseEventInit extends EventInit {
+  code?: unknown;
+  reason?: unknown;
+  wasClean?: unknown;
+}
+
+let initOfCloseEvent: (event: CloseEvent) => CloseEventInit;
+
+export class CloseEvent extends Event {
+  readonly #init: CloseEventInit;
+
+  static {
+    initOfCloseEvent = (event) => {
+      if (!(#init in event)) throw illegalInvocation();
+      return event.#init;
+    };
+  }
+
+  constructor(type: unknown, init?: unknown) {
+    super(type, init);
+    this.#init = { ...initOf<CloseEventInit>("CloseEvent", init) };
+  }
+
+  get code(): number {
+    return Number(initOfCloseEvent(this).code ?? 0);
+  }
+  get reason(): string {
+    return `${initOfCloseEvent(this).reason ?? ""}`;
+  }
+  get wasClean(): boolean {
+    return Boolean(initOfCloseEvent(this).wasClean);
+  }
+}
+
 interface ErrorEventInit {
   message?: string;
   filename?: string;

@@ -7,7 +7,7 @@ import { console } from "./console";
 import { Crypto, crypto } from "./crypto";
 import { DOMException } from "./dom_exception";
 import { TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from "./encoding";
-import { CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
+import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
 import { FormData } from "./form_data";
 import { Headers } from "./headers";
 import { exposeInterface, type Interface, isObject, wrongField, wrongParameter } from "./interface";
@@ -18,6 +18,7 @@ import { streamClasses } from "./streams";
 import { clearTimer, startTimer, timerGlobals } from "./timers";
 import { reportUncaught } from "./uncaught";
 import { URL, URLSearchParams } from "./url";
+import { WebSocket, WebSocketPair } from "./websocket";
 
 const OWNER = "ServiceWorkerGlobalScope";
 
@@ -54,6 +55,7 @@ const classes: Readonly<Record<string, Interface>> = {
   AbortController,
   AbortSignal,
   Blob,
+  CloseEvent,
   Crypto,
   CustomEvent,
   DOMException,
@@ -75,6 +77,8 @@ const classes: Readonly<Record<string, Interface>> = {
   TextEncoderStream,
   URL,
   URLSearchParams,
+  WebSocket,
+  WebSocketPair,
 };
 
 const functions = {

@@ -7,6 +7,7 @@ import { cloneContent, type Content, handOver, KIND, lengthOfContent, receivedCo
 import { type HeaderList, type Headers, hasHeader, listOf } from "./headers";
 import { illegalInvocation, isObject, wrongConstructorParameter, wrongField, wrongParameter } from "./interface";
 import { URL } from "./url";
+import { sockets, WebSocket } from "./websocket";
 
 const DICTIONARY = "InitializerDict";
 const MAKER = Symbol("response");
@@ -19,9 +20,10 @@ interface Details {
   readonly url: string;
   readonly redirected: boolean;
   readonly cf: object | undefined;
+  readonly webSocket: WebSocket | null;
 }
 
-const PLAIN: Details = { type: "default", url: "", redirected: false, cf: undefined };
+const PLAIN: Details = { type: "default", url: "", redirected: false, cf: undefined, webSocket: null };
 
 interface ResponseInit {
   status?: unknown;
@@ -50,6 +52,8 @@ export function makeResponse(
   [status, reason, headers, kind, handle, url]: Received,
   body: ArrayBuffer | undefined,
 ): Response {
+  if (kind === KIND.givenSocket)
+    return new Response(MAKER, null, headers, true, status, reason, { ...PLAIN, url, webSocket: sockets.given(handle) });
   const content = receivedContent(kind, handle, body);
   return new Response(MAKER, content, headers, true, status, reason, { ...PLAIN, url });
 }
@@ -57,6 +61,7 @@ export function makeResponse(
 /** Give back the body of a response that nobody waits for any more. */
 makeResponse.discard = ([, , , kind, handle]: Received): void => {
   if (kind === KIND.host) native.op(OP.stream_drop, [handle, "The request was aborted."]);
+  if (kind === KIND.givenSocket) native.op(OP.ws_drop, [handle]);
 };
 
 /** Make the response that another isolate took apart. */
@@ -88,6 +93,18 @@ export class Response extends Body {
 
   static {
     readResponse = (response) => {
+      const { webSocket } = response.#details;
+      if (webSocket !== null) {
+        const [isOwn, number] = sockets.sendAway(webSocket);
+        return {
+          status: response.#status,
+          statusText: response.#reason,
+          headers: headerListOf(response),
+          kind: isOwn ? KIND.ownSocket : KIND.givenSocket,
+          handle: number,
+          raw: undefined,
+        };
+      }
       const content = contentOf(response);
       const { kind, handle, raw } = handOver(content);
       let headers = headerListOf(response);
@@ -157,6 +174,8 @@ export class Response extends Body {
 
   clone(): Response {
     if (!(#status in this)) throw illegalInvocation();
+    if (this.#details.webSocket !== null)
+      throw new TypeError("Cannot clone a response to a WebSocket handshake.");
     const content = contentOf(this);
     return new Response(
       MAKER,
@@ -199,9 +218,9 @@ export class Response extends Body {
     return this.#details.url;
   }
 
-  get webSocket(): null {
+  get webSocket(): WebSocket | null {
     if (!(#status in this)) throw illegalInvocation();
-    return null;
+    return this.#details.webSocket;
   }
 
   get cf(): object | undefined {
@@ -225,19 +244,30 @@ function headOf(init: unknown): Head {
   if (headers !== undefined && !isObject(headers))
     throw wrongField("headers", DICTIONARY, "Headers or Sequence or object");
   if (cf !== undefined && !isObject(cf)) throw wrongField("cf", DICTIONARY, "Object");
-  if (webSocket !== undefined && webSocket !== null) throw wrongField("webSocket", DICTIONARY, "WebSocket");
+  if (webSocket !== undefined && webSocket !== null && !(webSocket instanceof WebSocket))
+    throw wrongField("webSocket", DICTIONARY, "WebSocket");
+  const socket = webSocket ?? null;
   if (encodeBody !== undefined && encodeBody !== "automatic" && encodeBody !== "manual")
     throw new TypeError(`encodeBody: unexpected value: ${encodeBody}`);
   return {
-    status: status === undefined ? 200 : checkedStatus(status),
+    status: status === undefined ? 200 : checkedStatus(status, socket !== null),
     reason: statusText === undefined ? "" : checkedReason(statusText),
     list: headers === undefined ? [] : listOf(headers),
-    details: cf === undefined ? PLAIN : { ...PLAIN, cf },
+    details: cf === undefined && socket === null ? PLAIN : { ...PLAIN, cf, webSocket: checkedSocket(socket, status) },
   };
 }
 
-function checkedStatus(status: unknown): number {
+/** A socket makes sense only where the protocol changes. */
+function checkedSocket(socket: WebSocket | null, status: unknown): WebSocket | null {
+  if (socket === null) return null;
+  if (Math.trunc(Number(status)) !== 101) throw new RangeError("Responses with a WebSocket must have status code 101.");
+  sockets.checkReturnable(socket);
+  return socket;
+}
+
+function checkedStatus(status: unknown, hasSocket: boolean): number {
   const code = Math.trunc(Number(status));
+  if (hasSocket && code === 101) return code;
   if (code >= 200 && code <= 599) return code;
   throw new RangeError("Responses may only be constructed with status codes in the range 200 to 599, inclusive.");
 }
@@ -250,7 +280,7 @@ function checkedReason(reason: unknown): string {
 
 function bodyOf(body: unknown, { status, list }: Head): Content | null {
   if (body === undefined || body === null) return null;
-  if (status !== 204 && status !== 205 && status !== 304) return makeContent(body, list);
+  if (status !== 101 && status !== 204 && status !== 205 && status !== 304) return makeContent(body, list);
   if (body === "") return null;
   throw new TypeError("Response with null body status (101, 204, 205, or 304) cannot have a body.");
 }

@@ -12,7 +12,8 @@ Common argument shapes
     headers     flat array ``[name, value, name, value, …]``, in order, repeats allowed
     body        ``(kind, handle)``: kind 0 none, 1 the raw body of this message, 2 a host stream handle
                 (host→guest: read it with ``stream_read``; guest→host: hand it on untouched),
-                3 a guest stream id (guest→host only: the host pulls it with ``stream_pull``)
+                3 a guest stream id (guest→host only: the host pulls it with ``stream_pull``).
+                Of responses only: 4 (guest→host) the other end of one of its own sockets, 5 a socket that was given to it
     error       ``[name, message, stack, properties]``
     target      what a stub leads to: kind 0 with the number of a stub that stub_open or service_open declared, kind 1
                 with the handle of something received
@@ -115,6 +116,18 @@ EVENTS: Final[tuple[Event, ...]] = (
         "released",
         "[export, count]",
         "Nobody holds the export any more, which left the isolate count times.",
+    ),
+    Event(
+        110,
+        "ws_message",
+        "[socket, is text, event]",
+        "A message, the body, for an accepted WebSocket. When event is not 0, op ws_done says that its handler has ended.",
+    ),
+    Event(
+        111,
+        "ws_closed",
+        "[socket, code, reason, was clean, event]",
+        "Nothing more comes from the other side: its Close frame (1005 without a code), or not clean, the loss of the connection.",
     ),
 )
 
@@ -295,6 +308,43 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(101, "release", tuple[int], "[handle]: the guest will not use it again."),
     Op(102, "lend_self", tuple[int], "[export] → a handle of it: what the guest has lent to itself."),
+    # WebSockets: numbers are odd where the guest chose them (ends of its own pairs), even where the host did
+    Op(
+        110,
+        "ws_accept",
+        tuple[int, bool, list[str], bool],
+        "[socket, hibernatable, tags, allowHalfOpen]: begin to receive.",
+    ),
+    Op(111, "ws_send", tuple[int, bool], "[socket, is text] with the message as body."),
+    Op(112, "ws_close", tuple[int, int, str], "[socket, code or 1005 for none, reason]: send a Close frame."),
+    Op(113, "ws_drop", tuple[int], "[socket]: the guest is done with a closed one."),
+    Op(114, "ws_attach", tuple[int], "[socket] with the V8-serialized attachment as body."),
+    Op(
+        115,
+        "ws_list",
+        tuple[str | None],
+        "[tag] → numbers of the hibernatable sockets, in the order of getWebSockets.",
+    ),
+    Op(
+        116,
+        "ws_info",
+        tuple[int],
+        "[socket] → [tags, attachment (bin, empty for none), close sent, time of the last automatic answer or nil].",
+    ),
+    Op(
+        117,
+        "ws_auto",
+        tuple[str | None, str],
+        "[request or nil for none, response]: answer hibernatable sockets automatically.",
+    ),
+    Op(
+        118,
+        "ws_settings",
+        tuple[()],
+        "→ [auto request or nil, auto response, event timeout in ms or nil, highest number that the guest has chosen, -1 for none].",
+    ),
+    Op(119, "ws_timeout", tuple[float | None], "[ms or nil]: the event timeout of hibernatable sockets."),
+    Op(120, "ws_done", tuple[int], "[event]: the handler of an event has ended."),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

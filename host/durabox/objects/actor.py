@@ -42,6 +42,7 @@ from durabox.objects.core import (
 from durabox.objects.ids import name_inside
 from durabox.objects.messages import Request, Response
 from durabox.objects.ops import ActorOps
+from durabox.objects.sockets import SocketTable
 from durabox.objects.storage_ops import ObjectOps
 from durabox.objects.storage_threads import Threads
 from durabox.objects.work import Work
@@ -652,4 +653,8 @@ class Router(Protocol):
 
     def worker(self) -> Actor:
         """The Worker's isolate, made if need be."""
+        ...
+
+    def sockets(self, actor: Actor) -> SocketTable:
+        """The WebSockets of an isolate; those of an object may outlive it."""
         ...

@@ -21,6 +21,7 @@ from durabox.objects.ids import name_inside
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
 from durabox.objects.namespace import Namespace
+from durabox.objects.sockets import SocketTable
 from durabox.objects.storage_threads import InExecutor, StorageThreads
 from durabox.project.project import Project, load_project
 from durabox.storage.database import Durability, ObjectDatabase
@@ -37,6 +38,7 @@ STORAGE_THREADS = 16
 IDLE_MS = 10_000.0
 #: Timers and subrequests that nobody waits for keep an idle object in memory for at most this long.
 HOLD_MS = 15 * 60_000.0
+EVENT_TIMED_OUT = "Actor exceeded event execution time and was disconnected."
 #: Isolates that the engine keeps free: for the Worker, and for loading a project.
 _SPARE = 64
 
@@ -101,6 +103,9 @@ class Host:
             self._by_name.setdefault(binding.name, self._by_name[binding.class_name])
         self._actors: dict[tuple[str, str], Actor] = {}
         self._worker: Actor | None = None
+        self._worker_sockets: SocketTable | None = None
+        #: WebSockets of objects, live or hibernating.
+        self._sockets: dict[tuple[str, str], SocketTable] = {}
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
         self._noting = False
@@ -265,6 +270,8 @@ class Host:
                 task.cancel()
         for actor in actors:
             actor.close()
+        for table in list(self._sockets.values()):
+            table.lose()
         self._threads.close()
 
     @cached_property
@@ -346,7 +353,38 @@ class Host:
             )
         return worker
 
+    def sockets(self, actor: Actor) -> SocketTable:
+        """See `actor.Router`."""
+        identity = actor.identity
+        if identity is None:
+            table = self._worker_sockets
+            if table is None:
+                table = self._worker_sockets = SocketTable(
+                    lambda work: self.worker().submit(work), self._clock.now, self._limiter(None)
+                )
+            return table
+        key = identity[:2]
+        table = self._sockets.get(key)
+        if table is None:
+            space = self._by_name[identity[0]]
+            table = self._sockets[key] = SocketTable(
+                lambda work: self.actor(space, identity[1], identity[2]).submit(work),
+                self._clock.now,
+                self._limiter(key),
+            )
+        return table
+
     # Inside
+
+    def _limiter(self, key: tuple[str, str] | None) -> Callable[[float], Callable[[], None]]:
+        """See `sockets.SocketTable`."""
+
+        def expired() -> None:
+            actor = self._worker if key is None else self._actors.get(key)
+            if actor is not None:
+                actor.reset(EVENT_TIMED_OUT)
+
+        return lambda ms: self._clock.call_later(ms, expired).cancel
 
     def _space(self, number: int) -> Namespace:
         if not 0 <= number < len(self._namespaces):
@@ -362,6 +400,14 @@ class Host:
         key = (actor.identity[0], actor.identity[1])
         if self._actors.get(key) is actor:
             del self._actors[key]
+        table = self._sockets.get(key)
+        if table is not None:
+            if actor.evicted and not self._closed:
+                table.evicted()
+            else:
+                table.lose()
+            if not table.ends and table.auto is None:
+                del self._sockets[key]
         if actor.database is not None:
             catalog = self._state.catalog(self._by_name[key[0]].unique_key)
             catalog.note(key[1], actor.identity[2], actor.last_used)
@@ -369,6 +415,9 @@ class Host:
     def _worker_gone(self, actor: Actor) -> None:
         if self._worker is actor:
             self._worker = None
+            if self._worker_sockets is not None:
+                self._worker_sockets.lose()
+                self._worker_sockets = None
 
     def _schedule_sweep(self) -> None:
         self._sweep = self._clock.call_later(max(self._idle_ms / 4, 50.0), self._swept)
@@ -387,7 +436,11 @@ class Host:
     def _evict(self) -> None:
         now = self._clock.now()
         live = (
-            (key, actor.last_used, actor.busy or (actor.waiting and now - actor.last_used < HOLD_MS))
+            (
+                key,
+                actor.last_used,
+                actor.busy or actor.ops.standing or (actor.waiting and now - actor.last_used < HOLD_MS),
+            )
             for key, actor in self._actors.items()
         )
         for key in to_evict(live, now=now, idle_ms=self._idle_ms, most=self._max_live - 1):

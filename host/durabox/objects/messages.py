@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from durabox.objects.sockets import Half
+
 
 @runtime_checkable
 class BodyStream(Protocol):
@@ -53,12 +55,14 @@ class Response:
         reason: Status text; ``""`` for the usual one.
         headers: Flat ``[name, value, name, value, …]``, in order, repeats allowed.
         body: Bytes, a stream, or ``None`` for none. A stream is read once.
+        socket: Of an answer of status 101: the half of a WebSocket connection that goes to whoever asked.
     """
 
     status: int
     reason: str = ""
     headers: list[str] = field(default_factory=list)
     body: bytes | BodyStream | None = None
+    socket: Half | None = None
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from durabox.console import Console
-from durabox.engine.ops import EndIsolate, GuestError, OpHandlers
+from durabox.engine.ops import EndIsolate, GuestError
 from durabox.engine.protocol import EVENT
 from durabox.engine.text import decode_text
 from durabox.errors import (
@@ -26,6 +26,7 @@ from durabox.limits import Limits
 from durabox.objects.capabilities import Item, Lending, Stub, Target
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
+from durabox.objects.socket_ops import SocketOps
 from durabox.objects.work import Work
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ _TIMER = EVENT["timer"]
 _COMPLETE = EVENT["complete"]
 _STREAM_PULL = EVENT["stream_pull"]
 _STREAM_CANCEL = EVENT["stream_cancel"]
+
+#: Kinds of a response's body that are sockets.
+_OWN_SOCKET = 4
+_GIVEN_SOCKET = 5
 
 WireError = tuple[str, str, str, dict[str, Any]]
 
@@ -89,7 +94,7 @@ class GuestBody:
         self._actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]), self._section)
 
 
-class ActorOps(OpHandlers):
+class ActorOps(SocketOps):
     """
     Ops that Worker isolates and objects share; ``outputs`` is what the current turn wants to let out.
 
@@ -228,7 +233,12 @@ class ActorOps(OpHandlers):
         """A fetch handler's response."""
         if not 100 <= status <= 599 or len(headers) % 2:
             raise GuestProtocolError(f"response with status {status} and {len(headers)} header items")
-        response = Response(status, reason, headers, self._body(kind, handle, body))
+        if kind < _OWN_SOCKET:
+            response = Response(status, reason, headers, self._body(kind, handle, body))
+        else:
+            sockets = self.sockets
+            half = sockets.open(handle) if kind == _OWN_SOCKET else sockets.hand_on(handle)
+            response = Response(status, reason, headers, socket=half)
         self.outputs.append(lambda: self._answer(request, response))
 
     def _answer(self, request: int, response: Response) -> None:
@@ -237,6 +247,8 @@ class ActorOps(OpHandlers):
         future = actor.requests.pop(request, None)
         if future is not None and not future.done():
             future.set_result(response)
+        elif response.socket is not None:
+            response.socket.lose()
         elif response.body is not None and not isinstance(response.body, bytes):
             actor.loop.create_task(response.body.cancel("The client disconnected."))
 
@@ -371,7 +383,9 @@ class ActorOps(OpHandlers):
             return
         response = done.result()
         body = response.body
-        if body is None:
+        if response.socket is not None:
+            kind, handle, raw = _GIVEN_SOCKET, self.sockets.adopt(response.socket), b""
+        elif body is None:
             kind, handle, raw = 0, 0, b""
         elif isinstance(body, bytes):
             kind, handle, raw = 1, 0, body

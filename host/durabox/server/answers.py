@@ -23,6 +23,7 @@ from durabox.errors import (
     UnknownObjectClassError,
 )
 from durabox.objects.messages import BodyStream, Response
+from durabox.server.websockets import upgrade
 
 logger = logging.getLogger("durabox.server")
 
@@ -172,6 +173,8 @@ async def send(request: web.BaseRequest, response: Response) -> web.StreamRespon
     Raises:
         JavaScriptError: It cannot be sent as it is; nothing was sent.
     """
+    if response.socket is not None:
+        return await upgrade(request, response)
     body = response.body
     if not 200 <= response.status <= 599:
         await _drop(body)

@@ -30,6 +30,7 @@ from durabox.server.bodies import Upload, incoming
 from durabox.server.connection import listener
 from durabox.server.routes import BadPathError, Routes
 from durabox.server.targets import BadRequestError, origin_of, path_of
+from durabox.server.websockets import close_all
 
 logger = logging.getLogger("durabox.server")
 
@@ -167,6 +168,7 @@ async def listening(application: Application, address: Address) -> AsyncIterator
             raise CannotListenError(_why_not(error, address)) from None
         yield runner.addresses[0][1]
     finally:
+        await close_all()
         await runner.cleanup()
 
 

@@ -1,0 +1,382 @@
+/**
+ * `WebSocket` and `WebSocketPair`.
+ *
+ * The two ends of a pair talk to each other here until one of them is sent away in a response: then the other talks to the host, under a
+ * number that it chose (odd). An end that came in a response is known by a number of the host's (even).
+ *
+ * An end receives from `accept()` on, as events; or, once `ctx.acceptWebSocket()` has taken it (see objects/hibernation.ts), as calls of
+ * the object's handlers, and then it may outlive this isolate: its number is all that it is.
+ */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { makeBlob } from "./blob";
+import { DOMException } from "./dom_exception";
+import { CloseEvent, dispatchTrusted, ErrorEvent, EventTarget, MessageEvent } from "./events";
+import { exposeConstants, exposeInterface, illegalInvocation, isObject, wrongParameter } from "./interface";
+import { utf8Bytes } from "./text";
+
+const OWNER = "WebSocket";
+const MAKER = Symbol("websocket");
+
+const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
+const NO_CODE = 1005;
+const MAX_REASON = 123;
+
+const LOST = "WebSocket disconnected without sending Close frame.";
+
+/** How an end is used. */
+enum Mode {
+  /** Not yet. */
+  Fresh,
+  /** `accept()`: events. */
+  Accepted,
+  /** `ctx.acceptWebSocket()`: the object's handlers. */
+  Hibernatable,
+  /** Sent away in a response. */
+  Returned,
+}
+
+type Message = string | ArrayBuffer;
+/** What waits for an end that does not receive yet. */
+type Waiting = { readonly message: Message } | { readonly code: number; readonly reason: string; readonly clean: boolean };
+
+/** Ends with a number, by it; only those that the host may have events for. */
+const byNumber = new Map<number, WebSocket>();
+/** The last number chosen here; undefined until the host has said which ones a hibernated isolate left behind. */
+let lastOwn: number | undefined;
+
+function nextNumber(): number {
+  lastOwn ??= (native.op(OP.ws_settings, []) as [unknown, unknown, unknown, number])[3];
+  lastOwn += 2;
+  return lastOwn;
+}
+
+/** What `hibernation.ts` and `response.ts` may do with a socket. */
+export interface SocketAccess {
+  /** Make an end that the host knows. */
+  given(number: number): WebSocket;
+  /** A hibernatable end of before this isolate. */
+  revive(number: number, closeSent: boolean): WebSocket;
+  /** The end for an event of the host's. */
+  find(number: number): WebSocket | undefined;
+  /** Take an end for hibernation; returns its number. @throws when it is used in another way. */
+  hibernate(socket: WebSocket, tags: readonly string[]): number;
+  /** Number of a hibernatable end, undefined for others. */
+  hibernatableNumber(socket: WebSocket): number | undefined;
+  isFresh(socket: WebSocket): boolean;
+  /** Send an end away in a response: kind and number for the host. @throws when it is used in another way. */
+  sendAway(socket: WebSocket): readonly [isOwn: boolean, number: number];
+  /** Check what `sendAway` would throw, when a response is made. */
+  checkReturnable(socket: WebSocket): void;
+  received(socket: WebSocket, message: Message): void;
+  closed(socket: WebSocket, code: number, reason: string, clean: boolean): void;
+  /** The other side has closed a hibernatable end. */
+  markClosed(socket: WebSocket): void;
+  closeSent(socket: WebSocket): boolean;
+  attachment(socket: WebSocket): ArrayBuffer | undefined;
+}
+
+export let sockets: SocketAccess;
+let makePair: () => [WebSocket, WebSocket];
+
+function bytesOfMessage(data: unknown): Message {
+  if (data instanceof ArrayBuffer) return data.slice(0);
+  if (ArrayBuffer.isView(data))
+    return new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength).slice().buffer;
+  return `${data as string}`.toWellFormed();
+}
+
+function checkedCode(code: unknown): number {
+  const number = Math.trunc(Number(code));
+  if (number >= 1000 && number < 5000 && number !== 1004 && number !== 1005 && number !== 1006 && number !== 1015) return number;
+  throw new DOMException(`Invalid WebSocket close code: ${code}.`, "InvalidAccessError");
+}
+
+function checkedReason(reason: unknown): string {
+  const text = `${reason}`.toWellFormed();
+  if (utf8Bytes(text).byteLength > MAX_REASON)
+    throw new DOMException("WebSocket close reason must not be greater than 123 UTF-8 bytes.", "SyntaxError");
+  return text;
+}
+
+export class WebSocket extends EventTarget {
+  #mode = Mode.Fresh;
+  /** The host's number; 0 while both ends are here. */
+  #number = 0;
+  /** The other end of the pair, while it is here. */
+  #peer: WebSocket | undefined;
+  #waiting: Waiting[] = [];
+  #outgoingClosed = false;
+  #incomingClosed = false;
+  #halfOpen = false;
+  #binaryType: "arraybuffer" | "blob" = "blob";
+  #attachment: ArrayBuffer | undefined;
+
+  static {
+    makePair = () => {
+      const one = new WebSocket(MAKER);
+      const two = new WebSocket(MAKER);
+      one.#peer = two;
+      two.#peer = one;
+      return [one, two];
+    };
+    sockets = {
+      given(number) {
+        const socket = new WebSocket(MAKER);
+        socket.#number = number;
+        return socket;
+      },
+      revive(number, closeSent) {
+        const socket = new WebSocket(MAKER);
+        socket.#number = number;
+        socket.#mode = Mode.Hibernatable;
+        socket.#outgoingClosed = closeSent;
+        byNumber.set(number, socket);
+        return socket;
+      },
+      find: (number) => byNumber.get(number),
+      hibernate: (socket, tags) => socket.#hibernate(tags),
+      hibernatableNumber: (socket) => (socket.#mode === Mode.Hibernatable ? socket.#number : undefined),
+      isFresh: (socket) => socket.#mode === Mode.Fresh,
+      sendAway: (socket) => socket.#sendAway(),
+      checkReturnable: (socket) => socket.#checkReturnable(),
+      received: (socket, message) => socket.#received(message),
+      closed: (socket, code, reason, clean) => socket.#closed(code, reason, clean),
+      markClosed: (socket) => {
+        socket.#incomingClosed = true;
+      },
+      closeSent: (socket) => socket.#outgoingClosed,
+      attachment: (socket) => socket.#attachment,
+    };
+  }
+
+  constructor(url: unknown, _protocols?: unknown) {
+    super();
+    if (url === MAKER) return;
+    if (arguments.length === 0)
+      throw new TypeError("Failed to construct 'WebSocket': constructor parameter 1 is not of type 'string'.");
+    throw new Error("WebSocket connections to other servers are not available in this version of durabox.");
+  }
+
+  get readyState(): number {
+    if (!(#mode in this)) throw illegalInvocation();
+    if (this.#incomingClosed && this.#outgoingClosed) return STATES.CLOSED;
+    return this.#incomingClosed || this.#outgoingClosed ? STATES.CLOSING : STATES.OPEN;
+  }
+
+  get url(): string | null {
+    if (!(#mode in this)) throw illegalInvocation();
+    return null;
+  }
+
+  get protocol(): string | null {
+    if (!(#mode in this)) throw illegalInvocation();
+    return null;
+  }
+
+  get extensions(): string | null {
+    if (!(#mode in this)) throw illegalInvocation();
+    return null;
+  }
+
+  get binaryType(): string {
+    if (!(#mode in this)) throw illegalInvocation();
+    return this.#binaryType;
+  }
+  set binaryType(type: unknown) {
+    if (!(#mode in this)) throw illegalInvocation();
+    if (type === "arraybuffer" || type === "blob") this.#binaryType = type;
+  }
+
+  accept(options?: unknown): void {
+    if (!(#mode in this)) throw illegalInvocation();
+    if (options !== undefined && options !== null && !isObject(options))
+      throw wrongParameter("accept", OWNER, 1, "WebSocketAcceptOptions");
+    if (this.#mode === Mode.Returned) throw new TypeError("Can't accept() WebSocket that was already used in a response.");
+    if (this.#mode === Mode.Hibernatable) throw new TypeError("Can't accept() WebSocket after enabling hibernation.");
+    if (this.#mode === Mode.Accepted) throw new TypeError("accept() can only be called once.");
+    this.#halfOpen = Boolean((options as { allowHalfOpen?: unknown } | undefined)?.allowHalfOpen);
+    this.#mode = Mode.Accepted;
+    if (this.#number !== 0) this.#tellAccepted();
+    else this.#deliverWaiting();
+  }
+
+  send(data: unknown): void {
+    if (!(#mode in this)) throw illegalInvocation();
+    if (arguments.length === 0) throw wrongParameter("send", OWNER, 1, "ArrayBuffer or string");
+    const message = bytesOfMessage(data);
+    if (this.#mode === Mode.Fresh || this.#mode === Mode.Returned)
+      throw new TypeError(
+        "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.",
+      );
+    if (this.#outgoingClosed) throw new TypeError("Can't call WebSocket send() after close().");
+    if (this.#incomingClosed && !this.#halfOpen) return; // the other side is gone
+    if (this.#number !== 0) native.op(OP.ws_send, [this.#number, typeof message === "string"], message);
+    else this.#tellPeer({ message });
+  }
+
+  close(code?: unknown, reason?: unknown): void {
+    if (!(#mode in this)) throw illegalInvocation();
+    const number = code === undefined ? undefined : checkedCode(code);
+    if (reason !== undefined && number === undefined)
+      throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
+    const text = reason === undefined ? "" : checkedReason(reason);
+    if (this.#mode === Mode.Fresh || this.#mode === Mode.Returned)
+      throw new TypeError("You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.");
+    this.#close(number ?? NO_CODE, text);
+  }
+
+  serializeAttachment(value: unknown): void {
+    if (!(#mode in this)) throw illegalInvocation();
+    if (arguments.length === 0) throw wrongParameter("serializeAttachment", OWNER, 1, "Value");
+    const bytes = native.serialize(value);
+    if (bytes.byteLength > 16384)
+      throw new Error(
+        `A WebSocket 'attachment' cannot be larger than 16384 bytes.'attachment' was ${bytes.byteLength} bytes.`,
+      );
+    this.#attachment = bytes;
+    if (this.#mode === Mode.Hibernatable) native.op(OP.ws_attach, [this.#number], bytes);
+  }
+
+  deserializeAttachment(): unknown {
+    if (!(#mode in this)) throw illegalInvocation();
+    if (this.#attachment === undefined && this.#mode === Mode.Hibernatable) {
+      const [, attachment] = native.op(OP.ws_info, [this.#number]) as [string[], ArrayBuffer];
+      if (attachment.byteLength > 0) this.#attachment = attachment;
+    }
+    return this.#attachment === undefined ? null : native.deserialize(this.#attachment);
+  }
+
+  #close(code: number, reason: string): void {
+    if (this.#outgoingClosed) return;
+    this.#outgoingClosed = true;
+    if (this.#number !== 0) native.op(OP.ws_close, [this.#number, code, reason]);
+    else this.#tellPeer({ code, reason, clean: true });
+    this.#dropWhenOver();
+  }
+
+  /** The host need not keep what is closed in both directions. */
+  #dropWhenOver(): void {
+    if (this.#mode !== Mode.Accepted || this.#number === 0 || !this.#incomingClosed || !this.#outgoingClosed) return;
+    byNumber.delete(this.#number);
+    native.op(OP.ws_drop, [this.#number]);
+  }
+
+  #hibernate(tags: readonly string[]): number {
+    if (this.#mode === Mode.Accepted)
+      throw new Error("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
+    if (this.#mode === Mode.Hibernatable)
+      throw new Error("Cannot call `acceptWebSocket()` multiple times on the same WebSocket");
+    const peer = this.#peer;
+    const lonely = this.#number === 0 && (peer === undefined || peer.#mode !== Mode.Fresh);
+    if (this.#mode === Mode.Returned || lonely)
+      throw new Error(
+        "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a Response.",
+      );
+    if (this.#number === 0) this.#number = nextNumber();
+    native.op(OP.ws_accept, [this.#number, true, tags, false]);
+    this.#mode = Mode.Hibernatable;
+    byNumber.set(this.#number, this);
+    if (this.#attachment !== undefined) native.op(OP.ws_attach, [this.#number], this.#attachment);
+    return this.#number;
+  }
+
+  #tellAccepted(): void {
+    byNumber.set(this.#number, this);
+    native.op(OP.ws_accept, [this.#number, false, [], this.#halfOpen]);
+  }
+
+  #checkReturnable(): void {
+    if (this.#mode === Mode.Accepted) throw new TypeError("Can't return WebSocket in a Response after calling accept().");
+    if (this.#mode === Mode.Hibernatable)
+      throw new TypeError("Can't return WebSocket in a Response after calling acceptWebSocket().");
+    if (this.#mode === Mode.Returned) throw new TypeError("Can't return WebSocket that was already used in a response.");
+  }
+
+  #sendAway(): readonly [boolean, number] {
+    this.#checkReturnable();
+    this.#mode = Mode.Returned;
+    const peer = this.#peer;
+    if (peer === undefined) return [false, this.#number];
+    // From now on the other end talks to the host; what it has said so far goes first.
+    if (peer.#number === 0) peer.#number = nextNumber();
+    const said = this.#waiting;
+    this.#waiting = [];
+    peer.#peer = this.#peer = undefined;
+    if (peer.#mode === Mode.Accepted) peer.#tellAccepted();
+    for (const item of said)
+      if ("message" in item) native.op(OP.ws_send, [peer.#number, typeof item.message === "string"], item.message);
+      else native.op(OP.ws_close, [peer.#number, item.code, item.reason]);
+    return [true, peer.#number];
+  }
+
+  /** Say something to the other end of the pair, which is here. */
+  #tellPeer(item: Waiting): void {
+    const peer = this.#peer;
+    if (peer === undefined) return;
+    peer.#waiting.push(item);
+    if (peer.#mode === Mode.Accepted && peer.#waiting.length === 1) peer.#deliverWaiting();
+  }
+
+  /** Between two ends in the same isolate, what is sent arrives in a later job. */
+  #deliverWaiting(): void {
+    if (this.#waiting.length === 0) return;
+    queueMicrotask(() => {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const item of waiting)
+        if ("message" in item) this.#received(item.message);
+        else this.#closed(item.code, item.reason, item.clean);
+    });
+  }
+
+  #received(message: Message): void {
+    if (this.#incomingClosed) return;
+    const data =
+      typeof message === "string" || this.#binaryType === "arraybuffer" ? message : makeBlob(new Uint8Array(message), "");
+    dispatchTrusted(this, new MessageEvent("message", { data }));
+  }
+
+  #closed(code: number, reason: string, clean: boolean): void {
+    if (this.#incomingClosed) return;
+    this.#incomingClosed = true;
+    if (clean && !this.#halfOpen) {
+      // The host has answered a Close that came from elsewhere.
+      if (this.#number === 0) this.#close(code, reason);
+      else this.#outgoingClosed = true;
+    }
+    if (!clean) {
+      this.#outgoingClosed = true;
+      dispatchTrusted(this, new ErrorEvent("error", { message: LOST, error: new Error(LOST) }));
+    }
+    dispatchTrusted(this, new CloseEvent("close", { code, reason, wasClean: clean }));
+    this.#dropWhenOver();
+  }
+}
+
+exposeConstants(WebSocket, {
+  ...STATES,
+  READY_STATE_CONNECTING: STATES.CONNECTING,
+  READY_STATE_OPEN: STATES.OPEN,
+  READY_STATE_CLOSING: STATES.CLOSING,
+  READY_STATE_CLOSED: STATES.CLOSED,
+});
+
+/** Two ends that are connected, as properties 0 and 1. */
+export class WebSocketPair {
+  declare readonly 0: WebSocket;
+  declare readonly 1: WebSocket;
+
+  constructor() {
+    [this[0], this[1]] = makePair();
+  }
+
+  *[Symbol.iterator](): IterableIterator<WebSocket> {
+    yield this[0];
+    yield this[1];
+  }
+}
+
+exposeInterface(OWNER, WebSocket);
+exposeInterface("WebSocketPair", WebSocketPair);

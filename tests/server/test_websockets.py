@@ -1,0 +1,262 @@
+"""WebSockets of real clients: events, hibernation, closing, and a Worker in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import WSMsgType
+
+from durabox import Host
+from durabox.server.admin import Admin
+from durabox.server.app import Address, Application, listening
+from durabox.testing import VirtualClock
+
+ROOMS = Path(__file__).with_name("rooms.js")
+ROOM = "/-/objects/Room/r"
+
+
+class Rooms:
+    """A running server, and a client for its sockets."""
+
+    def __init__(self, port: int, session: aiohttp.ClientSession, clock: VirtualClock, host: Host) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+        self.session = session
+        self.clock = clock
+        self.host = host
+
+    async def open(self, path: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
+        """Connect to that path."""
+        return await self.session.ws_connect(self.base + path, **options)
+
+    async def get(self, path: str) -> Any:
+        """The JSON at that path."""
+        async with self.session.get(self.base + path) as response:
+            assert response.status == 200, await response.text()
+            return await response.json()
+
+    async def sleep(self) -> None:
+        """Let idle objects leave memory."""
+        await self.clock.advance(60_000)
+        assert self.host.live == 0
+
+
+@pytest.fixture
+async def rooms() -> AsyncIterator[Rooms]:
+    async with open_rooms() as opened:
+        yield opened
+        await opened.session.close()
+
+
+@asynccontextmanager
+async def open_rooms() -> AsyncIterator[Rooms]:
+    clock = VirtualClock()
+    # The clients outlive the server.
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session, Host.open(ROOMS, clock=clock) as host:
+        application = Application(host, admin=Admin(host))
+        async with listening(application, Address(port=0)) as port:
+            yield Rooms(port, session, clock, host)
+
+
+async def said(socket: aiohttp.ClientWebSocketResponse) -> Any:
+    """What the server says next: a text, bytes, or the code and reason of its Close."""
+    async with asyncio.timeout(30):
+        frame = await socket.receive()
+    if frame.type is WSMsgType.CLOSE:
+        return (frame.data, frame.extra)
+    return (socket.close_code,) if frame.type in (WSMsgType.CLOSED, WSMsgType.ERROR) else frame.data
+
+
+@pytest.mark.parametrize("path", [f"{ROOM}/events", "/pass/r/events"])
+async def test_messages_are_answered_by_an_objects_listeners(rooms: Rooms, path: str) -> None:
+    socket = await rooms.open(path)
+    await socket.send_str("héllo")
+    assert await said(socket) == "héllo"
+    await socket.send_bytes(b"\x00\xff")
+    assert await said(socket) == "bytes 0,255"
+    await socket.send_str("store")
+    assert await said(socket) == "stored"
+    await socket.send_str("big")
+    assert await said(socket) == bytes(300_000)
+    await socket.send_str("many")
+    assert [await said(socket) for _ in range(1000)] == [str(i) for i in range(1000)]
+    assert await socket.close(code=4000, message=b"done")
+    assert await rooms.get(f"{ROOM}/log") == [[4000, "done", True, 3]]
+
+
+async def test_a_worker_may_stand_between_client_and_object(rooms: Rooms) -> None:
+    socket = await rooms.open("/mid/r/events")
+    await socket.send_str("a")
+    assert await said(socket) == "via a"
+    await socket.close(code=4003, message=b"through")
+    assert (await rooms.get(f"{ROOM}/log"))[0][:2] == [4003, "through"]
+
+
+async def test_the_object_may_close(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/events", autoclose=False)
+    await socket.send_str("bye")
+    assert await said(socket) == (4001, "as asked")
+    await socket.close(code=4001)
+
+
+async def test_a_half_open_socket_is_closed_by_the_application(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/half", autoclose=False)
+    await socket.close(code=4000, message=b"mine")
+    assert socket.close_code == 4002
+    assert (await rooms.get(f"{ROOM}/log"))[0] == [4000, "mine", True, 2]
+
+
+async def test_a_lost_connection_is_reported_as_such(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/events")
+    await socket.send_str("x")
+    await said(socket)
+    assert socket._response.connection is not None
+    socket._response.connection.transport.abort()
+    while not (log := await rooms.get(f"{ROOM}/log")):
+        pass
+    assert log == [[1006, "WebSocket disconnected without sending Close frame.", False, 3]]
+
+
+async def test_the_protocol_that_the_object_chose_is_agreed(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/events", protocols=["chat", "other"])
+    assert socket.protocol == "chat"
+    await socket.close()
+
+
+async def test_compression_is_agreed_when_the_client_offers_it(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/events", compress=15)
+    assert socket.compress == 15
+    for text in ("short", "long " * 5000):
+        await socket.send_str(text)
+        assert await said(socket) == text
+    await socket.close()
+
+
+async def test_a_hibernating_object_is_woken_by_a_message(rooms: Rooms) -> None:
+    sockets = [
+        await rooms.open(f"{ROOM}/hibernate?name={name}&tag=all&tag={name}") for name in ("ann", "bob", "cid")
+    ]
+    for socket in sockets:
+        assert await said(socket) == "welcome"
+    await rooms.sleep()
+    await sockets[1].send_str("who")
+    assert json.loads(await said(sockets[1])) == [{"name": "bob"}, ["all", "bob"], 2]
+    await rooms.sleep()
+    await sockets[0].send_str("all")
+    assert [await said(socket) for socket in sockets] == ["to all"] * 3
+    assert await rooms.get(f"{ROOM}/starts") == [3, 3]
+    assert await rooms.get(f"{ROOM}/tagged?tag=all") == [{"name": "ann"}, {"name": "bob"}, {"name": "cid"}]
+    assert await rooms.get(f"{ROOM}/tagged?tag=cid") == [{"name": "cid"}]
+    late = await rooms.open(f"{ROOM}/hibernate?name=dan")
+    assert await said(late) == "welcome"
+    await rooms.sleep()
+    await late.send_str("who")
+    assert json.loads(await said(late)) == [{"name": "dan"}, [], 4]
+
+
+async def test_closing_a_hibernating_socket_wakes_the_object(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/hibernate", autoclose=False)
+    await said(socket)
+    await rooms.sleep()
+    await socket.close(code=4000, message=b"gone")
+    assert socket.close_code == 4000
+    assert await rooms.get(f"{ROOM}/log") == [["close", 4000, "gone", True, 1]]
+    assert await rooms.get(f"{ROOM}/starts") == [2, 0]
+
+
+async def test_an_automatic_answer_wakes_nobody(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/hibernate")
+    await said(socket)
+    await socket.send_str("when")
+    assert await said(socket) == "false"
+    await socket.send_str("auto")
+    await socket.send_str("now it is set")
+    assert await said(socket) == "echo now it is set"
+    await socket.send_str("ping")
+    assert await said(socket) == "pong"
+    await rooms.sleep()
+    await socket.send_str("ping")
+    assert await said(socket) == "pong"
+    assert rooms.host.live == 0
+    await socket.send_str("when")
+    assert await said(socket) == "true"
+
+
+async def test_an_exception_in_a_handler_leaves_the_socket_open(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/hibernate")
+    await said(socket)
+    await socket.send_str("throw")
+    await socket.send_str("after")
+    assert await said(socket) == "echo after"
+
+
+async def test_a_handler_past_its_time_resets_the_object(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/hibernate")
+    await said(socket)
+    await socket.send_str("timeout")
+    await socket.send_str("now it is set")
+    assert await said(socket) == "echo now it is set"
+    await socket.send_str("hang")
+    await socket.send_str("next")
+    assert await said(socket) == "echo next"
+    await rooms.clock.advance(30)
+    assert await said(socket) == (1006,)
+    assert rooms.host.live == 0
+
+
+async def test_a_reset_object_loses_its_sockets(rooms: Rooms) -> None:
+    sockets = [await rooms.open(f"{ROOM}/{kind}") for kind in ("hibernate", "events")]
+    await said(sockets[0])
+    async with rooms.session.get(f"{rooms.base}{ROOM}/abort") as response:
+        assert response.status == 500
+    assert [await said(socket) for socket in sockets] == [(1006,), (1006,)]
+    assert await rooms.get(f"{ROOM}/starts") == [2, 0]
+
+
+async def test_an_object_with_an_ordinary_socket_stays_in_memory(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/events")
+    await rooms.clock.advance(60_000)
+    assert rooms.host.live == 1
+    await socket.send_str("still")
+    assert await said(socket) == "still"
+    await socket.close()
+    await rooms.get(f"{ROOM}/starts")
+    await rooms.sleep()
+
+
+async def test_shutdown_closes_with_service_restart() -> None:
+    async with open_rooms() as rooms:
+        sockets = [await rooms.open(f"{ROOM}/{kind}", autoclose=True) for kind in ("hibernate", "events")]
+        await said(sockets[0])
+        waiting = [asyncio.ensure_future(said(socket)) for socket in sockets]
+        await asyncio.sleep(0)
+    assert [(await done)[0] for done in waiting] == [1012, 1012]
+
+
+async def test_a_socket_for_a_request_that_wants_none_is_an_error(rooms: Rooms) -> None:
+    async with rooms.session.get(f"{rooms.base}{ROOM}/events") as response:
+        assert response.status == 500
+        assert "Upgrade: websocket" in await response.text()
+
+
+async def test_too_large_a_message_closes_with_its_code(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/events", max_msg_size=0)
+    with suppress(ConnectionError):  # the server does not read on
+        await socket.send_bytes(bytes(33 * 1024 * 1024))
+    assert (await said(socket))[0] in (1009, 1006)
+
+
+async def test_idle_sockets_do_not_keep_an_object(rooms: Rooms) -> None:
+    sockets = await asyncio.gather(*(rooms.open(f"{ROOM}/hibernate?name={i}") for i in range(200)))
+    for socket in sockets:
+        assert await said(socket) == "welcome"
+    await rooms.sleep()
+    await sockets[7].send_str("all")
+    assert [await said(socket) for socket in sockets] == ["to all"] * 200
