@@ -41,6 +41,13 @@ class Rooms:
             assert response.status == 200, await response.text()
             return await response.json()
 
+    async def log(self) -> Any:
+        """What the object has logged, once it has logged something."""
+        async with asyncio.timeout(30):
+            while not (found := await self.get(f"{ROOM}/log")):
+                pass
+        return found
+
     async def sleep(self) -> None:
         """Let idle objects leave memory."""
         await self.clock.advance(60_000)
@@ -88,7 +95,7 @@ async def test_messages_are_answered_by_an_objects_listeners(rooms: Rooms, path:
     await socket.send_str("many")
     assert [await said(socket) for _ in range(1000)] == [str(i) for i in range(1000)]
     assert await socket.close(code=4000, message=b"done")
-    assert await rooms.get(f"{ROOM}/log") == [[4000, "done", True, 3]]
+    assert await rooms.log() == [[4000, "done", True, 3]]
 
 
 async def test_a_worker_may_stand_between_client_and_object(rooms: Rooms) -> None:
@@ -96,7 +103,7 @@ async def test_a_worker_may_stand_between_client_and_object(rooms: Rooms) -> Non
     await socket.send_str("a")
     assert await said(socket) == "via a"
     await socket.close(code=4003, message=b"through")
-    assert (await rooms.get(f"{ROOM}/log"))[0][:2] == [4003, "through"]
+    assert (await rooms.log())[0][:2] == [4003, "through"]
 
 
 async def test_the_object_may_close(rooms: Rooms) -> None:
@@ -110,7 +117,7 @@ async def test_a_half_open_socket_is_closed_by_the_application(rooms: Rooms) -> 
     socket = await rooms.open(f"{ROOM}/half", autoclose=False)
     await socket.close(code=4000, message=b"mine")
     assert socket.close_code == 4002
-    assert (await rooms.get(f"{ROOM}/log"))[0] == [4000, "mine", True, 2]
+    assert (await rooms.log())[0] == [4000, "mine", True, 2]
 
 
 async def test_a_lost_connection_is_reported_as_such(rooms: Rooms) -> None:
@@ -119,9 +126,7 @@ async def test_a_lost_connection_is_reported_as_such(rooms: Rooms) -> None:
     await said(socket)
     assert socket._response.connection is not None
     socket._response.connection.transport.abort()
-    while not (log := await rooms.get(f"{ROOM}/log")):
-        pass
-    assert log == [[1006, "WebSocket disconnected without sending Close frame.", False, 3]]
+    assert await rooms.log() == [[1006, "WebSocket disconnected without sending Close frame.", False, 3]]
 
 
 async def test_the_protocol_that_the_object_chose_is_agreed(rooms: Rooms) -> None:
@@ -167,7 +172,7 @@ async def test_closing_a_hibernating_socket_wakes_the_object(rooms: Rooms) -> No
     await rooms.sleep()
     await socket.close(code=4000, message=b"gone")
     assert socket.close_code == 4000
-    assert await rooms.get(f"{ROOM}/log") == [["close", 4000, "gone", True, 1]]
+    assert await rooms.log() == [["close", 4000, "gone", True, 1]]
     assert await rooms.get(f"{ROOM}/starts") == [2, 0]
 
 
