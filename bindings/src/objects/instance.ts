@@ -43,7 +43,7 @@ export function hasInstance(): boolean {
 
 /** The object, for the events of its sockets. */
 export function instanceIfAny(): object | undefined {
-  return instance;
+  return isolate.instance;
 }
 
 /** Event `construct`. */
