@@ -9,7 +9,7 @@ import { provideModule } from "./layers";
 import { type Native, native, setNative } from "./native";
 import { reportRejection } from "./objects/background";
 import { evaluate } from "./objects/evaluate";
-import { call } from "./objects/calls";
+import { ask, call } from "./objects/calls";
 import { socketClosed, socketMessage } from "./objects/hibernation";
 import { construct, fetchInstance, hasInstance, instanceIfAny } from "./objects/instance";
 import "./objects/lending";
@@ -51,6 +51,7 @@ handlers[EVENT.fetch] = ([number, method, url, headers, kind, handle, entry], bo
 };
 handlers[EVENT.call] = ([number, entry, target, path, isCall, lent], body) =>
   void call(number, entry, target, path, isCall, lent, body);
+handlers[EVENT.ask] = ([number, path, args]) => void ask(number, path, args);
 handlers[EVENT.released] = ([target, times]) => {
   released(target, times);
 };

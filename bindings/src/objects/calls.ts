@@ -7,6 +7,7 @@ import { checkCallable, follow, type Lookup } from "../rpc/paths";
 import { disposeOf } from "../rpc/stubs";
 import { describeError, serializeThrown } from "../web";
 import { hasInstance, instanceRoot, objectId } from "./instance";
+import { plain } from "./plain";
 import { type Entry, entrypointRoot } from "./worker";
 
 /** Where the path of a call begins. */
@@ -22,6 +23,30 @@ function rootOf(number: number, entry: Entry): Root {
   return hasInstance() ? instanceRoot() : entrypointRoot(entry);
 }
 
+function failCall(request: number, error: unknown): void {
+  const described = describeError(error);
+  if (hasInstance()) described[3].durableObjectId = objectId();
+  native.op(OP.fail, [request, described], serializeThrown(error));
+}
+
+/** Event `ask`: the same for Python, with plain data both ways. */
+export async function ask(request: number, path: readonly string[], args: readonly unknown[]): Promise<void> {
+  try {
+    const { target, lookup } = rootOf(0, null);
+    const place = follow(target, path, lookup);
+    let result: unknown;
+    if ("callee" in place) result = place.callee.call(place.rest, encode(args));
+    else {
+      checkCallable(place.value, path);
+      result = Reflect.apply(place.value, place.holder, args);
+    }
+    native.op(OP.returned, [request, []], native.msgpack(plain(await result)));
+  } catch (error) {
+    failCall(request, error);
+  }
+}
+
+/** Event `call`. */
 export async function call(
   request: number,
   entry: Entry,
@@ -49,9 +74,7 @@ export async function call(
     // Stubs in a call's result are the caller's from now on.
     if (isCall) for (const stub of message.stubs) disposeOf(stub);
   } catch (error) {
-    const described = describeError(error);
-    if (hasInstance()) described[3].durableObjectId = objectId();
-    native.op(OP.fail, [request, described], serializeThrown(error));
+    failCall(request, error);
   } finally {
     // Stubs among the arguments live as long as the call; who wants them longer has made a duplicate.
     for (const stub of given) disposeOf(stub);

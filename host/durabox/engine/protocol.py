@@ -118,6 +118,12 @@ EVENTS: Final[tuple[Event, ...]] = (
         "Nobody holds the export any more, which left the isolate count times.",
     ),
     Event(
+        101,
+        "ask",
+        "[request, path, arguments]",
+        "The same as call for Python: plain data in, and the result as msgpack. Answered by op returned or fail.",
+    ),
+    Event(
         110,
         "ws_message",
         "[socket, is text, event]",
@@ -184,7 +190,12 @@ OPS: Final[tuple[Op, ...]] = (
         tuple[int, Error],
         "[request, error]: the handler threw; what it threw is the V8-serialized body, if it can be copied.",
     ),
-    Op(16, "returned", tuple[int, list[int]], "[request, lent] with the V8-serialized RPC result as body."),
+    Op(
+        16,
+        "returned",
+        tuple[int, list[int]],
+        "[request, lent] with the V8-serialized RPC result as body; msgpack when it was asked for by ask.",
+    ),
     # Timers and async work; ids are chosen by the guest
     Op(17, "timer_set", tuple[int, int, float, bool], "[timer, section, delay ms, repeat]."),
     Op(18, "timer_clear", tuple[int], "[timer]."),

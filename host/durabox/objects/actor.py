@@ -47,6 +47,7 @@ from durabox.objects.storage_ops import ObjectOps
 from durabox.objects.storage_threads import Threads
 from durabox.objects.work import Work
 from durabox.storage.database import ObjectDatabase
+from durabox.wire import decode
 
 logger = logging.getLogger("durabox.objects")
 
@@ -57,6 +58,7 @@ _CALL = EVENT["call"]
 _SECTION_START = EVENT["section_start"]
 _FETCH_ABORT = EVENT["fetch_abort"]
 _RELEASED = EVENT["released"]
+_ASK = EVENT["ask"]
 
 #: Turns run in one callback of the event loop before others get their chance.
 _TURNS_PER_CALLBACK = 32
@@ -262,6 +264,26 @@ class Actor:
         lent = self.ops.lending.give(items) if items else []
         self.submit(Work(_CALL, [number, entry, export, path, is_call, lent], arguments), section)
         return future
+
+    async def ask(self, method: str, arguments: tuple[object, ...]) -> Any:
+        """
+        Call a method of the object's class.
+
+        Args:
+            method: Its name.
+            arguments: Plain data.
+        Returns:
+            Its result, as plain data.
+        Raises:
+            JavaScriptError: It threw, or its result is not plain.
+            ObjectBrokenError: The object is broken or broke meanwhile.
+        """
+        number = self._next_request
+        self._next_request = number + 1
+        future: asyncio.Future[tuple[bytes, list[Item]]] = self.loop.create_future()
+        self.calls[number] = future
+        self.submit(Work(_ASK, [number, [method], arguments]))
+        return decode((await future)[0])
 
     def forget(self, export: int, times: int) -> None:
         """Nobody holds an export any more; whichever thread let go of it last calls this."""

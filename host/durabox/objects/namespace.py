@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from durabox.objects.ids import IdFactory
 from durabox.objects.messages import BodyStream, Request, Response
@@ -93,3 +93,18 @@ class Stub:
         if isinstance(body, str):
             body = body.encode()
         return await self.request(Request(method, url, flat, body))
+
+    async def call(self, method: str, *arguments: object) -> Any:
+        """
+        Call a method of the object's class, as other objects do through RPC.
+
+        Args:
+            method: Its name.
+            arguments: Plain data: ``None``, booleans, numbers, strings, bytes, lists and dictionaries with string keys.
+        Returns:
+            The method's result as plain data, a ``Map`` as a dictionary, a ``Set`` as a list, a ``Date`` as text.
+        Raises:
+            JavaScriptError: The method threw, there is none of that name, or its result is not plain.
+            HostClosedError: The host is closing.
+        """
+        return await self._host.actor(self.namespace, self.id, self.name).ask(method, arguments)
