@@ -21,8 +21,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import zlib
-from array import array
 from collections.abc import Callable
 from typing import Final
 
@@ -35,6 +33,7 @@ from durabox.storage.history.log import HistoryLog
 from durabox.storage.history.retention import Retention
 from durabox.storage.history.times import Times
 from durabox.storage.history.wal import WalFile
+from durabox.storage.history.writer import BlockWriter
 
 logger = logging.getLogger("durabox.storage")
 
@@ -44,7 +43,6 @@ CHECKPOINT_PAGES: Final = 256
 _PATIENCE_PAGES: Final = 4096
 #: Frames in a block: bounds the memory that a checkpoint takes.
 _BLOCK_FRAMES: Final = 512
-_COMPRESSION: Final = 1
 #: A file's time and the time of the commit that made it are the same when they differ by less.
 _FILE_TIME_MS: Final = 1000
 
@@ -331,7 +329,7 @@ class Recorder:
             start = rest.start if wal.salts == rest.salts else 0
             if start >= frames:
                 return rest
-            writer = _BlockWriter(wal, self._handle, start)
+            writer = BlockWriter(wal, self._handle, start)
             base, time = rest.base, rest.time
             while start < frames:
                 last = min(start + _BLOCK_FRAMES, frames)
@@ -377,90 +375,3 @@ def _last_commit(wal: WalFile, frame: int) -> int:
 def _commits(wal: WalFile, start: int, last: int) -> list[tuple[int, int]]:
     """The frames after `start`, up to `last`, that end a commit, with the database's size then."""
     return [(frame, size) for frame, (_, size) in enumerate(wal.frames(start + 1, last), start + 1) if size]
-
-
-class _BlockWriter:
-    """
-    Makes blocks of a WAL's frames.
-
-    Args:
-        wal: The WAL.
-        handle: The database file, open for reading.
-        start: Frames that belong to the past.
-    """
-
-    def __init__(self, wal: WalFile, handle: int, start: int) -> None:
-        self._wal = wal
-        self._handle = handle
-        #: Where a page is that the database file may not have, or may have in a later version.
-        self._frame_of: dict[int, int] = {}
-        #: Pages in the database, those that an unfinished transaction added included.
-        self._extent = os.fstat(handle).st_size // wal.page_size
-        for frame, (page, size) in enumerate(wal.frames(1, start), 1):
-            self._seen(frame, page, size)
-
-    def _seen(self, frame: int, page: int, size: int) -> None:
-        self._frame_of[page] = frame
-        self._extent = size or max(self._extent, page)
-
-    def write(self, start: int, last: int, base: int, time: int, times: Times) -> tuple[Frames, list[bytes]]:
-        """
-        The block of frames ``start + 1`` to ``last``, and its payload.
-
-        Args:
-            start: The frame before the first.
-            last: The last frame.
-            base: Commits before.
-            time: When the last of them was made.
-            times: When the others were.
-        """
-        wal = self._wal
-        size = self._extent
-        old_pages = array("I")
-        old: list[bytes] = []
-        new: list[bytes] = []
-        #: By page, as a number: its latest content.
-        versions: dict[int, int] = {}
-        ends: list[int] = []
-        index = array("I")
-        for frame, (page, commit) in enumerate(wal.frames(start + 1, last), start + 1):
-            content = wal.page(frame)
-            before = versions.get(page)
-            if before is None and page <= size:
-                replaced = self._before(page)
-                old_pages.append(page)
-                old.append(replaced)
-                before = int.from_bytes(replaced, "little")
-            number = versions[page] = int.from_bytes(content, "little")
-            new.append(content if before is None else (number ^ before).to_bytes(len(content), "little"))
-            index.append(page)
-            index.append(commit)
-            if commit:
-                ends.append(frame)
-        for frame, (page, commit) in enumerate(zip(index[::2], index[1::2], strict=True), start + 1):
-            self._seen(frame, page, commit)
-        made = times.of(ends, time)
-        payload = [
-            zlib.compress(b"".join(pieces), _COMPRESSION)
-            for pieces in ([index.tobytes(), old_pages.tobytes(), array("Q", made).tobytes()], old, new)
-        ]
-        block = Frames(
-            base,
-            len(ends),
-            made[-1] if made else time,
-            wal.page_size,
-            size,
-            wal.salts,
-            start,
-            last,
-            len(old),
-            (len(payload[0]), len(payload[1]), len(payload[2])),
-        )
-        return block, payload
-
-    def _before(self, page: int) -> bytes:
-        frame = self._frame_of.get(page)
-        if frame is not None:
-            return self._wal.page(frame)
-        size = self._wal.page_size
-        return os.pread(self._handle, size, (page - 1) * size).ljust(size, b"\0")
