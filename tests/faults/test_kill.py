@@ -69,7 +69,8 @@ async def _kills(tmp_path: Path, *, kills: int, seed: int) -> None:
     acknowledged = sum(len(account.answered) for account in accounts)
     print(f"{kills} kills, {acknowledged} acknowledged increments")
     assert acknowledged >= kills
-    assert log.read_text() == "", "a start after a crash had something to say"
+    said = [line for line in log.read_text().splitlines() if " info " not in line]
+    assert said == [], "a start after a crash had something to say"
     databases = list((tmp_path / "state").rglob("*.sqlite"))
     assert len(databases) >= OBJECTS
     for database in databases:

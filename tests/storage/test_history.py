@@ -514,3 +514,18 @@ def test_bounds_are_written_as_ages_and_sizes(text: str, bounds: Retention | Non
 def test_other_bounds_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no bound of a history"):
         Retention.parse(text)
+
+
+def test_the_index_of_alarms_hears_of_the_one_that_comes_back(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "state")
+    rig.put(b"a", b"1")
+    without = rig.database.bookmarks.current()
+    _alarm(5_000_000)(rig)
+    bookmark = rig.database.bookmarks.current()
+    _alarm(7_000_000)(rig)
+    rig.state.alarms.set(KEY, OBJECT, None, 7_000_000).result()
+    rig.restore(bookmark)
+    assert rig.state.alarms.get(KEY, OBJECT).result() == rig.alarm == 5_000_000
+    rig.restore(without)
+    assert rig.state.alarms.get(KEY, OBJECT).result() is rig.alarm is None
+    rig.state.close()
