@@ -265,12 +265,13 @@ def _dies(path: Path, at: int) -> bool:
     return os.waitstatus_to_exitcode(status) == 9
 
 
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.torture)])
 def test_a_process_that_dies_at_any_step_leaves_every_state(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stride: int
 ) -> None:
     at = 0
     while True:
-        at += 1
+        at += stride
         folder = tmp_path / str(at)
         folder.mkdir()
         died = _dies(folder / "state", at)

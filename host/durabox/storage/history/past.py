@@ -90,7 +90,7 @@ class Past:
         commit, when = Bookmark.parse(start.bookmark, self._operation).commit, start.time
         for placed in self._log.walk(commit):
             block = placed.block
-            if isinstance(block, Frames) and block.commits:
+            if isinstance(block, Frames) and block.time > time:
                 for number, made in enumerate(_index(placed).times, block.base + 1):
                     if made > time:
                         return self._moment(commit, when)

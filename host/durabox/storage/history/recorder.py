@@ -82,6 +82,8 @@ class Recorder:
         self._rest: Rest | None = None
         #: Frames in the WAL, as SQLite last said.
         self._frames = 0
+        #: Whether the commit that is under way wrote any.
+        self._grown = False
         self._retry = CHECKPOINT_PAGES
         #: The WAL was there when the connection was opened. SQLite does not begin such a one anew, so it would grow
         #: with every connection until somebody empties it.
@@ -115,10 +117,15 @@ class Recorder:
 
     def _hook(self, connection: apsw.Connection, name: str, frames: int) -> int:
         self._frames = frames
+        self._grown = True
         return 0
 
     def committed(self, connection: apsw.Connection) -> None:
         """A commit is durable. Never fails: what the history cannot keep is lost to it alone."""
+        if not self._grown:
+            # There was nothing to write.
+            return
+        self._grown = False
         now = self.clock()
         times = self.times
         times.known.append((self._frames, int(now)))
@@ -157,14 +164,15 @@ class Recorder:
             if whole:
                 raise
             total, done = 1, 0
-        if rest is not None and done < total:
+        complete = done == total
+        if rest is not None and not complete:
             self._rest = rest
         elif rest is not None:
             try:
                 self._rested(rest)
             except OSError as error:
                 self._give_up(error)
-        if whole or self._inherited:
+        if whole or (self._inherited and complete):
             # Only now: until the file's stamp was noted, the WAL had to tell what the file may lack.
             try:
                 connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
