@@ -86,8 +86,10 @@ class Rig:
 
     def restore(self, to: str | float) -> str:
         self.database.close()
-        undo = self.state.restore(KEY, OBJECT, to)
         self.database = self.state.database(KEY, OBJECT)
+        bookmarks = self.database.bookmarks
+        undo = bookmarks.restore_next(to if isinstance(to, str) else bookmarks.at(to))
+        self.database.restore()
         self.contents, self.alarm = self.found()
         return undo
 

@@ -37,7 +37,6 @@ from durabox.storage.connection import spare_memory
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.durability import Durability
 from durabox.storage.files import Files
-from durabox.storage.history.past import Moment
 from durabox.storage.history.retention import Retention
 from durabox.storage.homes import FileHome, MemoryHome
 from durabox.storage.lock import OwnerLock
@@ -224,42 +223,6 @@ class StateDirectory:
         for catalog in list(self._catalogs.values()):
             if catalog.behind:
                 catalog.write()
-
-    def restorable(self, unique_key: str, object_id: str) -> tuple[Moment, Moment] | None:
-        """
-        The oldest state of an object that can be had back, and the present one; ``None`` if no history is kept.
-
-        The object must not be live. Raises as `database` does.
-        """
-        database = self.database(unique_key, object_id)
-        try:
-            return database.bookmarks.range()
-        finally:
-            database.close()
-
-    def restore(self, unique_key: str, object_id: str, to: str | float) -> str:
-        """
-        Bring an object back to an earlier state, its alarm included, without running its code. Blocking.
-
-        The object must not be live.
-
-        Args:
-            unique_key: The namespace's.
-            object_id: 64 lowercase hexadecimal digits.
-            to: A bookmark, or a time in milliseconds since the epoch.
-        Returns:
-            The bookmark that undoes it.
-        Raises:
-            StorageError: The state is not to be had, or a file cannot be read or written.
-        """
-        database = self.database(unique_key, object_id)
-        try:
-            bookmarks = database.bookmarks
-            undo = bookmarks.restore_next(to if isinstance(to, str) else bookmarks.at(to))
-            database.restore()
-            return undo
-        finally:
-            database.close()
 
     def close(self) -> None:
         """Roll back what is uncommitted, close every file and let others have the directory."""
