@@ -2,6 +2,10 @@
 import { DurableObject } from "cloudflare:workers";
 
 export class Parts extends DurableObject {
+  echo(value) {
+    return value;
+  }
+
   async fetch(request) {
     const [, part, times] = new URL(request.url).pathname.split("/");
     switch (part) {
@@ -11,6 +15,11 @@ export class Parts extends DurableObject {
       case "gets":
         for (let left = Number(times); left > 0; left--) await this.ctx.storage.get("value");
         break;
+      case "calls": {
+        const other = this.env.Parts.getByName("other");
+        for (let left = Number(times); left > 0; left--) await other.echo(left);
+        break;
+      }
     }
     return new Response(String(await this.ctx.storage.get("value")));
   }

@@ -116,6 +116,22 @@ async def _request() -> float:
         return await _microseconds(batch)
 
 
+async def _call() -> float:
+    """Microseconds for an object to call a method of another one and have the result."""
+    async with Host.open(SOURCE) as host:
+        stub = host.namespace("Parts").get_by_name("a")
+
+        async def fetch(path: str) -> float:
+            started = time.perf_counter()
+            await stub.fetch(path)
+            return time.perf_counter() - started
+
+        async def batch() -> float:
+            return (await fetch("/calls/500") - await fetch("/calls/0")) / 500
+
+        return await _microseconds(batch)
+
+
 async def _storage(history: Retention | None) -> tuple[float, float]:
     """Microseconds per commit of a small value, checkpoints included and without fsync, and to open an object's file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -168,6 +184,7 @@ async def _measure() -> list[list[str]]:
         ("op (`idFromName` with an instant host)", op, None),
         ("`await storage.get()` with an instant host", get, None),
         ("fetch → `storage.get` → response, in process", await _request(), 80),
+        ("a call from object to object and back, in process", await _call(), 150),
         ("commit of a small value, no history and no fsync", plain_commit, None),
         ("the same with a history", commit, None),
         ("opening an existing object's database", opening, 1000),
