@@ -23,6 +23,11 @@ export class Box extends DurableObject {
     const storage = this.ctx.storage;
     if (url.pathname === "/put") await storage.put(Object.fromEntries(url.searchParams));
     if (url.pathname === "/fill") for (let i = 0; i < 64; i++) await storage.put("fill" + i, new Uint8Array(65536).fill(i));
+    if (url.pathname === "/stream") {
+      await storage.put("stream", new Response("x".repeat(600000)).body);
+      return Response.json(null);
+    }
+    if (url.pathname === "/length") return Response.json((await new Response(await storage.get("stream")).text()).length);
     if (url.pathname === "/fill") return Response.json(null);
     if (url.pathname === "/pair") {
       await storage.put({ left: url.search, right: url.search });
@@ -204,6 +209,20 @@ async def test_an_object_travels_as_one_file_with_its_name_and_alarm(
         assert await put(host, "b", "", kind="Other") == [["x", "1"], ["y", "2"]]
 
 
+async def test_a_value_that_is_a_stream_travels_too(
+    host_of: OpenHost, state: Path | str, tmp_path: Path
+) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        await put(host, "a", "", "/stream")
+        (entry,) = (await host.objects.show("Box", "a"))["keys"]
+        assert entry["value"] == {"$type": "ReadableStream"}
+        await host.objects.export("Box", "a", tmp_path / "a.sqlite")
+        await host.objects.load("Box", "b", tmp_path / "a.sqlite")
+        await host.objects.copy("Box", "b", "Other", "c")
+        assert await put(host, "b", "", "/length") == 600_000
+        assert await put(host, "c", "", "/length", kind="Other") == 600_000
+
+
 async def test_a_live_object_is_overwritten_only_by_force(
     host_of: OpenHost, state: Path | str, tmp_path: Path
 ) -> None:
@@ -380,6 +399,7 @@ async def test_a_file_that_is_no_object_is_not_imported(
     [
         "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB, extra) WITHOUT ROWID",
         "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value AS (key)) WITHOUT ROWID",
+        "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID; CREATE INDEX x ON _cf_KV (hex(value))",
         "CREATE VIEW _cf_KV AS SELECT 1 AS key, 2 AS value",
         "CREATE TABLE t (a); CREATE TRIGGER _cf_x AFTER INSERT ON t BEGIN SELECT 1; END",
         "CREATE TABLE _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;"

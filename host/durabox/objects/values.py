@@ -11,6 +11,7 @@ What JSON has is itself. Everything else is an object with ``$type``::
     ArrayBuffer and views   {"$type": "Uint8Array", "base64": "…"}
     RegExp                  {"$type": "RegExp", "source": "a+", "flags": "g"}
     Error                   {"$type": "TypeError", "message": "…", "stack": "…"}
+    a stream                {"$type": "ReadableStream"}
     a value inside itself   {"$type": "cycle"}
     what cannot be read     {"$type": "unreadable", "reason": "…", "base64": "…"}
 """
@@ -23,6 +24,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
+
+from durabox.storage.streams import is_marker
 
 #: Numbers up to this are told apart by JSON readers.
 _SAFE_INTEGER: Final = 2**53
@@ -46,6 +49,8 @@ def stored_as_json(value: bytes) -> object:
     Args:
         value: In V8's serialization format; it may be anything, and then is unreadable.
     """
+    if is_marker(value):
+        return {"$type": "ReadableStream"}
     loads, convert = _reader()
     try:
         return convert(loads(value), [])

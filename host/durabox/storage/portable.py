@@ -26,21 +26,33 @@ from durabox.storage import statements
 from durabox.storage.connection import MAX_ROW, open_newborn
 from durabox.storage.failures import storage_error
 from durabox.storage.metadata import Key, name_bytes, name_from
+from durabox.storage.streams import INDEXES
 
 FORMAT: Final = 1
 _TABLE: Final = "_cf_PORTABLE"
 _CREATE: Final = f"CREATE TABLE {_TABLE} (key TEXT PRIMARY KEY, value) WITHOUT ROWID"
 _HAS: Final = f"SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '{_TABLE}'"
 _READ: Final = f"SELECT key, value FROM {_TABLE} WHERE key IN ('format', 'unique_key', 'id')"
-#: Nothing that stands on a reserved table runs when the host writes to it.
-_INTRUDERS: Final = r"""
+#: Nothing that stands on a reserved table may run when the host writes to it.
+_INTRUDERS: Final = rf"""
 SELECT name FROM sqlite_schema
-WHERE type = 'trigger' AND tbl_name LIKE '\_cf\_%' ESCAPE '\'
-   OR type IN ('view', 'index', 'trigger') AND name LIKE '\_cf\_%' ESCAPE '\'
+WHERE type <> 'table' AND sql IS NOT NULL AND sql NOT IN ({", ".join("?" * len(INDEXES))})
+AND (name LIKE '\_cf\_%' ESCAPE '\' OR tbl_name LIKE '\_cf\_%' ESCAPE '\')
 """
 _PLAIN_COLUMNS: Final = (
     ("_cf_KV", [("key", "TEXT", 1, 0), ("value", "BLOB", 0, 0)]),
     ("_cf_METADATA", [("key", "INTEGER", 1, 0), ("value", "BLOB", 0, 0)]),
+    (
+        "_cf_STREAM",
+        [
+            ("id", "INTEGER", 1, 0),
+            ("state", "INTEGER", 0, 0),
+            ("pieces", "INTEGER", 0, 0),
+            ("key", "TEXT", 0, 0),
+            ("marker", "BLOB", 0, 0),
+        ],
+    ),
+    ("_cf_STREAM_PIECE", [("position", "INTEGER", 1, 0), ("data", "BLOB", 0, 0)]),
 )
 _COLUMNS: Final = "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)"
 _DAMAGE_SHOWN: Final = 3
@@ -180,7 +192,7 @@ def _check(source: apsw.Connection) -> None:
         raise StorageError(
             "import", f"The file is damaged: {'; '.join(str(row[0]) for row in damage)}", apsw.SQLITE_CORRUPT
         )
-    intruders = [str(row[0]) for row in source.execute(_INTRUDERS)]
+    intruders = [str(row[0]) for row in source.execute(_INTRUDERS, INDEXES)]
     for table, columns in _PLAIN_COLUMNS:
         found = source.execute(_COLUMNS, (table,)).fetchall()
         if found and found != columns:

@@ -50,10 +50,14 @@ class State(IntEnum):
 
 
 _HAS: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_STREAM'"
-_CREATE: Final = """
+#: The indexes on these tables, as the schema has them.
+INDEXES: Final = (
+    "CREATE INDEX _cf_STREAM_key ON _cf_STREAM (key) WHERE state = 1",
+    "CREATE INDEX _cf_STREAM_waste ON _cf_STREAM (id) WHERE state <> 1",
+)
+_CREATE: Final = f"""
 CREATE TABLE _cf_STREAM (id INTEGER PRIMARY KEY, state INTEGER, pieces INTEGER, key TEXT, marker BLOB);
-CREATE INDEX _cf_STREAM_key ON _cf_STREAM (key) WHERE state = 1;
-CREATE INDEX _cf_STREAM_waste ON _cf_STREAM (id) WHERE state <> 1;
+{";".join(INDEXES)};
 CREATE TABLE _cf_STREAM_PIECE (position INTEGER PRIMARY KEY, data BLOB);
 CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 """
@@ -83,6 +87,11 @@ DELETE FROM _cf_STREAM_PIECE WHERE position IN
 (SELECT position FROM _cf_STREAM_PIECE WHERE position >= ? AND position < ? LIMIT ?)
 """
 _REMOVE: Final = "DELETE FROM _cf_STREAM WHERE id = ?"
+
+
+def is_marker(value: bytes) -> bool:
+    """Whether a stored value stands for a stream."""
+    return value.startswith(_MARKER)
 
 
 def marker(stream: int) -> bytes:
