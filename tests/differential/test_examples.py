@@ -17,7 +17,7 @@ def test_answers_are_those_of_workerd(example: str, tmp_path: Path) -> None:
     with serve(EXAMPLES / example, tmp_path / "durabox", log_file=tmp_path / "log") as server:
         ours = _walk(server, example)
     port = free_port()
-    process = workerd.start(_as_peer_project(example), port, tmp_path / "workerd")
+    process = workerd.start(as_peer_project(example), port, tmp_path / "workerd")
     with peer(process, port, tmp_path / "peer.log") as server:
         theirs = _walk(server, example)
     assert ours == theirs
@@ -37,7 +37,8 @@ def _content_type(answer: Answer) -> str | None:
     return next((value for name, value in answer.headers if name.lower() == "content-type"), None)
 
 
-def _as_peer_project(example: str) -> workerd.PeerProject:
+def as_peer_project(example: str) -> workerd.PeerProject:
+    """An example, for workerd."""
     project = load_project(EXAMPLES / example)
     return workerd.PeerProject(
         root=EXAMPLES / example,
