@@ -67,6 +67,10 @@ def test_an_object_is_exported_imported_copied_vacuumed_and_deleted(tmp_path: Pa
         gone = objects("delete", "Counter", "a", state=state)
         assert (gone.returncode, "stores nothing" in gone.stderr) == (1, True)
         assert [each["name"] for each in lines("list", "Counter", state=state)] == ["b/c ☺", "copy"]
+        elsewhere = tmp_path / "elsewhere"
+        for name in ("Counter", "other-Class"):
+            assert objects("import", name, file, state=elsewhere).returncode == 0
+            assert [each["name"] for each in lines("list", name, state=elsewhere)] == ["a"]
         if served:
             assert server.request("POST", "/increment?name=copy").text == "2\n"
             assert server.stop() == 0

@@ -293,6 +293,20 @@ async def test_requests_wait_while_an_object_is_replaced(host_of: OpenHost, tmp_
         assert all(answer in ([], [["x", "1"]]) for answer in answers)
 
 
+async def test_changes_to_one_object_from_outside_take_turns(host_of: OpenHost, state: Path | str) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        for name in ("a", "b"):
+            await put(host, name, f"{name}=1")
+        work = [
+            host.objects.copy("Box", source, "Box", "c", force=True)
+            if number % 3
+            else host.objects.vacuum("Box", "a")
+            for number, source in enumerate("abababab")
+        ]
+        await asyncio.gather(*work)
+        assert await put(host, "c", "") in ([["a", "1"]], [["b", "1"]])
+
+
 async def test_one_query_over_all_objects_is_keyed_by_name(host_of: OpenHost, state: Path | str) -> None:
     async with host_of(SOURCE, state=state) as host:
         for number in range(3):

@@ -64,7 +64,7 @@ async def _opened(options: argparse.Namespace) -> AsyncIterator[Objects]:
     from durabox.storage.directory import StateDirectory
 
     path: Path = options.state
-    if not path.is_dir():
+    if not path.is_dir() and options.run is not _import:
         raise DuraboxError(f"{path}: there is no such state directory; name one with --state")
     try:
         state = StateDirectory(path)

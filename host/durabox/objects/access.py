@@ -29,23 +29,35 @@ _GRACE: Final = 2.0
 RESET: Final = "Durable Object was reset because its storage was replaced."
 
 
+class _Turn:
+    """One object's turns: who has it, and how many want it."""
+
+    __slots__ = ("lock", "wanted")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.wanted = 0
+
+
 class _Turns:
     """Lets those who want an object from outside take turns, in order."""
 
     def __init__(self) -> None:
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._turns: dict[tuple[str, str], _Turn] = {}
 
     @asynccontextmanager
     async def turn(self, unique_key: str, object_id: str) -> AsyncIterator[None]:
         """Have the object until the block ends."""
         key = (unique_key, object_id)
-        lock = self._locks.setdefault(key, asyncio.Lock())
+        turn = self._turns.setdefault(key, _Turn())
+        turn.wanted += 1
         try:
-            async with lock:
+            async with turn.lock:
                 yield
         finally:
-            if not lock.locked() and self._locks.get(key) is lock:
-                del self._locks[key]
+            turn.wanted -= 1
+            if not turn.wanted:
+                del self._turns[key]
 
 
 class Access(ABC):
@@ -72,6 +84,16 @@ class Access(ABC):
         Raises:
             UnknownObjectClassError: It stands for none.
         """
+
+    def new_unique_key(self, class_name: str, origin: str | None) -> str:
+        """
+        The same for an object that is to be made, whose class may have none yet.
+
+        Args:
+            class_name: See `unique_key`.
+            origin: The namespace that the object comes from, if known.
+        """
+        return self.unique_key(class_name)
 
     @abstractmethod
     def awake(self, unique_key: str) -> Mapping[str, float]:
@@ -136,6 +158,17 @@ class DirectoryAccess(Access):
         if len(ending) != 1:
             raise UnknownObjectClassError(class_name, ending or keys)
         return ending[0]
+
+    def new_unique_key(self, class_name: str, origin: str | None) -> str:
+        """See `Access`: also a folder that is not there yet, by its whole name or that of the class it comes from."""
+        try:
+            return self.unique_key(class_name)
+        except UnknownObjectClassError:
+            if origin is not None and origin.endswith(f"-{class_name}"):
+                return origin
+            if "-" in class_name:
+                return class_name
+            raise
 
     def awake(self, unique_key: str) -> Mapping[str, float]:
         """See `Access`: none."""

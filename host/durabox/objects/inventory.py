@@ -496,7 +496,8 @@ class Inventory:
             target = target if target is not None else facts.name if facts.name is not None else facts.id
             if target is None:
                 raise BadArgumentError(f"{path.name} does not say which object it is: name one")
-            return await self._place(self._target(class_name, target), content, facts, force=force)
+            key = self._access.new_unique_key(class_name, facts.unique_key)
+            return await self._place(_target(class_name, key, target), content, facts, force=force)
 
     async def copy(
         self, class_name: str, target: str, to_class: str, to: str, *, force: bool = False
@@ -517,7 +518,8 @@ class Inventory:
             ObjectExistsError: There is such an object.
             StorageError: One of them failed.
         """
-        source, found = self._target(class_name, target), self._target(to_class, to)
+        source = self._target(class_name, target)
+        found = _target(to_class, self._access.new_unique_key(to_class, None), to)
         if (source.unique_key, source.id) == (found.unique_key, found.id):
             raise BadArgumentError("An object cannot be copied onto itself.")
         content = await self._copy(source, None)
@@ -587,11 +589,7 @@ class Inventory:
     # Inside
 
     def _target(self, class_name: str, target: str) -> Target:
-        key = self._access.unique_key(class_name)
-        ids = IdFactory(key)
-        if _ID.fullmatch(target):
-            return Target(class_name, key, ids.check(target), None)
-        return Target(class_name, key, ids.from_name(target), target)
+        return _target(class_name, self._access.unique_key(class_name), target)
 
     async def _blocking(self, work: Callable[[], T]) -> T:
         """In a thread, unless the state is in memory, which has only one."""
@@ -676,6 +674,13 @@ class Inventory:
                 alarms.set_later(key, found.id, name, None)
             self._state.catalog(key).note(found.id, name, time.time() * 1000.0)
         return {"id": found.id, "name": name}
+
+
+def _target(class_name: str, unique_key: str, target: str) -> Target:
+    ids = IdFactory(unique_key)
+    if _ID.fullmatch(target):
+        return Target(class_name, unique_key, ids.check(target), None)
+    return Target(class_name, unique_key, ids.from_name(target), target)
 
 
 @contextmanager

@@ -46,6 +46,8 @@ from durabox.server.bodies import Upload
 
 #: Bytes of a JSON body; a migration's script is the largest.
 _BODY: Final = 8 * 1024 * 1024
+#: Bytes of one header that every client takes.
+_HEADER: Final = 4096
 _CHUNK: Final = 256 * 1024
 
 _STATUS: Final = {
@@ -177,11 +179,14 @@ class _Api:
             salvaged = request.query.get("salvage") == "1"
             write = self._inventory.salvage if salvaged else self._inventory.export
             written = await write(parts["class"], parts["object"], path)
+            told = json.dumps(written)
+            if len(told) > _HEADER:
+                told = json.dumps({name: written[name] for name in ("id", "name", "bytes")})
             answer = web.StreamResponse(
                 headers={
                     "Content-Type": "application/vnd.sqlite3",
                     "Content-Length": str(written["bytes"]),
-                    "X-Durabox-Written": json.dumps(written),
+                    "X-Durabox-Written": told,
                 }
             )
             await answer.prepare(request)
