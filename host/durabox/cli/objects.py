@@ -204,8 +204,12 @@ async def _sql(objects: Objects, options: argparse.Namespace) -> None:
 
 
 async def _export(objects: Objects, options: argparse.Namespace) -> None:
-    write = objects.salvage if options.salvage else objects.export
-    written: dict[str, Any] = await write(options.klass, options.object, options.file)
+    if options.salvage:
+        written = await objects.salvage(options.klass, options.object, options.file)
+    else:
+        progress = _Progress("copying")
+        written = await objects.export(options.klass, options.object, options.file, progress=progress)
+        progress.end()
     print(f"{options.file}: {_bytes(written['bytes'])}")
     for table, rows in written.get("rows", {}).items():
         print(f"{_plain(table)}: {rows:,} rows")
@@ -217,14 +221,14 @@ async def _export(objects: Objects, options: argparse.Namespace) -> None:
 
 async def _import(objects: Objects, options: argparse.Namespace) -> None:
     made = await objects.load(options.klass, options.object, options.file, force=options.force)
-    print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(str(made['name']))}")
+    print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(made['name'])}")
 
 
 async def _copy(objects: Objects, options: argparse.Namespace) -> None:
     made = await objects.copy(
         options.klass, options.object, options.to_class or options.klass, options.to, force=options.force
     )
-    print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(str(made['name']))}")
+    print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(made['name'])}")
 
 
 async def _delete(objects: Objects, options: argparse.Namespace) -> None:
@@ -238,7 +242,7 @@ async def _restore(objects: Objects, options: argparse.Namespace) -> None:
 
 async def _vacuum(objects: Objects, options: argparse.Namespace) -> None:
     sizes = await objects.vacuum(options.klass, options.object)
-    print(f"{_bytes(int(str(sizes['before'])))} → {_bytes(int(str(sizes['after'])))}")
+    print(f"{_bytes(sizes['before'])} → {_bytes(sizes['after'])}")
 
 
 async def _migrate(objects: Objects, options: argparse.Namespace) -> None:

@@ -163,9 +163,9 @@ class Inventory:
 
     # Many objects
 
-    async def classes(self) -> list[dict[str, object]]:
+    async def classes(self) -> list[dict[str, Any]]:
         """The classes that there are: name, folder, objects that store something, objects in memory."""
-        found: list[dict[str, object]] = []
+        found: list[dict[str, Any]] = []
         names = dict(self._access.classes())
         for key in self._state.unique_keys():
             if key not in names.values():
@@ -395,7 +395,9 @@ class Inventory:
 
         return await asyncio.to_thread(describe)
 
-    async def export(self, class_name: str, target: str, path: Path) -> dict[str, object]:
+    async def export(
+        self, class_name: str, target: str, path: Path, *, progress: Progress | None = None
+    ) -> dict[str, Any]:
         """
         Write an object to a portable file, as it is at one moment, while it goes on working.
 
@@ -403,6 +405,7 @@ class Inventory:
             class_name: As for `list`.
             target: The object's name or id.
             path: The file; one that is there is replaced when the new one is complete.
+            progress: Told of the pages that are copied.
         Returns:
             ``{"id", "name", "bytes"}``.
         Raises:
@@ -414,7 +417,7 @@ class Inventory:
         try:
             beside.unlink(missing_ok=True)
             name = await self._name(found)
-            copy = await self._copy(found, str(beside))
+            copy = await self._copy(found, str(beside), progress)
             await asyncio.to_thread(portable.seal, copy, found.unique_key, found.id, time.time() * 1000.0)
             size = beside.stat().st_size
             await asyncio.to_thread(portable.publish, beside, path)
@@ -424,7 +427,7 @@ class Inventory:
             beside.unlink(missing_ok=True)
         return {"id": found.id, "name": name, "bytes": size}
 
-    async def salvage(self, class_name: str, target: str, path: Path) -> dict[str, object]:
+    async def salvage(self, class_name: str, target: str, path: Path) -> dict[str, Any]:
         """
         Write what can still be read of an object whose file is damaged to a portable file.
 
@@ -475,7 +478,7 @@ class Inventory:
 
     async def load(
         self, class_name: str, target: str | None, path: Path, *, force: bool = False
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """
         Make an object from a portable file, or from an object's own file that is not in use.
 
@@ -501,7 +504,7 @@ class Inventory:
 
     async def copy(
         self, class_name: str, target: str, to_class: str, to: str, *, force: bool = False
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """
         Make an object that stores what another one stores at this moment, its alarm included.
 
@@ -542,7 +545,7 @@ class Inventory:
             await self._blocking(partial(database.replace, None))
             self._state.alarms.set_later(found.unique_key, found.id, None, None)
 
-    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, object]:
+    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, Any]:
         """
         Bring an object back to an earlier state, its alarm included.
 
@@ -566,7 +569,7 @@ class Inventory:
         async with self._access.alone(found.unique_key, found.id) as database:
             return {"undo": await self._blocking(partial(restore, database))}
 
-    async def vacuum(self, class_name: str, target: str) -> dict[str, object]:
+    async def vacuum(self, class_name: str, target: str) -> dict[str, Any]:
         """
         Give back the disk space of what an object has deleted.
 
@@ -623,11 +626,13 @@ class Inventory:
         await asyncio.sleep(0)
         return name
 
-    async def _copy(self, found: Target, path: str | None) -> apsw.Connection:
+    async def _copy(
+        self, found: Target, path: str | None, progress: Progress | None = None
+    ) -> apsw.Connection:
         """A copy of an object's database, which is the caller's."""
         if not await self._exists(found):
             raise NoSuchObjectError(found.class_name, found.label)
-        copying = Copying(path)
+        copying = Copying(path, progress)
         try:
             await self._access.copy(found.unique_key, found.id, copying)
         except BaseException:
@@ -656,7 +661,7 @@ class Inventory:
 
     async def _place(
         self, found: Target, content: apsw.Connection, facts: portable.Facts, *, force: bool
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """Give an object the content of a database without a file."""
         key = found.unique_key
         name = name_inside(found.name)
@@ -729,6 +734,6 @@ def _decoded(cursor: str) -> bytes:
         raise BadArgumentError("cursor: not one of this list") from None
 
 
-def as_json(page: Page) -> dict[str, object]:
+def as_json(page: Page) -> dict[str, Any]:
     """A page as the admin API and the command line give it."""
     return {"objects": [asdict(each) for each in page.objects], "cursor": page.cursor}

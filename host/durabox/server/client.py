@@ -64,9 +64,9 @@ class AdminClient:
         ) as session:
             yield cls(session)
 
-    async def classes(self) -> list[dict[str, object]]:
+    async def classes(self) -> list[dict[str, Any]]:
         """See `Inventory`."""
-        found: list[dict[str, object]] = (await self._json("GET", ""))["classes"]
+        found: list[dict[str, Any]] = (await self._json("GET", ""))["classes"]
         return found
 
     async def list(
@@ -110,25 +110,34 @@ class AdminClient:
         asked = {"script": script, "language": language, "migration": migration, "prefix": prefix}
         return self._lines(_path(class_name, "migrate"), asked)
 
-    async def export(self, class_name: str, target: str, path: Path) -> dict[str, object]:
-        """See `Inventory`; the file is written on this machine."""
-        return await self._export(class_name, target, path, {})
+    async def export(
+        self, class_name: str, target: str, path: Path, *, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """See `Inventory`; the file is written on this machine, and progress is told of in bytes."""
+        return await self._export(class_name, target, path, {}, progress)
 
-    async def salvage(self, class_name: str, target: str, path: Path) -> dict[str, object]:
+    async def salvage(self, class_name: str, target: str, path: Path) -> dict[str, Any]:
         """See `Inventory`; the file is written on this machine."""
-        return await self._export(class_name, target, path, {"salvage": "1"})
+        return await self._export(class_name, target, path, {"salvage": "1"}, None)
 
     async def _export(
-        self, class_name: str, target: str, path: Path, query: dict[str, str]
-    ) -> dict[str, object]:
+        self,
+        class_name: str,
+        target: str,
+        path: Path,
+        query: dict[str, str],
+        progress: Progress | None,
+    ) -> dict[str, Any]:
         beside = path.with_name(f".{path.name}.unfinished")
         try:
             async with self._request("GET", _path(class_name, target, "export"), params=query) as answer:
                 with beside.open("wb") as file:
                     async for chunk in answer.content.iter_chunked(_CHUNK):
                         file.write(chunk)
+                        if progress is not None:
+                            progress(file.tell(), answer.content_length or 0)
                 portable.publish(beside, path)
-                written: dict[str, object] = json.loads(answer.headers["X-Durabox-Written"])
+                written: dict[str, Any] = json.loads(answer.headers["X-Durabox-Written"])
                 return written
         except OSError as error:
             raise AdminClientError(f"{path}: {error.strerror or error}", "file") from None
@@ -137,7 +146,7 @@ class AdminClient:
 
     async def load(
         self, class_name: str, target: str | None, path: Path, *, force: bool = False
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """See `Inventory`; the file is on this machine."""
         parts = ("import",) if target is None else (target, "import")
         try:
@@ -150,7 +159,7 @@ class AdminClient:
 
     async def copy(
         self, class_name: str, target: str, to_class: str, to: str, *, force: bool = False
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         """See `Inventory`."""
         asked = {"class": to_class, "object": to, "force": force}
         return await self._json("POST", _path(class_name, target, "copy"), json=asked)
@@ -159,11 +168,11 @@ class AdminClient:
         """See `Inventory`."""
         await self._json("DELETE", _path(class_name, target))
 
-    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, object]:
+    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, Any]:
         """See `Inventory`."""
         return await self._json("POST", _path(class_name, target, "restore"), json={"to": to})
 
-    async def vacuum(self, class_name: str, target: str) -> dict[str, object]:
+    async def vacuum(self, class_name: str, target: str) -> dict[str, Any]:
         """See `Inventory`."""
         return await self._json("POST", _path(class_name, target, "vacuum"))
 

@@ -8,6 +8,7 @@ locks that keep others away.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import apsw
@@ -28,12 +29,13 @@ class Copying:
     Args:
         path: The file to write, which must not exist; ``None`` for a database that ends with its connection: in
             memory, and past 2 MB of it in a nameless temporary file.
-        vfs: SQLite VFS, ``None`` for the default.
+        progress: Told after each step how many pages are copied, and of how many.
     Raises:
         StorageError: The file cannot be made.
     """
 
-    def __init__(self, path: str | None = None, vfs: str | None = None) -> None:
+    def __init__(self, path: str | None = None, progress: Callable[[int, int], None] | None = None) -> None:
+        self._progress = progress
         self._label = "the copy"
         self._source: apsw.Connection | None = None
         self._backup: apsw.Backup | None = None
@@ -41,7 +43,7 @@ class Copying:
             if path is None:
                 self._target = open_newborn()
             else:
-                self._target = apsw.Connection(path, vfs=vfs)
+                self._target = apsw.Connection(path)
                 for setting in ("locking_mode = EXCLUSIVE", "synchronous = OFF", "journal_mode = OFF"):
                     self._target.execute(f"PRAGMA {setting}").fetchall()
         except apsw.Error as error:
@@ -67,6 +69,9 @@ class Copying:
                 self._backup = self._target.backup("main", source, "main")
             # A database without a file would begin anew with each commit in between, and memory is fast.
             done = self._backup.step(_STEP if source.db_filename("main") else -1)
+            if self._progress is not None:
+                pages = self._backup.page_count
+                self._progress(pages - self._backup.remaining, pages)
             if done:
                 self._drop()
         except apsw.Error as error:
