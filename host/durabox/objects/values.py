@@ -29,6 +29,8 @@ from durabox.storage.streams import is_marker
 
 #: Numbers up to this are told apart by JSON readers.
 _SAFE_INTEGER: Final = 2**53
+#: Parts of a value, all places counted; a single sparse array may claim four billion.
+_MOST_ELEMENTS: Final = 100_000
 _REGEXP_FLAGS: Final = (
     (1, "g"),
     (2, "i"),
@@ -53,7 +55,7 @@ def stored_as_json(value: bytes) -> object:
         return {"$type": "ReadableStream"}
     loads, convert = _reader()
     try:
-        return convert(loads(value), [])
+        return convert(loads(value))
     except RecursionError:
         return unreadable("nested too deeply", value)
     except Exception as error:  # whatever a reader of hostile bytes raises
@@ -87,14 +89,39 @@ def _number(value: float) -> object:
     return int(value) if value.is_integer() and abs(value) <= _SAFE_INTEGER else value
 
 
+class _Walk:
+    """The way through one value: the containers it is inside of, and how much more is looked at."""
+
+    __slots__ = ("inside", "room")
+
+    def __init__(self) -> None:
+        self.inside: list[int] = []
+        self.room = _MOST_ELEMENTS
+
+    def spend(self, elements: int) -> None:
+        """So much is looked at: an array may claim any length, and a value may be in many places."""
+        self.room -= elements
+        if self.room < 0:
+            raise ValueError(f"more than {_MOST_ELEMENTS:,} elements")
+
+    def bytes(self, kind: str, value: Any) -> object:
+        """Binary data; 16 bytes of it count as an element."""
+        self.spend(len(value) // 16)
+        return _bytes(kind, value)
+
+
 @lru_cache(1)
-def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any, list[int]], object]]:
+def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any], object]]:
     """The library takes a while to import: only who reads values pays for it."""
     import v8serialize
     from v8serialize import jstypes
 
-    def convert(value: Any, inside: list[int]) -> object:
-        if value is None or isinstance(value, bool | str):
+    def convert(value: Any, walk: _Walk) -> object:
+        walk.spend(1)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            walk.spend(len(value) // 16)
             return value
         if isinstance(value, jstypes.JSBigInt):
             return {"$type": "bigint", "value": str(int(value))}
@@ -112,44 +139,39 @@ def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any, list[int]], object
             flags = "".join(letter for bit, letter in _REGEXP_FLAGS if int(value.flags) & bit)
             return {"$type": "RegExp", "source": value.source, "flags": flags}
         if isinstance(value, jstypes.JSPrimitiveObject):
-            return convert(value.value, inside)
+            return convert(value.value, walk)
         if isinstance(value, jstypes.JSArrayBuffer):
-            return _bytes("ArrayBuffer", value.data)
+            return walk.bytes("ArrayBuffer", value.data)
         if isinstance(value, jstypes.JSTypedArray | jstypes.JSDataView):
             with value.get_buffer_as_memoryview() as view:
-                return _bytes(type(value).__name__.removeprefix("JS"), view.tobytes())
-        if id(value) in inside:
+                return walk.bytes(type(value).__name__.removeprefix("JS"), view.tobytes())
+        if id(value) in walk.inside:
             return {"$type": "cycle"}
-        inside.append(id(value))
+        walk.inside.append(id(value))
         try:
-            return convert_container(value, inside)
+            return convert_container(value, walk)
         finally:
-            inside.pop()
+            walk.inside.pop()
 
-    def convert_container(value: Any, inside: list[int]) -> object:
+    def convert_container(value: Any, walk: _Walk) -> object:
         if isinstance(value, jstypes.JSError):
-            error: dict[str, object] = {"$type": str(value.name), "message": convert(value.message, inside)}
+            error: dict[str, object] = {"$type": str(value.name), "message": convert(value.message, walk)}
             for part in ("stack", "cause"):
                 if getattr(value, part, None) not in (None, jstypes.JSUndefined):
-                    error[part] = convert(getattr(value, part), inside)
+                    error[part] = convert(getattr(value, part), walk)
             return error
         if isinstance(value, jstypes.JSMap):
             return {
                 "$type": "Map",
-                "entries": [[convert(k, inside), convert(v, inside)] for k, v in value.items()],
+                "entries": [[convert(k, walk), convert(v, walk)] for k, v in value.items()],
             }
         if isinstance(value, jstypes.JSSet):
-            return {"$type": "Set", "values": [convert(each, inside) for each in value]}
+            return {"$type": "Set", "values": [convert(each, walk) for each in value]}
         if isinstance(value, jstypes.JSArray):
-            # A guest's array may claim a length that nobody wants to see.
-            elements = [
-                convert(each, inside) for _, each in zip(range(_MOST_ELEMENTS), value.array, strict=False)
-            ]
-            if len(value.array) > _MOST_ELEMENTS:
-                raise ValueError(f"an array of {len(value.array)} elements")
-            return elements
+            walk.spend(len(value.array))
+            return [convert(each, walk) for each in value.array]
         if isinstance(value, jstypes.JSObject):
-            members = {str(key): convert(each, inside) for key, each in value.items()}
+            members = {str(key): convert(each, walk) for key, each in value.items()}
             return (
                 {"$type": "Object", "entries": [list(m) for m in members.items()]}
                 if "$type" in members
@@ -157,8 +179,4 @@ def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any, list[int]], object
             )
         raise ValueError(f"a {type(value).__name__}")
 
-    return v8serialize.loads, convert
-
-
-#: Elements of one array; a sparse array may have four billion.
-_MOST_ELEMENTS: Final = 100_000
+    return v8serialize.loads, lambda value: convert(value, _Walk())
