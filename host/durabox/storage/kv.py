@@ -106,6 +106,11 @@ class KeyValueStore:
                     raise _too_large("list")
         except apsw.Error as error:
             raise self._database.failed("list", error) from error
+        except TypeError:
+            # NULL, which nobody ever stored.
+            malformed = apsw.CorruptError("database disk image is malformed")
+            malformed.extendedresult = apsw.SQLITE_CORRUPT  # type: ignore[attr-defined]
+            raise self._database.failed("list", malformed) from None
         return found
 
     # Writes

@@ -1,7 +1,8 @@
 """The SQL of the key-value store.
 
 Keys are TEXT in the file, as workerd writes them, and bytes here: a key may hold a lone surrogate in its
-three-byte form, which no Python string carries. ``CAST`` turns bytes to TEXT and back without touching them.
+three-byte form, which no Python string carries. ``CAST`` turns bytes to TEXT and back without touching them, and sees
+to it that a value is bytes even in a damaged file.
 Text is compared byte by byte (collation BINARY), which is the order of the store.
 """
 
@@ -19,7 +20,7 @@ GET_NAME: Final = "SELECT CAST(value AS BLOB) FROM _cf_METADATA WHERE key = ?"
 PUT_NAME: Final = "INSERT OR IGNORE INTO _cf_METADATA VALUES (?, CAST(? AS TEXT))"
 HAS_ANYTHING: Final = "SELECT 1 FROM sqlite_schema LIMIT 1"
 
-GET: Final = "SELECT value FROM _cf_KV WHERE key = CAST(? AS TEXT)"
+GET: Final = "SELECT CAST(value AS BLOB) FROM _cf_KV WHERE key = CAST(? AS TEXT)"
 EXISTS: Final = "SELECT 1 FROM _cf_KV WHERE key = CAST(? AS TEXT)"
 PUT: Final = (
     "INSERT INTO _cf_KV VALUES (CAST(? AS TEXT), ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -35,7 +36,7 @@ def _list(lower: bool, upper: bool, reverse: bool) -> str:
     ]
     where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     order = " DESC" if reverse else ""
-    return f"SELECT CAST(key AS BLOB), value FROM _cf_KV{where} ORDER BY key{order} LIMIT ?"
+    return f"SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM _cf_KV{where} ORDER BY key{order} LIMIT ?"
 
 
 #: By (lower bound?, upper bound?, reverse?).
