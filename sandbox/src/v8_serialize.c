@@ -476,6 +476,18 @@ out:
     return result;
 }
 
+/* In place of the engine's own exception, which is pending. */
+static int refuse_detached(JSContext *ctx)
+{
+    JSValue error;
+
+    JS_FreeValue(ctx, JS_GetException(ctx));
+    error = durabox_make_error(ctx, "DataCloneError", "An ArrayBuffer is detached and could not be cloned.");
+    if (!JS_IsException(error))
+        JS_Throw(ctx, error);
+    return -1;
+}
+
 static int write_buffer(Writer *w, JSValueConst buffer)
 {
     JSContext *ctx = w->ctx;
@@ -494,13 +506,8 @@ static int write_buffer(Writer *w, JSValueConst buffer)
             return -1;
         return put_bytes(w, bytes, len);
     }
-    if (durabox_bytes(ctx, buffer, &bytes, &len)) {
-        JS_FreeValue(ctx, JS_GetException(ctx));
-        JSValue error = durabox_make_error(ctx, "DataCloneError", "An ArrayBuffer is detached and could not be cloned.");
-        if (!JS_IsException(error))
-            JS_Throw(ctx, error);
-        return -1;
-    }
+    if (durabox_bytes(ctx, buffer, &bytes, &len))
+        return refuse_detached(ctx);
     return put_tag_varint(w, 'B', len) || put_bytes(w, bytes, len) ? -1 : 0;
 }
 
@@ -545,7 +552,7 @@ static int write_view(Writer *w, JSValueConst view, int type)
 
     buffer = view_place(ctx, view, type, &offset, &len);
     if (JS_IsException(buffer))
-        return -1;
+        return refuse_detached(ctx);
     if (!JS_IsArrayBuffer(buffer)) {
         JS_FreeValue(ctx, buffer);
         return refuse(w, view);

@@ -184,6 +184,9 @@ class DatabaseMachine(RuleBasedStateMachine):
     @rule()
     def the_process_starts_again(self) -> None:
         self.state.close()
+        self._start()
+
+    def _start(self) -> None:
         self.state = self._open()
         self.database = self.state.database(KEY, ID)
         self.now = dict(self.committed)
@@ -197,7 +200,7 @@ class DatabaseMachine(RuleBasedStateMachine):
         self.state.close()
         shutil.rmtree(self.folder / "state")
         crashed.rename(self.folder / "state")
-        self.the_process_starts_again()
+        self._start()
 
     @invariant()
     def uncommitted_writes_are_known(self) -> None:
@@ -211,8 +214,8 @@ class MemoryMachine(DatabaseMachine):
     in_memory = True
 
 
-DatabaseMachine.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
-MemoryMachine.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
+DatabaseMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+MemoryMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestDatabaseInFiles = DatabaseMachine.TestCase
 TestDatabaseInMemory = MemoryMachine.TestCase
 

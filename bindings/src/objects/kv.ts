@@ -11,6 +11,7 @@ import { OP } from "../protocol";
 import { currentSection, DOMException, startAsync } from "../web";
 import { type Content, contentOfStream, handOver, KIND, receivedContent, streamOf } from "../web/content";
 import type { HostReader } from "../web/host_objects";
+import { wrongParameter } from "../web/interface";
 import { ReadableStream } from "../web/streams";
 import { optionsOf } from "./arguments";
 
@@ -87,7 +88,10 @@ export function put(owner: string, key: unknown, value: unknown, options: unknow
   const unconfirmed =
     options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 3, "PutOptions"));
   const text = typeof key === "string" ? key : `${key as string}`;
-  if (value === undefined) throw new TypeError("put() called with undefined value.");
+  if (value === undefined)
+    throw key === undefined
+      ? wrongParameter("put", owner, 1, "string or object")
+      : new TypeError("put() called with undefined value.");
   if (unconfirmed) native.op(OP.kv_put_many, [[native.utf8Encode(text), native.serialize(value)], true]);
   else native.opValue(PUT, text, value);
 }
@@ -165,9 +169,10 @@ export function list(owner: string, options: unknown): Map<string, unknown> {
   const given = optionsOf<ListOptions>(options, "list", owner, 1, "ListOptions");
   const { end, limit, prefix, reverse, start, startAfter } = given;
   const first = startAfter === undefined ? bound(start) : bound(`${startAfter as string}\0`);
-  const count = limit === undefined ? -1 : toLimit(limit);
+  const count = limit === undefined ? -1 : toLong(limit);
   if (start !== undefined && startAfter !== undefined)
     throw new TypeError("list() cannot be called with both start and startAfter values.");
+  if (limit !== undefined && count <= 0) throw new TypeError("List limit must be positive.");
   return toMap(native.op(OP.kv_list, [first, bound(end), bound(prefix), Boolean(reverse), count]));
 }
 
@@ -175,16 +180,16 @@ function bound(value: unknown): ArrayBuffer | null {
   return value === undefined ? null : native.utf8Encode(`${value as string}`);
 }
 
-/** A limit as Web IDL's `long`: fractions are cut, NaN and infinities are 0, what does not fit is refused. */
-function toLimit(value: unknown): number {
+/** A number as Web IDL's `long`: fractions are cut, NaN and infinities are 0, what does not fit is refused. */
+function toLong(value: unknown): number {
   const number = +(value as number);
-  const limit = Number.isFinite(number) ? Math.trunc(number) : 0;
-  if (limit < -2147483648 || limit > 2147483647)
+  const long = Number.isFinite(number) ? Math.trunc(number) : 0;
+  if (long < -2147483648 || long > 2147483647)
     throw new TypeError("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
-  if (limit <= 0) throw new TypeError("List limit must be positive.");
-  return limit;
+  return long;
 }
 
-function isUnconfirmed(options: Partial<WriteOptions>): boolean {
+/** Whether a write need not hold outputs. */
+export function isUnconfirmed(options: Partial<WriteOptions>): boolean {
   return Boolean(options.allowUnconfirmed);
 }

@@ -55,7 +55,7 @@ export class DurableObjectStorage {
 
   deleteAll(options?: unknown): Promise<void> {
     try {
-      optionsOf(options, "deleteAll", OWNER, 1, "PutOptions");
+      kv.isUnconfirmed(optionsOf(options, "deleteAll", OWNER, 1, "PutOptions")); // read, and without effect
       if (inTransaction()) throw new Error("Cannot call deleteAll() within a transaction");
       return Promise.resolve(native.op(OP.kv_delete_all, []));
     } catch (error) {
