@@ -49,6 +49,13 @@ _NO_ACCESS: Final = frozenset(
     }
 )
 
+#: SQLite's messages for what the disk does; of a failed backup it says "not an error".
+_TEXTS: Final = {
+    apsw.SQLITE_FULL: "database or disk is full",
+    apsw.SQLITE_CANTOPEN: "unable to open database file",
+    apsw.SQLITE_IOERR: "disk I/O error",
+}
+
 NO_LONGER_ACCESSIBLE: Final = "Durable Object storage is no longer accessible."
 
 
@@ -61,22 +68,23 @@ def storage_error(operation: str, cause: apsw.Error | OSError, file: str) -> Sto
         cause: What SQLite or the operating system said.
         file: The database file, relative to the state directory.
     """
-    if isinstance(cause, OSError):
-        code, text = _of_system(cause)
-    else:
-        code = getattr(cause, "extendedresult", apsw.SQLITE_ERROR)
-        text = str(cause)
+    code = (
+        _of_system(cause)
+        if isinstance(cause, OSError)
+        else getattr(cause, "extendedresult", apsw.SQLITE_ERROR)
+    )
     primary = code & 0xFF
+    text = _TEXTS.get(primary) or str(cause)
     message = f"{text}: {apsw.mapping_result_codes.get(primary, 'SQLITE_ERROR')}"
     if primary in _FILE_AT_FAULT:
         message = f"{file}: {message}"
     return StorageError(operation, message, code, primary in _PASSING)
 
 
-def _of_system(cause: OSError) -> tuple[int, str]:
-    """The SQLite code and message for the same failure, so that it reads alike wherever it happens."""
+def _of_system(cause: OSError) -> int:
+    """The SQLite code for the same failure, so that it reads alike wherever it happens."""
     if cause.errno in _NO_SPACE:
-        return apsw.SQLITE_FULL, "database or disk is full"
+        return apsw.SQLITE_FULL
     if cause.errno in _NO_ACCESS:
-        return apsw.SQLITE_CANTOPEN, "unable to open database file"
-    return apsw.SQLITE_IOERR, "disk I/O error"
+        return apsw.SQLITE_CANTOPEN
+    return apsw.SQLITE_IOERR
