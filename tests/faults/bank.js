@@ -20,7 +20,7 @@ export class Bank extends DurableObject {
         });
         break;
       case "large": // long enough for the WAL to be copied into the file
-        await storage.put("large", "x".repeat(1_300_000));
+        await storage.put("large", "x".repeat(1_100_000));
         break;
       case "rebirth":
         await storage.deleteAll();

@@ -22,7 +22,7 @@ def after(step: str, before: Content) -> Content:
         case "transaction":
             return before | {"c": 3, "d": 4}
         case "large":
-            return before | {"large": 1_300_000}
+            return before | {"large": 1_100_000}
         case "rebirth":
             return {"again": 1}
         case "death":
