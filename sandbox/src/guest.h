@@ -70,6 +70,8 @@ int durabox_register_modules(JSContext *ctx, JSValueConst native);
 
 /* Whether the isolate has left the global scope, by its first native.seed(). */
 bool durabox_has_started(void);
+/* The host's clock; it stands at 0 until then, so that no reading of it gets into an image. */
+double durabox_now(void);
 int durabox_register_random(JSContext *ctx, JSValueConst native);
 
 /* ---- memory.c ---- */

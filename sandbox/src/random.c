@@ -3,7 +3,7 @@
  * Contract: Math.random is a xorshift128+ generator in the guest, seeded by native.seed() from the host. Until the
  * first native.seed(), which the bindings call in the `start` event, Math.random and native.random throw: an image
  * must hold nothing random, and Workers refuse it at global scope with this very message. native.now() is the
- * host's clock in milliseconds with a fraction; the host says 0 at global scope.
+ * host's clock in milliseconds with a fraction; all clocks stand at 0 until the same moment.
  */
 
 #include "guest.h"
@@ -64,9 +64,11 @@ static JSValue native_random(JSContext *ctx, JSValueConst this_val, int argc, JS
     return JS_UNDEFINED;
 }
 
+double durabox_now(void) { return seeded ? host_clock() : 0; }
+
 static JSValue native_now(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
-    return JS_NewFloat64(ctx, host_clock());
+    return JS_NewFloat64(ctx, durabox_now());
 }
 
 static const JSCFunctionListEntry functions[] = {

@@ -31,7 +31,7 @@ _Noreturn void __assert_fail(const char *expression, const char *file, int line,
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
-    double milliseconds = host_clock();
+    double milliseconds = durabox_now();
 
     now->tv_sec = (time_t)(milliseconds / 1000.0);
     now->tv_nsec = (long)((milliseconds - (double)now->tv_sec * 1000.0) * 1e6);
@@ -40,7 +40,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
-    double milliseconds = host_clock();
+    double milliseconds = durabox_now();
 
     now->tv_sec = (time_t)(milliseconds / 1000.0);
     now->tv_usec = (suseconds_t)((milliseconds - (double)now->tv_sec * 1000.0) * 1e3);
@@ -49,7 +49,7 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone)
 
 time_t time(time_t *out)
 {
-    time_t now = (time_t)(host_clock() / 1000.0);
+    time_t now = (time_t)(durabox_now() / 1000.0);
 
     if (out)
         *out = now;

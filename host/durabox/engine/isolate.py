@@ -16,7 +16,7 @@ from durabox.engine import ffi
 from durabox.engine.ffi import TRAP_OUT_OF_BOUNDS, TRAP_STACK_OVERFLOW, Module, Trapped
 from durabox.engine.ops import V8, EndIsolate, GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
-from durabox.engine.ticker import SLICE_SECONDS
+from durabox.engine.ticker import SLICE_SECONDS, this_thread
 from durabox.errors import (
     DuraboxError,
     EngineError,
@@ -236,7 +236,14 @@ class Isolate:
         return Image(self._engine, self._engine.native.compile(memory_module(memory)))
 
     def close(self) -> None:
-        """Free the instance. A turn under way is unwound; who waits for it gets `IsolateClosedError`."""
+        """
+        Free the instance. A turn under way is unwound; who waits for it gets `IsolateClosedError`.
+
+        Raises:
+            EngineError: Called by an op of its own, whose stack would go.
+        """
+        if this_thread.running.caller is self:
+            raise EngineError("an isolate cannot be closed while it runs")
         if self._error is None:
             self._error = IsolateClosedError("The isolate was closed.")
         self._running = False
@@ -318,6 +325,7 @@ class Isolate:
             return failure
         if failure is not None:
             if not isinstance(failure, Exception):
+                self._end(IsolateClosedError("The isolate was interrupted."))
                 raise failure
             logger.error("an op failed", exc_info=failure)
             return InternalError("An internal error occurred.")

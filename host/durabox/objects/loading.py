@@ -69,10 +69,6 @@ class _LoadOps(OpHandlers):
         self.failure: tuple[str, str, str] | None = None
         self.missing: MissingModuleError | None = None
 
-    def clock(self) -> float:
-        """At global scope the clock stands at 0."""
-        return 0.0
-
     def op_module_resolve(self, specifier: str, referrer: str, body: bytes) -> str:
         """Where an import leads."""
         try:
