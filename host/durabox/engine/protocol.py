@@ -14,7 +14,7 @@ Common argument shapes
                 (host→guest: read it with ``stream_read``; guest→host: hand it on untouched),
                 3 a guest stream id (guest→host only: the host pulls it with ``stream_pull``).
                 Of responses only: 4 (guest→host) the other end of one of its own sockets, 5 a socket that was given to it
-    error       ``[name, message, stack, properties]``
+    error       ``[name, message, stack, properties]``; properties are flags and texts
     target      what a stub leads to: kind 0 with the number of a stub that stub_open or service_open declared, kind 1
                 with the handle of something received
     entry       which entrypoint of a Worker: ``nil`` for the default export, else ``[name|nil, V8-serialized props]``
@@ -56,7 +56,7 @@ class Op:
 
 
 Headers = list[str]
-Error = tuple[str, str, str, dict[str, Any]]
+Error = tuple[str, str, str, dict[str, bool | str]]
 
 EVENTS: Final[tuple[Event, ...]] = (
     Event(

@@ -494,6 +494,7 @@ class Actor:
             if core.locked:
                 self._held.extend(outputs)
             elif core.phase is not Phase.BROKEN:
+                ops.held_bytes = 0
                 for output in outputs:
                     output()
 
@@ -587,6 +588,7 @@ class Actor:
             outputs = self._held + self._after_commit
             self._held = []
             self._after_commit = []
+            self.ops.held_bytes = 0
             for output in outputs:
                 output()
         if self._when_settled:

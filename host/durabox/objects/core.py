@@ -310,6 +310,11 @@ class ActorCore(Generic[W]):
         return bool(self._pending)
 
     @property
+    def sections(self) -> int:
+        """Critical sections that wait or are open."""
+        return len(self._sections)
+
+    @property
     def in_transaction(self) -> bool:
         """A transaction is open, so nothing can be committed now."""
         return self._transactions > 0

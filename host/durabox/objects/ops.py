@@ -20,6 +20,7 @@ from durabox.errors import (
     GuestProtocolError,
     InvalidObjectIdError,
     JavaScriptError,
+    LimitExceededError,
     ObjectBrokenError,
 )
 from durabox.limits import Limits
@@ -109,6 +110,10 @@ class ActorOps(SocketOps):
         self.console: Console | None = None
         self._limits = limits
         self.outputs: list[Callable[[], None]] = []
+        #: Bytes of outputs that have not left; the actor resets it when they do.
+        self.held_bytes = 0
+        #: Bytes of calls that have not been answered.
+        self._sent_bytes = 0
         self.ended: list[tuple[int, Failure | None]] = []
         self.confirmed = False
         self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None]] = {}
@@ -167,12 +172,30 @@ class ActorOps(SocketOps):
 
     def _check_room(self) -> None:
         """Refuse one more of what occupies the host for the guest."""
+        core = self.actor.core
         handles = 0 if self._lending is None else len(self._lending)
-        if self.actor.core.under_way + len(self.stubs) + len(self._streams) + handles >= self._limits.pending:
+        kept = len(self.stubs) + len(self._streams) + handles
+        if core.under_way + core.sections + kept >= self._limits.pending:
             raise GuestError(
                 "Error",
                 f"Too many timers, stubs, streams and operations at once: the limit is {self._limits.pending}.",
             )
+
+    def _let_out(self, output: Callable[[], None], size: int = 0) -> None:
+        """
+        Queue what the turn wants to let out.
+
+        Args:
+            output: Lets it out.
+            size: Bytes that stay with the host until then. A guest may have as many there as it has memory.
+        """
+        self.held_bytes += size
+        most = self._limits.memory_mb << 20
+        if self.held_bytes + self._sent_bytes > most:
+            raise LimitExceededError("output", most, "bytes")
+        if len(self.outputs) >= self._limits.pending:
+            raise LimitExceededError("output", self._limits.pending, "count")
+        self.outputs.append(output)
 
     def _log(self, level: str, text: str) -> None:
         if self.console is None:
@@ -239,7 +262,7 @@ class ActorOps(SocketOps):
             sockets = self.sockets
             half = sockets.open(handle) if kind == _OWN_SOCKET else sockets.hand_on(handle)
             response = Response(status, reason, headers, socket=half)
-        self.outputs.append(lambda: self._answer(request, response))
+        self._let_out(lambda: self._answer(request, response), len(body) + sum(map(len, headers)))
 
     def _answer(self, request: int, response: Response) -> None:
         actor = self.actor
@@ -259,7 +282,7 @@ class ActorOps(SocketOps):
             error = ("InternalError", "out of memory", "", {})
         failure = from_wire(error, bytes(body))
         self._log("error", f"Uncaught {failure.trace}")
-        self.outputs.append(lambda: self._fail(request, failure))
+        self._let_out(lambda: self._fail(request, failure), len(failure.message) + len(failure.stack))
 
     def _fail(self, request: int, failure: JavaScriptError) -> None:
         waiting: asyncio.Future[Any] | None = self.actor.requests.pop(request, None)
@@ -277,7 +300,7 @@ class ActorOps(SocketOps):
             if future is not None and not future.done():
                 future.set_result(result)
 
-        self.outputs.append(answer)
+        self._let_out(answer, len(result))
 
     # Timers
 
@@ -359,22 +382,25 @@ class ActorOps(SocketOps):
         body: bytes,
     ) -> None:
         """stub.fetch(): leaves through the output gate."""
-        self._check_room()
+        if len(headers) % 2:
+            raise GuestProtocolError(f"a request with {len(headers)} header items")
         target = self._target(kind, number)
         if not isinstance(target, Stub):
             raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
+        size = len(body) + len(url) + sum(map(len, headers))
+        self._check_sent(size)
         request = Request(method, url, headers, self._body(body_kind, handle, body))
         counted = self.actor.core.async_started(section)
 
-        def send() -> None:
-            actor = target.connect(self.actor.router)
-            if actor.error is not None:
-                self._complete(operation, counted, actor.error)
-                return
-            future = actor.start_fetch(request, target.entry)
-            future.add_done_callback(lambda done: self._fetched(operation, counted, url, done))
+        def done(future: asyncio.Future[Response]) -> None:
+            self._sent_bytes -= size
+            self._fetched(operation, counted, url, future)
 
-        self.outputs.append(send)
+
+        def start(actor: Actor) -> None:
+            actor.start_fetch(request, target.entry).add_done_callback(done)
+
+        self._send(target, operation, counted, size, start)
 
     def _fetched(self, operation: int, counted: int, url: str, done: asyncio.Future[Response]) -> None:
         error = done.exception()
@@ -406,11 +432,33 @@ class ActorOps(SocketOps):
         body: bytes,
     ) -> None:
         """An RPC call, or the reading of a property: leaves through the output gate."""
-        self._check_room()
         target = self._target(kind, number)
-        arguments = bytes(body)
+        size = len(body)
+        self._check_sent(size)
         items = self.lending.take(lent, section) if lent else []
         counted = self.actor.core.async_started(section)
+
+        def done(future: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
+            self._sent_bytes -= size
+            self._called(operation, counted, future)
+
+        def start(actor: Actor) -> None:
+            actor.start_call(target, path, is_call, body, items).add_done_callback(done)
+
+        self._send(target, operation, counted, size, start)
+
+    def _check_sent(self, size: int) -> None:
+        """Refuse one more call, or one with that many bytes, while too much waits for an answer."""
+        self._check_room()
+        if self._sent_bytes + size > self._limits.memory_mb << 20:
+            raise GuestError(
+                "Error", "Durable Object is overloaded. Too much data queued.", {"overloaded": True}
+            )
+
+    def _send(
+        self, target: Target, operation: int, counted: int, size: int, start: Callable[[Actor], None]
+    ) -> None:
+        """Start a call on its target when outputs may leave; ``size`` bytes of it stay until it is answered."""
 
         def send() -> None:
             try:
@@ -418,12 +466,13 @@ class ActorOps(SocketOps):
                 if actor.error is not None:
                     raise actor.error
             except DuraboxError as error:
+                self._sent_bytes -= size
                 self._complete(operation, counted, error)
                 return
-            future = actor.start_call(target, path, is_call, arguments, items)
-            future.add_done_callback(lambda done: self._called(operation, counted, done))
+            start(actor)
 
-        self.outputs.append(send)
+        self._sent_bytes += size
+        self._let_out(send)
 
     def _called(self, operation: int, counted: int, done: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
         error = done.exception()
@@ -501,11 +550,11 @@ class ActorOps(SocketOps):
         chunk = bytes(body)
         if not chunk:
             raise GuestProtocolError("a stream chunk must not be empty")
-        self.outputs.append(lambda: self._pulled(stream, chunk))
+        self._let_out(lambda: self._pulled(stream, chunk), len(chunk))
 
     def op_stream_end(self, stream: int, body: bytes) -> None:
         """The end of a guest stream."""
-        self.outputs.append(lambda: self._pulled(stream, b""))
+        self._let_out(lambda: self._pulled(stream, b""))
 
     def _pulled(self, stream: int, chunk: bytes) -> None:
         future = self.actor.pulls.pop(stream, None)
@@ -521,12 +570,13 @@ class ActorOps(SocketOps):
             if future is not None and not future.done():
                 future.set_exception(failure)
 
-        self.outputs.append(fail)
+        self._let_out(fail, len(failure.message) + len(failure.stack))
 
     # Critical sections
 
     def op_section_begin(self, section: int, parent: int, transaction: bool, body: bytes) -> None:
         """blockConcurrencyWhile and transaction ask for the gate."""
+        self._check_room()
         try:
             self.actor.core.section_requested(section, parent, transaction)
         except ValueError as error:
