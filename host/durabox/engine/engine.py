@@ -17,8 +17,9 @@ from durabox.errors import EngineError
 
 #: Upper bound of `Limits.memory_mb`.
 _MAX_MEMORY: Final = 1024 << 20
-#: A fiber's stack; op handlers run on it, so that it must hold Python frames beside the guest's.
-_STACK: Final = 8 << 20
+#: A fiber's stack, half of it for the guest, whose frames take up to 16 times as much here as of `Limits.stack_kb`;
+#: op handlers run on it too, so that it must hold Python frames beside the guest's. Only what is used takes memory.
+_STACK: Final = 32 << 20
 #: Address ranges that one isolate takes from the process (memory, its guards, a fiber's stack that stays with it),
 #: and what everything else may need.
 _MAPS_PER_ISOLATE: Final = 6
