@@ -102,6 +102,8 @@ void durabox_permit_eval(void);
 void durabox_close_eval(JSContext *ctx);
 /* Borrows the bytes that a DataView shows, whatever user code put in its properties' place. `view` must be one. */
 int durabox_data_view(JSContext *ctx, JSValueConst view, uint8_t **ptr, size_t *len);
+/* Whether a typed array or DataView reaches to the end of a buffer that may grow. */
+bool durabox_tracks_length(JSValueConst view);
 /* A string's characters where they lie; see there. */
 int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide);
 JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len);

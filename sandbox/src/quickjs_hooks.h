@@ -299,6 +299,8 @@ int durabox_data_view(JSContext *ctx, JSValueConst view, uint8_t **ptr, size_t *
     return 0;
 }
 
+bool durabox_tracks_length(JSValueConst view) { return JS_VALUE_GET_OBJ(view)->u.typed_array->track_rab; }
+
 /* A string's characters where they lie: 8 or 16 bits each. `value` must be a string; `*held` keeps the characters and
  * is to be freed. -1 with the exception pending. */
 int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide)

@@ -548,6 +548,7 @@ static int write_view(Writer *w, JSValueConst view, int type)
     size_t offset = 0, len = 0;
     JSValue buffer, resizable;
     int64_t id;
+    bool tracks;
     int met, result = -1;
 
     buffer = view_place(ctx, view, type, &offset, &len);
@@ -569,8 +570,9 @@ static int write_view(Writer *w, JSValueConst view, int type)
     resizable = JS_Call(ctx, durabox_builtins.buffer_resizable, buffer, 0, NULL);
     if (JS_IsException(resizable))
         goto done;
+    tracks = durabox_tracks_length(view);
     if (put_byte(w, 'V') || put_byte(w, type >= 0 ? view_tags[type] : '?') || put_varint(w, offset) ||
-        put_varint(w, len) || put_varint(w, JS_ToBool(ctx, resizable) ? 2 : 0))
+        put_varint(w, tracks ? 0 : len) || put_varint(w, (JS_ToBool(ctx, resizable) ? 2 : 0) | tracks))
         goto done;
     result = 0;
 done:

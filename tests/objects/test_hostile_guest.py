@@ -185,7 +185,7 @@ class Stage:
             outcomes.append((future.exception() or future.result()) if future.done() else None)
             future.cancel()
         actor = self.world.victim(name)
-        self.most_kept = len(actor.ops._timers) + actor.core.sections + len(actor.ops._stubs)
+        self.most_kept = len(actor.ops._timers) + actor.core.sections + len(actor.ops.stubs)
         actor.close()
         await settle()
         await self.world.check()
@@ -243,8 +243,7 @@ def opened(stage: Stage) -> tuple[int, bytes, bytes]:
 def test_a_request_that_makes_no_sense_does_not_reset_who_gets_it(
     stage: Stage, opened: Any, method: str, url: str, headers: list[str]
 ) -> None:
-    index = stage.world.host.class_names.index("Neighbour")
-    stage.play([opened, (OP["stub_fetch"], pack(1, 0, index, 1, method, url, headers, 0, 0), b"")])
+    stage.play([opened, (OP["stub_fetch"], pack(1, 0, 0, 1, method, url, headers, 0, 0), b"")])
 
 
 @pytest.mark.parametrize(
@@ -254,8 +253,7 @@ def test_a_request_that_makes_no_sense_does_not_reset_who_gets_it(
 def test_arguments_that_make_no_sense_do_not_reset_who_gets_them(
     stage: Stage, opened: Any, arguments: bytes
 ) -> None:
-    index = stage.world.host.class_names.index("Neighbour")
-    stage.play([opened, (OP["stub_call"], pack(1, 0, index, 1, "add"), arguments)])
+    stage.play([opened, (OP["stub_call"], pack(1, 0, 0, 1, ["add"], True, []), arguments)])
 
 
 def nested(depth: int) -> bytes:
@@ -281,7 +279,7 @@ def test_answers_to_others_requests_reach_nobody(stage: Stage) -> None:
         [
             *[(OP["respond"], pack(n, 200, "", [], 1, 0), b"x") for n in (-1, 0, 2, 99)],
             *[(OP["fail"], pack(n, error), b"") for n in (-1, 0, 2, 99)],
-            *[(OP["returned"], pack(n), b"x") for n in (-1, 0, 1, 2, 99)],
+            *[(OP["returned"], pack(n, []), b"x") for n in (-1, 0, 1, 2, 99)],
             *[(OP["stream_write"], pack(n), b"x") for n in (-1, 0, 1, 99)],
             *[(OP["stream_error"], pack(n, error), b"") for n in (-1, 0, 1, 99)],
         ]
@@ -310,7 +308,7 @@ def test_a_status_that_is_none_ends_it(stage: Stage, status: int) -> None:
         ("fail", pack(1, ["Error", "x" * 40_000, "", {}]), 0),
         ("respond", pack(1, 200, "", [], 1, 0), 150_000),
         ("respond", pack(1, 200, "", ["a", "x" * 20_000] * 2, 0, 0), 0),
-        ("returned", pack(1), 150_000),
+        ("returned", pack(1, []), 150_000),
         ("stream_write", pack(1), 150_000),
         ("stream_error", pack(1, ["Error", "x" * 40_000, "", {}]), 0),
         ("sync", pack(1, 0), 0),
@@ -340,10 +338,9 @@ def test_no_more_of_anything_is_kept_than_the_limit_says(stage: Stage, op: str, 
 
 
 def test_calls_that_nobody_answers_stay_within_the_memory_of_their_caller(stage: Stage, opened: Any) -> None:
-    index = stage.world.host.class_names.index("Neighbour")
     tracemalloc.start()
     try:
-        stage.flood(OP["stub_call"], pack(1, 0, index, 1, "never"), 150_000, opened)
+        stage.flood(OP["stub_call"], pack(1, 0, 0, 1, ["never"], True, []), 150_000, opened)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -282,7 +282,9 @@ class ActorOps(SocketOps):
             error = ("InternalError", "out of memory", "", {})
         failure = from_wire(error, bytes(body))
         self._log("error", f"Uncaught {failure.trace}")
-        self._let_out(lambda: self._fail(request, failure), len(failure.message) + len(failure.stack))
+        self._let_out(
+            lambda: self._fail(request, failure), len(failure.message) + len(failure.stack) + len(body)
+        )
 
     def _fail(self, request: int, failure: JavaScriptError) -> None:
         waiting: asyncio.Future[Any] | None = self.actor.requests.pop(request, None)
@@ -395,7 +397,6 @@ class ActorOps(SocketOps):
         def done(future: asyncio.Future[Response]) -> None:
             self._sent_bytes -= size
             self._fetched(operation, counted, url, future)
-
 
         def start(actor: Actor) -> None:
             actor.start_fetch(request, target.entry).add_done_callback(done)
