@@ -15,9 +15,6 @@ PROBES = Path(__file__).parent / "probes"
 
 #: Cases that are known to differ, each with what durabox does instead.
 KNOWN = {
-    # A missing argument counts as the key "undefined".
-    "get without key",
-    "delete without key",
     # Methods of storage work without their object.
     "detached method",
     # Under the newest compatibility dates timers are those of Node.
@@ -31,12 +28,6 @@ KNOWN = {
     "self",
     # Math.random() throws at global scope, where workerd gives numbers.
     "global scope",
-    # The name of an error of a user's own class stays; workerd puts it into the message.
-    "throws custom",
-    # An error that a stub repeats still says that it is remote.
-    "abort",
-    "block throws",
-    "block caught",
     # V8 prints what has no constructor by its tag.
     "generator",
     "value generator",

@@ -37,6 +37,38 @@ WAYS = {
     "regexp": CPU,
     "sort": f"{CPU}|{MEMORY}",
     "bigint": f"{CPU}|{MEMORY}|BigInt",
+    "getterTrap": CPU,
+    "proxyTrap": CPU,
+    "toStringTrap": CPU,
+    "valueOfTrap": CPU,
+    "thenable": CPU,
+    "comparator": CPU,
+    "longSort": f"{CPU}|{MEMORY}",
+    "jsonBomb": f"{CPU}|{MEMORY}",
+    "stringifyBomb": f"{CPU}|{MEMORY}",
+    "cloneBomb": f"{CPU}|{MEMORY}",
+    "join": f"{CPU}|{MEMORY}|string",
+    "repeat": f"{CPU}|{MEMORY}|string",
+    "replacement": f"{CPU}|{MEMORY}",
+    "bigPower": f"{CPU}|{MEMORY}|BigInt",
+    "bigText": f"{CPU}|{MEMORY}|BigInt",
+    "registries": f"{CPU}|{MEMORY}",
+    "weakRefs": f"{CPU}|{MEMORY}",
+    "timers": f"{CPU}|Too many timers",
+    "timerLoop": CPU,
+    "logs": CPU,
+    "stubs": f"{CPU}|{MEMORY}|Too many",
+    "puts": f"{CPU}|{MEMORY}",
+    "headers": f"{CPU}|{MEMORY}",
+    "response": f"{CPU}|{MEMORY}|string",
+    "generator": f"{CPU}|{MEMORY}",
+    "asyncGenerator": CPU,
+    "url": f"{CPU}|{MEMORY}",
+    "decode": CPU,
+    "classes": f"{CPU}|{MEMORY}",
+    "symbols": f"{CPU}|{MEMORY}",
+    "catastrophe": CPU,
+    "lookbehind": CPU,
 }
 
 
@@ -48,17 +80,27 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_runaway_is_ended_with_a_clear_error(server: Server, way: str) -> None:
+def test_runaway_is_ended_with_a_clear_error_and_the_object_serves_again(server: Server, way: str) -> None:
     answer = server.request("GET", f"/-/objects/Runaway/{way}/{way}")
     assert answer.status == 500
     assert re.search(WAYS[way], answer.text, re.IGNORECASE), answer.text
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_object_serves_again_after_it_ran_away(server: Server, way: str) -> None:
-    server.request("GET", f"/-/objects/Runaway/again-{way}/{way}")
-    answer = server.request("GET", f"/-/objects/Runaway/again-{way}/")
+    answer = server.request("GET", f"/-/objects/Runaway/{way}/")
     assert (answer.status, answer.text) == (200, "came back")
+
+
+def test_a_flood_of_log_lines_is_cut(server: Server) -> None:
+    before = len(server.log)
+    server.request("GET", "/-/objects/Runaway/wordy/logs")
+    assert len(server.log) - before < 400_000
+    assert "the rest is dropped" in server.log
+
+
+def test_floods_leave_the_host_small(server: Server) -> None:
+    for way in ("stubs", "puts", "response", "headers", "timers", "logs"):
+        server.request("GET", f"/-/objects/Runaway/small-{way}/{way}")
+    resident = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.process.pid}/status").read_text())
+    assert resident
+    assert int(resident[1]) < 600 << 10
 
 
 def test_host_has_no_fault_of_its_own_to_report(server: Server) -> None:

@@ -75,6 +75,7 @@ function toMap(flat: readonly ArrayBuffer[]): Map<string, unknown> {
 export function get(owner: string, key: unknown, options: unknown): unknown {
   if (options !== undefined) optionsOf<ReadOptions>(options, "get", owner, 2, "GetOptions");
   if (typeof key === "string") return native.op(GET, key);
+  if (key === undefined) throw wrongParameter("get", owner, 1, "string or Array");
   if (!Array.isArray(key)) return native.op(GET, `${key as string}`);
   return key.length === 0 ? new Map() : toMap(native.op(OP.kv_get_many, [encodeKeys(key)]));
 }
@@ -159,6 +160,7 @@ export function remove(owner: string, key: unknown, options: unknown): boolean |
   const unconfirmed =
     options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "delete", owner, 2, "PutOptions"));
   if (Array.isArray(key)) return key.length === 0 ? 0 : native.op(OP.kv_delete_many, [encodeKeys(key), unconfirmed]);
+  if (key === undefined) throw wrongParameter("delete", owner, 1, "string or Array");
   const text = `${key as string}`;
   if (unconfirmed) return native.op(OP.kv_delete_many, [[native.utf8Encode(text)], true]) > 0;
   return native.op(DELETE, text);

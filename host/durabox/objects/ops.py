@@ -47,10 +47,17 @@ _GIVEN_SOCKET = 5
 WireError = tuple[str, str, str, dict[str, Any]]
 
 
-def to_wire(error: DuraboxError) -> list[object]:
-    """How an error reaches the JavaScript that waits for the failed work."""
+def to_wire(error: DuraboxError, remote: bool = True) -> list[object]:
+    """
+    How an error reaches the JavaScript that waits for the failed work.
+
+    Args:
+        error: What went wrong.
+        remote: Whether it was thrown there for this work, and not repeated by a stub whose object is broken.
+    """
     if isinstance(error, JavaScriptError):
-        return [error.name, error.message, "", {**error.properties, "remote": True}]
+        properties = {**error.properties, "remote": True} if remote else error.properties
+        return [error.name, error.message, "", properties]
     return ["Error", str(error), "", {}]
 
 
@@ -462,15 +469,17 @@ class ActorOps(SocketOps):
         """Start a call on its target when outputs may leave; ``size`` bytes of it stay until it is answered."""
 
         def send() -> None:
+            error: DuraboxError | None
             try:
                 actor = target.connect(self.actor.router)
-                if actor.error is not None:
-                    raise actor.error
-            except DuraboxError as error:
-                self._sent_bytes -= size
-                self._complete(operation, counted, error)
+                error = actor.error
+            except DuraboxError as refusal:
+                error = refusal
+            if error is None:
+                start(actor)
                 return
-            start(actor)
+            self._sent_bytes -= size
+            self._complete(operation, counted, error, remote=False)
 
         self._sent_bytes += size
         self._let_out(send)
@@ -503,6 +512,7 @@ class ActorOps(SocketOps):
         error: BaseException | None,
         value: object = None,
         body: bytes = b"",
+        remote: bool = True,
     ) -> None:
         if self.actor.error is not None:
             return
@@ -510,7 +520,11 @@ class ActorOps(SocketOps):
             work = Work(_COMPLETE, [operation, 0, value], body, pending=counted)
         else:
             known = error if isinstance(error, DuraboxError) else None
-            wire = to_wire(known) if known else ["Error", "Network connection lost.", "", {"retryable": True}]
+            wire = (
+                to_wire(known, remote)
+                if known
+                else ["Error", "Network connection lost.", "", {"retryable": True}]
+            )
             if isinstance(error, ObjectBrokenError):
                 logger.debug("stub call met a broken object: %s", error)
             thrown = error.value if isinstance(error, JavaScriptError) else b""
