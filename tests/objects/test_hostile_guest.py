@@ -21,8 +21,8 @@ from durabox.limits import Limits
 from durabox.objects.actor import Actor
 from durabox.objects.host import Host
 from durabox.objects.messages import Request, Response
+from durabox.testing import VirtualClock, settle
 from tests.engine.forged import REPLY, REPLY_CAP, Script, image
-from tests.objects.conftest import VirtualClock, settle
 
 NEIGHBOUR = """
 import { DurableObject } from "cloudflare:workers";
