@@ -188,7 +188,7 @@ class ActorOps(SocketOps):
                 f"Too many timers, stubs, streams and operations at once: the limit is {self._limits.pending}.",
             )
 
-    def _let_out(self, output: Callable[[], None], size: int = 0) -> None:
+    def let_out(self, output: Callable[[], None], size: int = 0) -> None:
         """
         Queue what the turn wants to let out.
 
@@ -269,7 +269,7 @@ class ActorOps(SocketOps):
             sockets = self.sockets
             half = sockets.open(handle) if kind == _OWN_SOCKET else sockets.hand_on(handle)
             response = Response(status, reason, headers, socket=half)
-        self._let_out(lambda: self._answer(request, response), len(body) + sum(map(len, headers)))
+        self.let_out(lambda: self._answer(request, response), len(body) + sum(map(len, headers)))
 
     def _answer(self, request: int, response: Response) -> None:
         actor = self.actor
@@ -289,7 +289,7 @@ class ActorOps(SocketOps):
             error = ("InternalError", "out of memory", "", {})
         failure = from_wire(error, bytes(body))
         self._log("error", f"Uncaught {failure.trace}")
-        self._let_out(
+        self.let_out(
             lambda: self._fail(request, failure), len(failure.message) + len(failure.stack) + len(body)
         )
 
@@ -309,7 +309,7 @@ class ActorOps(SocketOps):
             if future is not None and not future.done():
                 future.set_result(result)
 
-        self._let_out(answer, len(result))
+        self.let_out(answer, len(result))
 
     # Timers
 
@@ -482,7 +482,7 @@ class ActorOps(SocketOps):
             self._complete(operation, counted, error, remote=False)
 
         self._sent_bytes += size
-        self._let_out(send)
+        self.let_out(send)
 
     def _called(self, operation: int, counted: int, done: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
         error = done.exception()
@@ -565,11 +565,11 @@ class ActorOps(SocketOps):
         chunk = bytes(body)
         if not chunk:
             raise GuestProtocolError("a stream chunk must not be empty")
-        self._let_out(lambda: self._pulled(stream, chunk), len(chunk))
+        self.let_out(lambda: self._pulled(stream, chunk), len(chunk))
 
     def op_stream_end(self, stream: int, body: bytes) -> None:
         """The end of a guest stream."""
-        self._let_out(lambda: self._pulled(stream, b""))
+        self.let_out(lambda: self._pulled(stream, b""))
 
     def _pulled(self, stream: int, chunk: bytes) -> None:
         future = self.actor.pulls.pop(stream, None)
@@ -585,7 +585,7 @@ class ActorOps(SocketOps):
             if future is not None and not future.done():
                 future.set_exception(failure)
 
-        self._let_out(fail, len(failure.message) + len(failure.stack))
+        self.let_out(fail, len(failure.message) + len(failure.stack))
 
     # Critical sections
 

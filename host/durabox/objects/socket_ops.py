@@ -25,7 +25,7 @@ class SocketOps(OpHandlers):
     """The part of `ops.ActorOps` that is about WebSockets; what is sent waits at the output gate, in order."""
 
     actor: Actor
-    outputs: list[Callable[[], None]]
+    let_out: Callable[..., None]  # of `ops.ActorOps`
     _sockets: SocketTable | None = None
 
     @property
@@ -53,7 +53,7 @@ class SocketOps(OpHandlers):
         """send()."""
         end = self.sockets.find(socket)
         data = bytes(body)
-        self.outputs.append(lambda: end.half.send(data, is_text))
+        self.let_out(lambda: end.half.send(data, is_text), len(data))
 
     def op_ws_close(self, socket: int, code: int, reason: str, body: bytes) -> None:
         """close()."""
@@ -62,12 +62,12 @@ class SocketOps(OpHandlers):
                 f"a Close frame with code {code} and a reason of {len(reason)} characters"
             )
         end = self.sockets.find(socket)
-        self.outputs.append(lambda: end.close(code, reason))
+        self.let_out(lambda: end.close(code, reason))
 
     def op_ws_drop(self, socket: int, body: bytes) -> None:
         """The guest has seen the end of a socket."""
         table = self.sockets
-        self.outputs.append(lambda: table.drop(socket))
+        self.let_out(lambda: table.drop(socket))
 
     def op_ws_attach(self, socket: int, body: bytes) -> None:
         """serializeAttachment()."""

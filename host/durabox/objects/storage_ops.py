@@ -156,7 +156,7 @@ class ObjectOps(ActorOps):
         if self._database.dirty and not actor.core.in_transaction:
             actor.after_commit(done)
         else:
-            self._let_out(done)
+            self.let_out(done)
 
     def op_bookmark_current(self, body: bytes) -> str:
         """The present state; it may be that of the commit to come, so it waits for that."""
