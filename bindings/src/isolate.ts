@@ -16,7 +16,7 @@ export const isolate: {
    */
   unanswered: Map<number, Request> | undefined;
   /** The object, in an object's isolate. */
-  instance: { fetch?: unknown } | undefined;
+  instance: { fetch?: unknown; alarm?: unknown } | undefined;
   /** Its id. */
   ownId: string;
 } = { atGlobalScope: true, unanswered: undefined, instance: undefined, ownId: "" };

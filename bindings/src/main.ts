@@ -7,6 +7,7 @@
 
 import { provideModule } from "./layers";
 import { type Native, native, setNative } from "./native";
+import { alarm } from "./objects/alarms";
 import { reportRejection } from "./objects/background";
 import { evaluate } from "./objects/evaluate";
 import { ask, call } from "./objects/calls";
@@ -78,6 +79,7 @@ handlers[EVENT.ws_message] = ([socket, isText, event], body) => {
 };
 handlers[EVENT.ws_closed] = ([socket, code, reason, clean, event]) =>
   void socketClosed(instanceIfAny(), socket, code, reason, clean, event);
+handlers[EVENT.alarm] = ([run]) => void alarm(run);
 handlers[EVENT.eval] = ([name, values, isModule, specifier], body) =>
   void evaluate(name, values, isModule, specifier, body);
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +57,21 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("name", ["storage", "transactions", "web", "objects", "rpc"])
+@pytest.mark.parametrize("name", ["alarms", "storage", "transactions", "web", "objects", "rpc"])
 def test_every_case_is_answered_as_by_workerd(name: str, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
-    (project / "index.js").write_text((PROBES / f"{name}.js").read_text())
-    bindings = [{"name": "PROBE", "class_name": "Probe"}]
+    source = (PROBES / f"{name}.js").read_text()
+    (project / "index.js").write_text(source)
+    names = re.findall(r"^export class (\w+) extends DurableObject", source, re.MULTILINE)
+    bindings = [{"name": name.upper(), "class_name": name} for name in names]
     config = {"name": "probe", "main": "index.js", "durable_objects": {"bindings": bindings}}
     (project / "wrangler.json").write_text(json.dumps(config))
     with serve(project, tmp_path / "durabox", log_file=tmp_path / "log") as server:
         ours = _answers(server)
     port = free_port()
     described = workerd.PeerProject(
-        root=project, main="index.js", bindings={"PROBE": "Probe"}, vars={}, name="probe"
+        root=project, main="index.js", bindings={name.upper(): name for name in names}, vars={}, name="probe"
     )
     with peer(workerd.start(described, port, tmp_path / "workerd"), port, tmp_path / "peer.log") as server:
         theirs = _answers(server)

@@ -11,14 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from durabox.errors import StorageError
-from durabox.storage.alarm_index import Pending
+from durabox.storage.alarm_index import START, Pending
 from durabox.storage.directory import StateDirectory
 from durabox.storage.durability import Durability
 from durabox.storage.metadata import Key
 
 SPACE = "worker-Class"
 EVER = 2**62
-START = (0, "")
 
 
 def object_id(number: int) -> str:
@@ -72,6 +71,16 @@ def test_a_change_is_seen_by_the_next_question_whether_it_may_wait_or_not(state:
     directory.alarms.set_later(SPACE, object_id(1), None, None)
     assert pending(directory) == []
     assert directory.alarms.get(SPACE, object_id(1)).result() is None
+    directory.close()
+
+
+def test_who_waits_for_a_write_cannot_cancel_it_for_others(state: Path) -> None:
+    directory = opened(state)
+    waiting = [directory.alarms.set(SPACE, object_id(number), None, number) for number in range(100)]
+    assert not any(future.cancel() for future in waiting)
+    for future in waiting:
+        future.result()
+    assert len(pending(directory)) == 100
     directory.close()
 
 

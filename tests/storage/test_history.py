@@ -80,7 +80,7 @@ class Rig:
         self.contents[key] = value
 
     def delete_all(self) -> None:
-        self.database.delete_all()
+        self.database.delete_all(keep_alarm=True)
         self.database.commit()
         self.contents.clear()
 

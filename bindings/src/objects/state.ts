@@ -4,6 +4,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { exposeInterface } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
+import { optionsOf } from "./arguments";
 import { watch } from "./background";
 import * as hibernation from "./hibernation";
 import type { DurableObjectId } from "./ids";
@@ -70,8 +71,10 @@ export class DurableObjectState {
   }
 
   /** Ends the isolate: nothing after the call runs. */
-  abort(reason?: unknown): void {
-    native.op(OP.abort, [reason === undefined ? "" : `${reason as string}`.toWellFormed()]);
+  abort(reason?: unknown, options?: unknown): void {
+    const text = reason === undefined ? "" : `${reason as string}`.toWellFormed();
+    const { retryAlarm } = optionsOf<{ retryAlarm: unknown }>(options, "abort", OWNER, 2, "AbortOptions");
+    native.op(OP.abort, [text, retryAlarm === undefined || Boolean(retryAlarm)]);
   }
 }
 

@@ -9,6 +9,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { currentSection, exposeInterface, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
+import * as alarms from "./alarms";
 import { optionsOf } from "./arguments";
 import * as kv from "./kv";
 import { type DurableObjectTransaction, inTransaction, runTransaction, runTransactionSync } from "./transaction";
@@ -58,6 +59,30 @@ export class DurableObjectStorage {
       kv.isUnconfirmed(optionsOf(options, "deleteAll", OWNER, 1, "PutOptions")); // read, and without effect
       if (inTransaction()) throw new Error("Cannot call deleteAll() within a transaction");
       return Promise.resolve(native.op(OP.kv_delete_all, []));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  getAlarm(options?: unknown): Promise<number | null> {
+    try {
+      return Promise.resolve(alarms.get(OWNER, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  setAlarm(time?: unknown, options?: unknown): Promise<void> {
+    try {
+      return Promise.resolve(alarms.set(OWNER, time, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  deleteAlarm(options?: unknown): Promise<void> {
+    try {
+      return Promise.resolve(alarms.remove(OWNER, options));
     } catch (error) {
       return kv.rejected(error);
     }

@@ -9,6 +9,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { exposeInterface } from "../web";
 import { illegalConstructor } from "../web/interface";
+import * as alarms from "./alarms";
 import * as kv from "./kv";
 import { begin, end, type Section, settle } from "./sections";
 
@@ -102,6 +103,33 @@ export class DurableObjectTransaction {
     try {
       this.#check("delete");
       return Promise.resolve(kv.remove(OWNER, key, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  getAlarm(options?: unknown): Promise<number | null> {
+    try {
+      this.#check("getAlarm");
+      return Promise.resolve(alarms.get(OWNER, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  setAlarm(time?: unknown, options?: unknown): Promise<void> {
+    try {
+      this.#check("setAlarm");
+      return Promise.resolve(alarms.set(OWNER, time, options));
+    } catch (error) {
+      return kv.rejected(error);
+    }
+  }
+
+  deleteAlarm(options?: unknown): Promise<void> {
+    try {
+      this.#check("deleteAlarm");
+      return Promise.resolve(alarms.remove(OWNER, options));
     } catch (error) {
       return kv.rejected(error);
     }

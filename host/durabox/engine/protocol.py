@@ -112,6 +112,12 @@ EVENTS: Final[tuple[Event, ...]] = (
         "Sandbox: evaluate the source in the body as an expression or script, or (module true) as an ES module named specifier; arguments is a map of plain values bound as variables. Answered by op evaluated or eval_failed, at once or after promises settle.",
     ),
     Event(
+        60,
+        "alarm",
+        "[run]",
+        "The object's alarm is due. Op alarm_begin says whether there is still something to run; then alarm_done, alarm_failed or alarm_missing follows.",
+    ),
+    Event(
         100,
         "released",
         "[export, count]",
@@ -162,7 +168,12 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(7, "module_source", bytes, "Raw name → the module's source bytes."),
     Op(8, "log", tuple[str, str], "[level 'debug'|'info'|'log'|'warn'|'error', text]: console output."),
-    Op(9, "abort", tuple[str], "ctx.abort(reason): never returns to the guest."),
+    Op(
+        9,
+        "abort",
+        tuple[str, bool],
+        "ctx.abort(reason, {retryAlarm}): never returns to the guest.",
+    ),
     Op(
         10,
         "unhandled_rejection",
@@ -284,6 +295,14 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(44, "savepoint_release", tuple[int], "[depth]."),
     Op(45, "savepoint_rollback", tuple[int], "[depth]: roll back to it and release it."),
+    # The alarm
+    Op(60, "alarm_get", tuple[()], "→ when it is due, in ms since the epoch, or nil."),
+    Op(61, "alarm_set", tuple[float, bool], "[ms since the epoch, allowUnconfirmed]."),
+    Op(62, "alarm_delete", tuple[bool], "[allowUnconfirmed]."),
+    Op(63, "alarm_begin", tuple[int], "[run] → [scheduled time in ms, retry count], or nil: nothing to run."),
+    Op(64, "alarm_done", tuple[int], "[run]: the handler returned."),
+    Op(65, "alarm_failed", tuple[int, Error], "[run, error]: it threw."),
+    Op(66, "alarm_missing", tuple[int], "[run]: there is no handler."),
     # Points in time
     Op(70, "bookmark_current", tuple[()], "→ bookmark of the present state (text)."),
     Op(

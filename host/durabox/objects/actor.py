@@ -25,6 +25,7 @@ from durabox.errors import (
     StorageError,
 )
 from durabox.limits import Limits
+from durabox.objects.alarms import MAX_RUN_MS, TOOK_TOO_LONG, Outcome, Retry
 from durabox.objects.capabilities import Capability, Entry, Item, Target
 from durabox.objects.core import (
     QUIET,
@@ -41,11 +42,14 @@ from durabox.objects.core import (
 )
 from durabox.objects.ids import name_inside
 from durabox.objects.messages import Request, Response
+from durabox.objects.object_alarm import ObjectAlarm
+from durabox.objects.object_alarm import Run as AlarmRun
 from durabox.objects.ops import ActorOps
 from durabox.objects.sockets import SocketTable
 from durabox.objects.storage_ops import ObjectOps
-from durabox.objects.storage_threads import Threads
+from durabox.objects.storage_threads import Over, Threads
 from durabox.objects.work import Work
+from durabox.project.compatibility import Compatibility
 from durabox.storage.database import ObjectDatabase
 from durabox.wire import decode
 
@@ -59,6 +63,7 @@ _SECTION_START = EVENT["section_start"]
 _FETCH_ABORT = EVENT["fetch_abort"]
 _RELEASED = EVENT["released"]
 _ASK = EVENT["ask"]
+_ALARM = EVENT["alarm"]
 
 #: Turns run in one callback of the event loop before others get their chance.
 _TURNS_PER_CALLBACK = 32
@@ -92,6 +97,8 @@ class Actor:
         clock: Time and timers.
         identity: ``(class name, id, name)`` of an object, ``None`` for a Worker.
         database: The object's storage, ``None`` for a Worker.
+        alarm: The object's alarm, ``None`` for a Worker.
+        compatibility: What the project asks for.
         on_gone: Called once, when the actor broke or was closed.
     """
 
@@ -105,6 +112,8 @@ class Actor:
         clock: Clock,
         identity: tuple[str, str, str | None] | None,
         database: ObjectDatabase | None,
+        alarm: ObjectAlarm | None,
+        compatibility: Compatibility,
         on_gone: Callable[[Actor], None],
     ) -> None:
         self.identity = identity
@@ -113,7 +122,13 @@ class Actor:
         self.database = database
         self.last_used = clock.now()
         self.core: ActorCore[Work] = ActorCore()
-        self.ops = ActorOps(self, limits) if database is None else ObjectOps(self, limits, database)
+        self.alarm = alarm
+        self.compatibility = compatibility
+        self.ops = (
+            ActorOps(self, limits)
+            if database is None or alarm is None
+            else ObjectOps(self, limits, database, alarm)
+        )
         #: Closed while healthy: a stub that was connected may connect again.
         self.evicted = False
         self.requests: dict[int, asyncio.Future[Response]] = {}
@@ -154,15 +169,24 @@ class Actor:
     @property
     def busy(self) -> bool:
         """Whether any work, request or answer is under way."""
-        return bool(
-            self.requests
-            or self.calls
-            or self.pulls
-            or self.readers
-            or self._held
-            or self._scheduled
-            or self._tasks
-        ) or not (self.core.idle)
+        return (
+            bool(
+                self.requests
+                or self.calls
+                or self.pulls
+                or self.readers
+                or self._held
+                or self._scheduled
+                or self._tasks
+            )
+            or (self.alarm is not None and self.alarm.run is not None)
+            or not self.core.idle
+        )
+
+    @property
+    def asleep(self) -> bool:
+        """Whether nothing has happened to it yet: only then others may look into the database."""
+        return self.core.phase is Phase.ABSENT and self.core.idle and not self._scheduled
 
     @property
     def waiting(self) -> bool:
@@ -290,6 +314,50 @@ class Actor:
         if self._error is None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.submit, Work(_RELEASED, [export, times], abandon=_ignore))
 
+    def start_alarm(self, retry: Retry, *, early: bool = False, drop: bool = False) -> AlarmRun:
+        """
+        Queue a run of the alarm handler, unless one is under way: then that one is meant.
+
+        Args:
+            retry: The tries before it.
+            early: Run it although it is not due.
+            drop: Clear the alarm instead of running it.
+        Returns:
+            The run; await its ``ended``.
+        """
+        alarm = self.alarm
+        assert alarm is not None
+        run = alarm.run
+        if run is not None:
+            return run
+        number = self._next_request
+        self._next_request = number + 1
+        run = AlarmRun(number, retry, early, drop, self.loop.create_future())
+        if self._error is not None:
+            run.failure = self._error
+            run.ended.set_result(Outcome.INTERRUPTED)
+            return run
+        alarm.run = run
+        run.time_limit = self.clock.call_later(MAX_RUN_MS, self._alarm_too_long)
+        self.submit(Work(_ALARM, [number]))
+        return run
+
+    def alarm_ended(self, run: AlarmRun, outcome: Outcome) -> None:
+        """The run of the alarm handler is over, and what it wrote durable."""
+        alarm = self.alarm
+        if alarm is None or alarm.run is not run:
+            return
+        alarm.run = None
+        if run.time_limit is not None:
+            run.time_limit.cancel()
+        self.last_used = self.clock.now()
+        if not run.ended.done():
+            run.ended.set_result(outcome)
+
+    def _alarm_too_long(self) -> None:
+        self.core.break_with(Failure("Error", TOOK_TOO_LONG))
+        self._schedule()
+
     def submit(self, work: Work, section: int = 0) -> None:
         """Queue work; it runs when the input gate admits it."""
         if self._error is not None:
@@ -349,11 +417,11 @@ class Actor:
     def close(self) -> None:
         """Drop the isolate and the connection. Only for an actor that is not busy, or at the end of a drain."""
         self.evicted = True
-        self._dispose(ObjectBrokenError("Error", "The object was shut down."))
+        self._dispose(ObjectBrokenError("Error", "The object was shut down."), Outcome.INTERRUPTED)
 
     def reset(self, message: str) -> None:
         """Break the object, whatever it is doing: what is under way fails with the message."""
-        self._broke(Failure("Error", message))
+        self._broke(Failure("Error", message, own=False))
 
     # The loop
 
@@ -422,7 +490,7 @@ class Actor:
                 return False
             self._isolate = self._image.instantiate(self.ops, self._limits)
         except DuraboxError as error:
-            self.core.break_with(Failure("Error", str(error)))
+            self.core.break_with(Failure("Error", str(error), own=False))
             return True
         if not self._enter(_START, []):
             return False
@@ -431,9 +499,12 @@ class Actor:
     def _restored(self, error: BaseException | None) -> None:
         if error is not None:
             logger.error("%s: not restored: %s", self.label, error, extra={"object": self.label})
-            self.core.break_with(Failure("Error", str(error)))
-        elif not self._activate():
-            return
+            self.core.break_with(Failure("Error", str(error), own=False))
+        else:
+            if self.alarm is not None:
+                self.alarm.forget()
+            if not self._activate():
+                return
         self._pump()
 
     def _construct(self) -> bool:
@@ -548,10 +619,33 @@ class Actor:
 
     def _commit(self) -> None:
         assert self.database is not None
+        alarm = self.alarm
+        if alarm is not None and alarm.touched:
+            try:
+                indexed = alarm.before_commit()
+            except StorageError as error:
+                self.loop.call_soon(self._committed, error)
+                return
+            if indexed is not None:
+                over = self._lend_database(self._indexed)
+                indexed.add_done_callback(lambda done: self.loop.call_soon_threadsafe(over, done.exception()))
+                return
         self._in_thread(self.database.commit, self._committed)
 
-    def _in_thread(self, work: Callable[[], None], over: Callable[[BaseException | None], None]) -> None:
-        """Have a thread work with the database, and go on with `over` unless the actor ended meanwhile."""
+    def _indexed(self, error: BaseException | None) -> None:
+        """The alarm that is about to be committed is in the index, or cannot be."""
+        assert self.database is not None
+        if error is None:
+            self._in_thread(self.database.commit, self._committed)
+        else:
+            self._committed(error)
+
+    def _in_thread(self, work: Callable[[], None], over: Over) -> None:
+        """Have a thread work with the database; see `_lend_database`."""
+        self._threads.submit(work, self._lend_database(over))
+
+    def _lend_database(self, over: Over) -> Over:
+        """Leave the database alone until what is returned is called; that goes on with `over` unless the actor ended."""
         self._database_in_use = True
 
         def done(error: BaseException | None) -> None:
@@ -564,10 +658,12 @@ class Actor:
                 self.database.close()
                 self._settle()
 
-        self._threads.submit(work, done)
+        return done
 
     def _committed(self, error: BaseException | None) -> None:
         if error is None:
+            if self.alarm is not None and self.alarm.touched:
+                self.alarm.committed()
             self.core.committed()
             self._release()
             assert self.database is not None
@@ -580,7 +676,7 @@ class Actor:
     def _storage_failed(self, what: str, error: BaseException) -> None:
         message = error.message if isinstance(error, StorageError) else str(error)
         logger.error("%s: %s failed: %s", self.label, what, error, extra={"object": self.label})
-        self.core.break_with(Failure("Error", message))
+        self.core.break_with(Failure("Error", message, own=False))
 
     def _release(self) -> None:
         """Nothing is uncommitted any more: what waited for that may leave."""
@@ -614,9 +710,10 @@ class Actor:
             properties["durableObjectReset"] = True
         if failure.overloaded:
             properties["overloaded"] = True
-        self._dispose(ObjectBrokenError(failure.name, failure.message, failure.stack, properties))
+        outcome = Outcome.FAILED if failure.own else Outcome.INTERRUPTED
+        self._dispose(ObjectBrokenError(failure.name, failure.message, failure.stack, properties), outcome)
 
-    def _dispose(self, error: ObjectBrokenError) -> None:
+    def _dispose(self, error: ObjectBrokenError, outcome: Outcome) -> None:
         if self._error is not None:
             return
         self._error = error
@@ -625,6 +722,10 @@ class Actor:
         if self._wake is not None:
             self._wake.cancel()
         self._fail_waiting(error)
+        run = self.alarm.run if self.alarm is not None else None
+        if run is not None:
+            run.failure = error
+            self.alarm_ended(run, outcome if run.wanted else Outcome.DROPPED)
         self.ops.close(str(error))
         for task in self._tasks:
             if task is not asyncio.current_task():

@@ -66,12 +66,17 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an object broke: a JavaScript error's name and message, and the flags its callers see."""
+    """
+    Why an object broke: a JavaScript error's name and message, and the flags its callers see.
+
+    ``own`` says whether it is the fault of the object's code.
+    """
 
     name: str
     message: str
     stack: str = ""
     overloaded: bool = False
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
@@ -13,21 +15,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from durabox.engine.engine import Engine
-from durabox.errors import HostClosedError, UnknownObjectClassError
+from durabox.errors import (
+    DuraboxError,
+    HostClosedError,
+    InvalidObjectIdError,
+    StorageError,
+    UnknownObjectClassError,
+)
 from durabox.limits import Limits
 from durabox.objects.actor import Actor, Clock
+from durabox.objects.alarm_scheduler import AlarmScheduler
+from durabox.objects.alarms import FIRST_TRY, MAX_RUNNING, MS, Again, GiveUp, Outcome, Over, Retry, ended
 from durabox.objects.eviction import to_evict
 from durabox.objects.ids import name_inside
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
-from durabox.objects.namespace import Namespace
+from durabox.objects.namespace import Namespace, Stub
+from durabox.objects.object_alarm import ObjectAlarm
 from durabox.objects.sockets import SocketTable
 from durabox.objects.storage_threads import InExecutor, StorageThreads
 from durabox.project.project import Project, load_project
+from durabox.storage.alarm_index import Pending
 from durabox.storage.database import Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
+from durabox.storage.metadata import Key
+
+logger = logging.getLogger("durabox.objects")
 
 if TYPE_CHECKING:
     from durabox.objects.inventory import Inventory
@@ -110,6 +125,14 @@ class Host:
         self._sweep: asyncio.TimerHandle | None = None
         self._noting = False
         self._schedule_sweep()
+        self._by_key = {space.unique_key: space for space in self._namespaces}
+        self._alarms = AlarmScheduler(
+            state.alarms,
+            self._by_key,
+            self._run_due,
+            clock=clock,
+            most=max(min(MAX_RUNNING, self._max_live // 2), 1),
+        )
 
     @classmethod
     @asynccontextmanager
@@ -161,6 +184,13 @@ class Host:
             clock=clock.now,
         )
         try:
+            # Before any object is in use: an index that is missing is made from their databases.
+            for name in loaded.classes:
+                try:
+                    await asyncio.wrap_future(directory.alarms.open(loaded.project.unique_key(name)))
+                except StorageError as error:
+                    # It is tried again by whatever needs it; the objects can do without until then.
+                    logger.error("the pending alarms of %s cannot be read: %s", name, error)
             host = cls(
                 loaded,
                 directory,
@@ -235,6 +265,7 @@ class Host:
             if len(self._actors) >= self._max_live:
                 self._evict()
             name = name_inside(name)
+            database = self._state.database(namespace.unique_key, object_id, name)
             actor = self._actors[key] = Actor(
                 image=self._loaded.image,
                 limits=self._limits,
@@ -242,13 +273,37 @@ class Host:
                 threads=self._threads,
                 clock=self._clock,
                 identity=(namespace.class_name, object_id, name),
-                database=self._state.database(namespace.unique_key, object_id, name),
+                database=database,
+                alarm=ObjectAlarm(database, self._state.alarms, namespace.unique_key, object_id),
+                compatibility=self._loaded.project.compatibility,
                 on_gone=self._object_gone,
             )
         elif name is not None:
             actor.learn_name(name)
         actor.last_used = self._clock.now()
         return actor
+
+    async def run_alarm(self, stub: Stub) -> bool:
+        """
+        Run an object's alarm now, due or not; for tests.
+
+        Args:
+            stub: The object.
+        Returns:
+            Whether an alarm was pending, and ran.
+        Raises:
+            JavaScriptError: The handler threw, or the object broke. The alarm stays as it was.
+        """
+        actor = self.actor(stub.namespace, stub.id, stub.name)
+        run = actor.start_alarm(FIRST_TRY, early=True)
+        await run.ended
+        if run.failure is not None:
+            raise run.failure
+        return run.scheduled is not None
+
+    async def alarms_quiet(self) -> None:
+        """Wait until no alarm that is due is running or about to; for tests that move the clock."""
+        await self._alarms.quiet()
 
     async def close(self, timeout: float = 30.0) -> None:
         """
@@ -262,6 +317,7 @@ class Host:
         self._closed = True
         if self._sweep is not None:
             self._sweep.cancel()
+        self._alarms.close()
         actors = [*self._actors.values(), *([self._worker] if self._worker else [])]
         busy = [asyncio.ensure_future(actor.quiesce()) for actor in actors if actor.busy]
         if busy:
@@ -349,6 +405,8 @@ class Host:
                 clock=self._clock,
                 identity=None,
                 database=None,
+                alarm=None,
+                compatibility=self._loaded.project.compatibility,
                 on_gone=self._worker_gone,
             )
         return worker
@@ -373,6 +431,60 @@ class Host:
                 self._limiter(key),
             )
         return table
+
+    # Alarms
+
+    async def _run_due(self, unique_key: str, alarm: Pending, retry: Retry) -> Again | Over:
+        """See `alarm_scheduler.RunAlarm`."""
+        space = self._by_key[unique_key]
+        alarms = self._state.alarms
+        try:
+            object_id = space.ids.check(alarm.object_id)
+        except InvalidObjectIdError as error:
+            logger.warning("%s: an alarm of %r: %s", unique_key, alarm.object_id, error)
+            alarms.set_later(unique_key, alarm.object_id, None, None)
+            return Over(None)
+        try:
+            actor = self.actor(space, object_id, alarm.name)
+            own = actor.alarm
+            assert own is not None
+            if actor.asleep and not own.check(int(self._clock.now() * MS)):
+                # There is nothing to wake it for.
+                return Over(own.stored)
+            run = actor.start_alarm(retry)
+            outcome = await run.ended
+            if run.scheduled is None and outcome is not Outcome.DONE:
+                # It broke before its turn came: nothing has changed.
+                verdict = ended(outcome, retry, alarm.time_ns, alarm.time_ns, random.random())
+            else:
+                verdict = ended(outcome, retry, run.scheduled, own.stored, random.random())
+            if not isinstance(verdict, GiveUp):
+                return verdict
+            await self._give_up(space, object_id, run.scheduled or alarm.time_ns)
+            return Over(None)
+        except HostClosedError:
+            return Over(None)
+        except DuraboxError as error:
+            logger.error("%s/%s: its alarm cannot be run: %s", space.class_name, object_id, error)
+            again = ended(Outcome.INTERRUPTED, retry, alarm.time_ns, alarm.time_ns, random.random())
+            assert isinstance(again, Again)
+            return again
+
+    async def _give_up(self, space: Namespace, object_id: str, time_ns: int) -> None:
+        """Clear the alarm of an object that broke, so that nobody takes it for one to come."""
+        logger.warning("%s/%s: its alarm is given up", space.class_name, object_id)
+        live = self._actors.get((space.class_name, object_id))
+        if live is not None:
+            await live.start_alarm(FIRST_TRY, drop=True).ended
+            return
+        database = self._state.database(space.unique_key, object_id)
+        try:
+            if database.metadata.alarm() == time_ns:
+                database.metadata.put(Key.ALARM, None)
+                await asyncio.to_thread(database.commit)
+                self._state.alarms.set_later(space.unique_key, object_id, None, None)
+        finally:
+            database.close()
 
     # Inside
 

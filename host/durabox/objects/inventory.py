@@ -328,7 +328,9 @@ class Inventory:
                                 continue
                             if not await self._blocking(partial(migrations.has_had, database, migration)):
                                 if evaluated is not None:
-                                    await evaluated.run(database, found.id, found.name)
+                                    await evaluated.run(
+                                        database, self._state.alarms, key, found.id, found.name
+                                    )
                                 else:
                                     await self._blocking(
                                         partial(migrations.run_sql, database, script, migration)

@@ -19,10 +19,12 @@ from durabox.limits import Limits
 from durabox.objects.actor import Actor, Clock
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request
+from durabox.objects.object_alarm import ObjectAlarm
 from durabox.objects.storage_ops import ObjectOps
 from durabox.objects.storage_threads import StorageThreads
 from durabox.project.project import load_project
 from durabox.storage import migrations
+from durabox.storage.alarms import Alarms
 from durabox.storage.database import ObjectDatabase
 
 _CLASS: Final = "Migration"
@@ -35,6 +37,7 @@ export class {_CLASS} extends DurableObject {{
     await storage.transaction(() => migrate(storage, {{ id: id.toString(), name: id.name }}));
     return new Response();
   }}
+  alarm() {{}}
 }}
 """
 
@@ -91,12 +94,16 @@ class Script:
         self._clock = clock
         self._threads = StorageThreads(asyncio.get_running_loop(), 1)
 
-    async def run(self, database: ObjectDatabase, object_id: str, name: str | None) -> None:
+    async def run(
+        self, database: ObjectDatabase, alarms: Alarms, unique_key: str, object_id: str, name: str | None
+    ) -> None:
         """
         Change an object and mark it, in one transaction; durable when it returns.
 
         Args:
             database: The object's, with nothing uncommitted and for nobody else meanwhile.
+            alarms: Hears of the alarm that the script sets.
+            unique_key: Its class's.
             object_id: Its id.
             name: Its name, if known.
         Raises:
@@ -104,6 +111,7 @@ class Script:
         """
         limits = Limits()
         borrowed = cast(ObjectDatabase, _Borrowed(database))
+        alarm = ObjectAlarm(borrowed, alarms, unique_key, object_id)
         actor = Actor(
             image=self._loaded.image,
             limits=limits,
@@ -112,9 +120,11 @@ class Script:
             clock=self._clock,
             identity=(_CLASS, object_id, name),
             database=borrowed,
+            alarm=alarm,
+            compatibility=self._loaded.project.compatibility,
             on_gone=lambda actor: None,
         )
-        ops = _MigrationOps(actor, limits, borrowed)
+        ops = _MigrationOps(actor, limits, borrowed, alarm)
         ops.migration = self._migration
         actor.ops = ops
         try:

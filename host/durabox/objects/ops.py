@@ -234,7 +234,7 @@ class ActorOps(SocketOps):
         """Console output."""
         self._log(level, text)
 
-    def op_abort(self, reason: str, body: bytes) -> None:
+    def op_abort(self, reason: str, retry_alarm: bool, body: bytes) -> None:
         """ctx.abort(): ends the isolate here and now."""
         raise EndIsolate(
             JavaScriptError("Error", reason or "Application called abort() to reset Durable Object.")

@@ -12,9 +12,11 @@ from durabox.engine.ops import V8, GuestError
 from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, StorageError
 from durabox.limits import Limits
-from durabox.objects.ops import ActorOps
+from durabox.objects.alarm_ops import AlarmOps, thrown
+from durabox.objects.object_alarm import ObjectAlarm
 from durabox.objects.stored_streams import StoredBody, StreamPut
 from durabox.objects.work import Work
+from durabox.project.compatibility import Change
 from durabox.storage.database import ObjectDatabase
 
 if TYPE_CHECKING:
@@ -23,23 +25,19 @@ if TYPE_CHECKING:
 _COMPLETE = EVENT["complete"]
 
 
-def thrown(error: StorageError) -> GuestError:
-    """How JavaScript meets a failure of the storage; one that may pass is marked as the platform marks such."""
-    return GuestError("Error", error.message, {"retryable": True} if error.retryable else None)
-
-
-class ObjectOps(ActorOps):
+class ObjectOps(AlarmOps):
     """
-    `ActorOps` plus the object's own storage.
+    `AlarmOps` plus the rest of the object's own storage.
 
     Args:
         actor: The object.
         limits: Those of its isolate.
         database: Its storage.
+        alarm: Its alarm.
     """
 
-    def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase) -> None:
-        super().__init__(actor, limits)
+    def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
+        super().__init__(actor, limits, alarm)
         self._database = database
         self._kv = database.kv
 
@@ -139,7 +137,7 @@ class ObjectOps(ActorOps):
     def op_kv_delete_all(self, body: bytes) -> None:
         """Everything goes."""
         try:
-            self._database.delete_all()
+            self.alarm.delete_all(with_alarm=self.actor.compatibility.has(Change.DELETE_ALL_DELETES_ALARM))
         except StorageError as error:
             raise thrown(error) from None
         self.confirmed = True
@@ -192,6 +190,7 @@ class ObjectOps(ActorOps):
         """Keep what was done since the savepoint."""
         try:
             self._database.release(depth)
+            self.alarm.released(depth)
         except StorageError as error:
             raise thrown(error) from None
 
@@ -199,5 +198,6 @@ class ObjectOps(ActorOps):
         """Undo what was done since the savepoint."""
         try:
             self._database.rollback_to(depth)
+            self.alarm.rolled_back(depth)
         except StorageError as error:
             raise thrown(error) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from durabox.errors import ProjectError
+from durabox.project.compatibility import Compatibility
 from durabox.project.modules import Modules
 
 CONFIG_FILES: Final = ("wrangler.jsonc", "wrangler.json", "wrangler.toml")
@@ -46,6 +47,7 @@ class Project:
         bindings: Namespaces in ``env``.
         vars: Other values in ``env``.
         cpu_ms: Processor time of one event, ``None`` for the default.
+        compatibility: Which changes of the platform it has taken part in.
         implied_bindings: Whether classes without a binding get one under their own name and its
             SCREAMING_SNAKE form; so without a configuration that names any.
     """
@@ -58,6 +60,7 @@ class Project:
     bindings: tuple[ObjectBinding, ...] = ()
     vars: dict[str, Any] = field(default_factory=dict)
     cpu_ms: int | None = None
+    compatibility: Compatibility = field(default_factory=Compatibility)
     implied_bindings: bool = True
 
     def unique_key(self, class_name: str) -> str:

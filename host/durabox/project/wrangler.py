@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import logging
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 from durabox.errors import ProjectError
 from durabox.project import jsonc
+from durabox.project.compatibility import Compatibility
 from durabox.project.modules import MissingModuleError, Modules, Rule, rule_of
 from durabox.project.project import ObjectBinding, Project, detect_format
 
 logger = logging.getLogger("durabox.project")
 
 #: Keys that mean something here.
-_USED: Final = frozenset({"name", "main", "durable_objects", "migrations", "vars", "limits", "rules"})
+_USED: Final = frozenset(
+    {
+        "compatibility_date", "compatibility_flags", "durable_objects", "limits", "main", "migrations", "name", "rules",
+        "vars",
+    }
+)  # fmt: skip
 #: Keys that are right in a configuration and change nothing here.
 _ACCEPTED: Final = frozenset(
     {
-        "$schema", "account_id", "base_dir", "build", "compatibility_date", "compatibility_flags", "dev", "env",
+        "$schema", "account_id", "base_dir", "build", "dev", "env",
         "find_additional_modules", "keep_vars", "logpush", "minify", "no_bundle", "observability", "preserve_file_names",
         "preview_urls", "route", "routes", "send_metrics", "upload_source_maps", "workers_dev",
     }
@@ -136,6 +143,7 @@ def read(file: Path) -> Project:
         bindings=bindings,
         vars=variables,
         cpu_ms=cpu_ms,
+        compatibility=_compatibility(reader, config),
         implied_bindings="durable_objects" not in config,
     )
 
@@ -152,6 +160,15 @@ def _rules(reader: _Reader, config: dict[str, Any]) -> list[Rule]:
         except ProjectError as error:
             raise reader.error(f"rules: {error}") from None
     return rules
+
+
+def _compatibility(reader: _Reader, config: dict[str, Any]) -> Compatibility:
+    text = reader.take(config, "compatibility_date", str, None)
+    try:
+        day = None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise reader.error(f"compatibility_date must look like 2026-11-01, not {text!r}") from None
+    return Compatibility(day, frozenset(reader.strings(config, "compatibility_flags", "")))
 
 
 def _bindings(reader: _Reader, config: dict[str, Any]) -> tuple[ObjectBinding, ...]:

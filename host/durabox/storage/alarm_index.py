@@ -59,6 +59,8 @@ _CACHE_KIB: Final = 8 * 1024
 
 #: A time in nanoseconds and an id: where in the order of all rows.
 Position: TypeAlias = tuple[int, str]
+#: Before all rows.
+START: Final[Position] = (-(1 << 63), "")
 
 
 class Pending(NamedTuple):

@@ -164,12 +164,16 @@ class Alarms:
             return entry
 
     def _tell(self, unique_key: str, object_id: str, time_ns: int | None) -> None:
-        if self.listener is not None:
-            self.listener(unique_key, object_id, time_ns)
+        listener = self.listener
+        if listener is not None:
+            listener(unique_key, object_id, time_ns)
 
     def _write_soon(self, unique_key: str, entry: _Class) -> Future[None]:
         if entry.writing is None:
-            entry.writing = self._executor.submit(self._write, unique_key, entry)
+            # Many wait for it: as it counts as running at once, none of them can cancel it for the others.
+            writing = entry.writing = Future[None]()
+            writing.set_running_or_notify_cancel()
+            self._executor.submit(self._write_for, unique_key, entry, writing)
         return entry.writing
 
     # In the thread
@@ -177,6 +181,14 @@ class Alarms:
     def _opened(self, unique_key: str, entry: _Class) -> None:
         if entry.index is None:
             entry.index = self._open_index(unique_key)
+
+    def _write_for(self, unique_key: str, entry: _Class, writing: Future[None]) -> None:
+        try:
+            self._write(unique_key, entry)
+        except BaseException as error:
+            writing.set_exception(error)
+        else:
+            writing.set_result(None)
 
     def _write(self, unique_key: str, entry: _Class) -> None:
         with self._lock:

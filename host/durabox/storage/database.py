@@ -110,30 +110,37 @@ class ObjectDatabase:
         #: Its earlier states.
         self.bookmarks = Bookmarks(self, home.history, home.restoring)
 
-    def delete_all(self) -> None:
+    @property
+    def depth(self) -> int:
+        """How many savepoints are open."""
+        return self._depth
+
+    def delete_all(self, *, keep_alarm: bool = True) -> None:
         """
-        Remove everything, tables included, except the time of the alarm.
+        Remove everything, tables included.
 
         What the transaction wrote before is gone as well. It takes effect with the commit, like any write; an
         object that then holds nothing has no file any more.
 
+        Args:
+            keep_alarm: Whether the time of the alarm stays, as it is in the transaction.
         Raises:
             StorageError: A savepoint is open.
         """
         self._check("deleteAll")
         if self._depth:
             raise StorageError("deleteAll", "Cannot call deleteAll() within a transaction")
+        alarm = self.metadata.alarm() if keep_alarm else None
         if self._newborn or self.dirty:
             self._abandon()
         if not self._find():
+            if alarm is not None:
+                self.metadata.put(Key.ALARM, alarm)
             return
         old = self._connection or self._connect()
         try:
-            alarm = None
-            if old.execute(statements.HAS_METADATA).get:
-                alarm = old.execute(statements.GET_METADATA, (Key.ALARM,)).get
-                if self.name is None:
-                    self.name = name_from(old.execute(statements.GET_NAME, (Key.NAME,)).get)
+            if self.name is None and old.execute(statements.HAS_METADATA).get:
+                self.name = name_from(old.execute(statements.GET_NAME, (Key.NAME,)).get)
             self._connection, self._old = None, old
             self._forget_tables()
             newborn = self._begin()
