@@ -34,7 +34,8 @@ if not WASMTIME_VERSION.startswith(SUPPORTED_SERIES):
     )
 
 _library: Final = C.CDLL(c_api.dll._name)  # type: ignore[attr-defined]
-#: The same, for calls too short to let other threads run meanwhile.
+#: The same, for calls too short to let other threads run meanwhile: when threads that commit wait for their turn, the
+#: way back from each call would be a long one.
 _short: Final = C.PyDLL(c_api.dll._name)  # type: ignore[attr-defined]
 _P: Final = C.c_void_p
 _S: Final = C.c_size_t
@@ -49,23 +50,29 @@ def _bind(name: str, result: Any, *arguments: Any, library: C.CDLL = _library) -
     return function  # type: ignore[no-any-return]
 
 
-_store_new: Final = _bind("wasmtime_store_new", _P, _P, _P, _P)
+_store_new: Final = _bind("wasmtime_store_new", _P, _P, _P, _P, library=_short)
 _store_delete: Final = _bind("wasmtime_store_delete", None, _P)
-_store_context: Final = _bind("wasmtime_store_context", _P, _P)
-_store_limiter: Final = _bind("wasmtime_store_limiter", None, _P, *[C.c_int64] * 5)
+_store_context: Final = _bind("wasmtime_store_context", _P, _P, library=_short)
+_store_limiter: Final = _bind("wasmtime_store_limiter", None, _P, *[C.c_int64] * 5, library=_short)
 _instance_new: Final = _bind("wasmtime_instance_new", _P, _P, _P, _P, _S, _P, _P)
-_linker_instantiate: Final = _bind("wasmtime_linker_instantiate", _P, _P, _P, _P, _P, _P)
-_linker_define: Final = _bind("wasmtime_linker_define", _P, _P, _P, C.c_char_p, _S, C.c_char_p, _S, _P)
+_linker_instantiate: Final = _bind("wasmtime_linker_instantiate", _P, _P, _P, _P, _P, _P, library=_short)
+_linker_define: Final = _bind(
+    "wasmtime_linker_define", _P, _P, _P, C.c_char_p, _S, C.c_char_p, _S, _P, library=_short
+)
 _linker_define_function: Final = _bind(
     "wasmtime_linker_define_func_unchecked", _P, _P, C.c_char_p, _S, C.c_char_p, _S, _P, _P, _P, _P
 )
-_export_get: Final = _bind("wasmtime_instance_export_get", C.c_bool, _P, _P, C.c_char_p, _S, _P)
-_memory_data: Final = _bind("wasmtime_memory_data", _P, _P, _P)
+_export_get: Final = _bind(
+    "wasmtime_instance_export_get", C.c_bool, _P, _P, C.c_char_p, _S, _P, library=_short
+)
+_memory_data: Final = _bind("wasmtime_memory_data", _P, _P, _P, library=_short)
 _memory_size: Final = _bind("wasmtime_memory_data_size", _S, _P, _P, library=_short)
 _call_async: Final = _bind("wasmtime_func_call_async", _P, _P, _P, _P, _S, _P, _S, _P, _P, library=_short)
 _future_poll: Final = _bind("wasmtime_call_future_poll", C.c_bool, _P)
 _future_delete: Final = _bind("wasmtime_call_future_delete", None, _P, library=_short)
-_yield_on_epoch: Final = _bind("wasmtime_context_epoch_deadline_async_yield_and_update", None, _P, C.c_uint64)
+_yield_on_epoch: Final = _bind(
+    "wasmtime_context_epoch_deadline_async_yield_and_update", None, _P, C.c_uint64, library=_short
+)
 _increment_epoch: Final = _bind("wasmtime_engine_increment_epoch", None, _P)
 _module_new: Final = _bind("wasmtime_module_new", _P, _P, C.c_char_p, _S, _P)
 _module_delete: Final = _bind("wasmtime_module_delete", None, _P)
