@@ -108,14 +108,14 @@ def _through_sqlite(source: apsw.Connection, target: apsw.Connection, found: Sal
     for name, sql in tables:
         try:
             target.execute(sql)
-        except apsw.Error as error:
+        except (apsw.Error, ValueError) as error:  # ValueError: damage has left a NUL in the statement
             found.errors[name] = str(error)
         else:
             found.rows[name] = _Table(source, target, name, found).copy()
     for sql in rest:
         try:
             target.execute(sql)
-        except apsw.Error as error:
+        except (apsw.Error, ValueError) as error:  # ValueError: damage has left a NUL in the statement
             found.errors[sql] = str(error)
 
 
