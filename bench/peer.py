@@ -70,21 +70,26 @@ MEASURES = (READS, INCREMENTS, SPREAD, CREATED, MEMORY, START)
 Numbers = dict[Measure, list[float]]
 
 
-def _start_durabox(port: int, state: Path) -> subprocess.Popen[bytes]:
-    code = "from durabox.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, "serve", SOURCE, "--port", str(port), "--state", state],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+def starter(source: Path) -> Start:
+    """Starts durabox on a file."""
+
+    def start(port: int, state: Path) -> subprocess.Popen[bytes]:
+        code = "from durabox.cli import main; main()"
+        return subprocess.Popen(
+            [sys.executable, "-c", code, "serve", source, "--port", str(port), "--state", state],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+    return start
 
 
 def _start_workerd(port: int, state: Path) -> subprocess.Popen[bytes]:
     return workerd.start(PEER_PROJECT, port, state)
 
 
-ENDPOINT = Side("durabox, object endpoint", _start_durabox, "/-/objects/Counter/")
-WORKER = Side("durabox, through the Worker", _start_durabox, "/")
+ENDPOINT = Side("durabox, object endpoint", starter(SOURCE), "/-/objects/Counter/")
+WORKER = Side("durabox, through the Worker", starter(SOURCE), "/")
 WORKERD = Side("workerd", _start_workerd, "/")
 SIDES = (ENDPOINT, WORKER, WORKERD)
 
@@ -105,7 +110,7 @@ class Running:
 
 
 @contextmanager
-def _running(side: Side, states: Path) -> Iterator[Running]:
+def running(side: Side, states: Path) -> Iterator[Running]:
     """Start a side on fresh state; end it with the block."""
     state = Path(tempfile.mkdtemp(dir=states))
     with socket.socket() as probe:
@@ -142,7 +147,7 @@ def _first_answer(process: subprocess.Popen[bytes], port: int, path: str) -> Non
 
 def _round(side: Side, states: Path, seconds: float) -> dict[Measure, float]:
     """Every rate and the start time, once."""
-    with _running(side, states) as server:
+    with running(side, states) as server:
 
         def rate(method: str, group: str, spread: int) -> float:
             return load(Load(server.port, method, f"{side.prefix}{group}-", spread=spread, seconds=seconds))
@@ -159,7 +164,7 @@ def _round(side: Side, states: Path, seconds: float) -> dict[Measure, float]:
 
 def _memory(side: Side, states: Path) -> float:
     """Kilobytes of private memory per live object."""
-    with _running(side, states) as server:
+    with running(side, states) as server:
         prefix = f"{side.prefix}live-"
         before = server.private_kb
         everyone = Load(server.port, "POST", prefix, spread=LIVE_OBJECTS, requests=LIVE_OBJECTS)
@@ -198,7 +203,7 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 
 
 def _measure(states: Path, rounds: int, seconds: float) -> dict[Side, Numbers]:
-    with _running(ENDPOINT, states):
+    with running(ENDPOINT, states):
         pass  # fills the compiled-code cache, which the measure of start times takes as given
     numbers: dict[Side, Numbers] = {side: {measure: [] for measure in MEASURES} for side in SIDES}
     for number in range(rounds):

@@ -14,6 +14,8 @@ export interface Native {
    */
   // biome-ignore lint/suspicious/noExplicitAny: the reply's type is that of the op's row in the table
   op(number: number, args?: readonly unknown[] | string, body?: string | Bytes): any;
+  /** As `op`, for one that answers with a flat list of keys and values. */
+  opMap(number: number, args: unknown[]): Map<string, unknown>;
   /** The same with a V8-serialized value as body. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   opValue(number: number, args: readonly unknown[] | string | undefined, value: unknown): any;
@@ -26,6 +28,8 @@ export interface Native {
   deserialize(bytes: Bytes): unknown;
   structuredClone(value: unknown, transfer?: ArrayBuffer[]): unknown;
   msgpack(value: unknown): ArrayBuffer;
+  /** The rows of a query: arrays of values, or with names objects of them. */
+  rows(bytes: ArrayBuffer, names: readonly string[] | null): any[];
 
   /** Lone surrogates keep their three bytes. */
   utf8Encode(text: string): ArrayBuffer;

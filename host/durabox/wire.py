@@ -15,6 +15,8 @@ import msgspec
 from durabox.errors import GuestProtocolError
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+#: ``append(value, buffer, -1)`` writes a value without lone surrogates at the end of a bytearray.
+append: Final = msgspec.msgpack.Encoder().encode_into
 
 _SURROGATE: Final = re.compile(b"\xed[\xa0-\xbf][\x80-\xbf]")
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}".encode()
@@ -54,6 +56,11 @@ def encode(value: object) -> bytes:
         return _encode(value)
     except UnicodeEncodeError:
         return _encode(_well_formed(value))
+
+
+def array_header(count: int) -> bytes:
+    """What goes before the items of an array of so many."""
+    return b"\xdd" + count.to_bytes(4, "big")
 
 
 def _well_formed(value: Any) -> Any:

@@ -107,6 +107,8 @@ bool durabox_tracks_length(JSValueConst view);
 /* A string's characters where they lie; see there. */
 int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide);
 JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len);
+/* The string of UTF-8 bytes; what is malformed becomes U+FFFD or, if fatal, throws. */
+JSValue durabox_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal);
 /* Makes all that the runtime holds a part of the image that is about to be taken; see image_heap.h. */
 int durabox_seal_heap(JSContext *ctx);
 

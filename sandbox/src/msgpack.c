@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "guest.h"
+#include "values.h"
 
 enum { MAX_DEPTH = 256 };
 
@@ -510,6 +511,140 @@ JSValue msgpack_decode(JSContext *ctx, const uint8_t *data, size_t len)
     return value;
 }
 
+/* The next value, which must be a bin. 0, or -1 with the exception pending. */
+static int view_binary(Reader *reader, const uint8_t **bytes, size_t *size)
+{
+    uint8_t tag = reader->at < reader->end ? *reader->at++ : 0;
+    uint64_t len;
+
+    if (tag < 0xc4 || tag > 0xc6 || take(reader, 1 << (tag - 0xc4), &len) ||
+        (uint64_t)(reader->end - reader->at) < len) {
+        throw_malformed(reader);
+        return -1;
+    }
+    *bytes = reader->at;
+    *size = len;
+    reader->at += len;
+    return 0;
+}
+
+JSValue msgpack_decode_pairs(JSContext *ctx, const uint8_t *data, size_t len)
+{
+    Reader reader = { ctx, data, data + len };
+    uint8_t tag = len ? *reader.at++ : 0;
+    uint64_t count = tag & 15, i;
+    JSValue map;
+
+    if ((tag & 0xf0) != 0x90 && (tag < 0xdc || tag > 0xdd || take(&reader, tag == 0xdc ? 2 : 4, &count)))
+        return throw_malformed(&reader);
+    map = JS_CallConstructor(ctx, durabox_builtins.map, 0, NULL);
+    for (i = 0; i < count && !JS_IsException(map); i += 2) {
+        JSValue pair[2] = { JS_UNDEFINED, JS_UNDEFINED }, put = JS_EXCEPTION;
+        const uint8_t *key, *value;
+        size_t key_len, value_len;
+
+        if (!view_binary(&reader, &key, &key_len) && !view_binary(&reader, &value, &value_len)) {
+            pair[0] = durabox_utf8(ctx, key, key_len, false);
+            pair[1] = JS_IsException(pair[0]) ? JS_EXCEPTION : durabox_v8_read(ctx, value, value_len);
+            if (!JS_IsException(pair[1]))
+                put = JS_Call(ctx, durabox_builtins.map_put, map, 2, (JSValueConst *)pair);
+        }
+        JS_FreeValue(ctx, pair[0]);
+        JS_FreeValue(ctx, pair[1]);
+        if (JS_IsException(put)) {
+            JS_FreeValue(ctx, map);
+            return JS_EXCEPTION;
+        }
+        JS_FreeValue(ctx, put);
+    }
+    return map;
+}
+
+/* The names of a row's columns as atoms; NULL with the exception pending. */
+static JSAtom *column_atoms(JSContext *ctx, JSValueConst names, uint32_t count)
+{
+    JSAtom *atoms = js_mallocz(ctx, (count + !count) * sizeof(*atoms));
+    uint32_t i;
+
+    for (i = 0; atoms && i < count; i++) {
+        JSValue name = JS_GetPropertyUint32(ctx, names, i);
+        atoms[i] = JS_IsException(name) ? JS_ATOM_NULL : JS_ValueToAtom(ctx, name);
+        JS_FreeValue(ctx, name);
+        if (atoms[i] == JS_ATOM_NULL) {
+            while (i--)
+                JS_FreeAtom(ctx, atoms[i]);
+            js_free(ctx, atoms);
+            return NULL;
+        }
+    }
+    return atoms;
+}
+
+/* An array of `count` values as an object with one property for each. */
+static JSValue take_row(Reader *reader, const JSAtom *atoms, JSAtom skipped, uint32_t count)
+{
+    JSContext *ctx = reader->ctx;
+    uint64_t len = 0;
+    JSValue row;
+    uint32_t i;
+    uint8_t tag = reader->at < reader->end ? *reader->at++ : 0;
+
+    if ((tag & 0xf0) == 0x90)
+        len = tag & 15;
+    else if (tag != 0xdc || take(reader, 2, &len))
+        return throw_malformed(reader);
+    if (len != count)
+        return throw_malformed(reader);
+    row = JS_NewObject(ctx);
+    for (i = 0; i < count && !JS_IsException(row); i++) {
+        JSValue value = decode(reader, 0);
+        if (atoms[i] == skipped && !JS_IsException(value)) {
+            JS_FreeValue(ctx, value);
+        } else if (JS_IsException(value) || JS_DefinePropertyValue(ctx, row, atoms[i], value, JS_PROP_C_W_E) < 0) {
+            JS_FreeValue(ctx, row);
+            row = JS_EXCEPTION;
+        }
+    }
+    return row;
+}
+
+/* native.rows(bytes, names): an array of rows, each an array of its values (names null) or an object of them by name, where
+ * the last of two with one name stays and none is `__proto__`. */
+static JSValue native_rows(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    uint8_t *bytes;
+    size_t len;
+    int64_t columns = 0;
+    uint64_t count = 0, i;
+    JSAtom *atoms, skipped;
+    JSValue rows;
+    Reader reader;
+
+    if (durabox_bytes(ctx, argv[0], &bytes, &len))
+        return JS_EXCEPTION;
+    if (JS_IsNull(argv[1]))
+        return msgpack_decode(ctx, bytes, len);
+    reader = (Reader){ ctx, bytes, bytes + len };
+    if (len == 0 || *reader.at++ != 0xdd || take(&reader, 4, &count) || count > len)
+        return throw_malformed(&reader);
+    if (JS_GetLength(ctx, argv[1], &columns) || !(atoms = column_atoms(ctx, argv[1], columns)))
+        return JS_EXCEPTION;
+    skipped = JS_NewAtom(ctx, "__proto__");
+    rows = JS_NewArray(ctx);
+    for (i = 0; i < count && !JS_IsException(rows); i++) {
+        JSValue row = take_row(&reader, atoms, skipped, columns);
+        if (JS_IsException(row) || JS_DefinePropertyValueUint32(ctx, rows, i, row, JS_PROP_C_W_E) < 0) {
+            JS_FreeValue(ctx, rows);
+            rows = JS_EXCEPTION;
+        }
+    }
+    JS_FreeAtom(ctx, skipped);
+    for (i = 0; i < (uint64_t)columns; i++)
+        JS_FreeAtom(ctx, atoms[i]);
+    js_free(ctx, atoms);
+    return rows;
+}
+
 static JSValue native_msgpack(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     MsgpackBuffer buffer;
@@ -522,9 +657,12 @@ static JSValue native_msgpack(JSContext *ctx, JSValueConst this_val, int argc, J
     return result;
 }
 
+static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("msgpack", 1, native_msgpack),
+    JS_CFUNC_DEF("rows", 2, native_rows),
+};
+
 int msgpack_register(JSContext *ctx, JSValueConst native)
 {
-    JSValue function = JS_NewCFunction(ctx, native_msgpack, "msgpack", 1);
-
-    return JS_DefinePropertyValueStr(ctx, native, "msgpack", function, JS_PROP_C_W_E) < 0 ? -1 : 0;
+    return JS_SetPropertyFunctionList(ctx, native, functions, sizeof(functions) / sizeof(functions[0]));
 }

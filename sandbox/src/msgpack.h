@@ -23,6 +23,9 @@ int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value);
 /* Decodes exactly one value that takes up all of `data`. */
 JSValue msgpack_decode(JSContext *ctx, const uint8_t *data, size_t len);
 
+/* Decodes an array of bins, keys in UTF-8 and values in V8's format by turns, as a Map. */
+JSValue msgpack_decode_pairs(JSContext *ctx, const uint8_t *data, size_t len);
+
 int msgpack_register(JSContext *ctx, JSValueConst native);
 
 #endif

@@ -3,8 +3,9 @@
  * Contract: native.op(number, args, body) encodes `args` (array: msgpack; string: its raw bytes in UTF-8 where lone
  * surrogates keep their three-byte form; undefined: the empty array) and `body` (string, ArrayBuffer or view; undefined: nothing),
  * calls the import once, and turns the reply into a value or throws what the host threw. native.opValue is the
- * same with `value` in V8's serialization format as body. An op is synchronous and runs no JavaScript: nothing can
- * re-enter while its buffers are in use. Replies up to REPLY_INSIDE bytes go to a static buffer; larger ones are
+ * same with `value` in V8's serialization format as body; native.opMap makes a Map of a reply that is an array of keys
+ * (UTF-8) and values (V8's format) by turns. An op is synchronous and runs no JavaScript: nothing can
+ * re-enter while its buffers are in use (but see call_host). Replies up to REPLY_INSIDE bytes go to a static buffer; larger ones are
  * fetched by a second call into a buffer that is given back at once.
  *
  * Reply: a tag byte (enum ReplyTag) and a payload; an empty reply is undefined.
@@ -73,7 +74,10 @@ static JSValue throw_reply(JSContext *ctx, const uint8_t *payload, size_t len)
     return JS_IsException(error) ? error : JS_Throw(ctx, error);
 }
 
-static JSValue decode_reply(JSContext *ctx, const uint8_t *reply, size_t len)
+/* What a msgpack reply is made of. */
+typedef JSValue Decode(JSContext *ctx, const uint8_t *data, size_t len);
+
+static JSValue decode_reply(JSContext *ctx, const uint8_t *reply, size_t len, Decode *decode)
 {
     const uint8_t *payload = reply + 1;
 
@@ -84,7 +88,7 @@ static JSValue decode_reply(JSContext *ctx, const uint8_t *reply, size_t len)
     case REPLY_UNDEFINED:
         return JS_UNDEFINED;
     case REPLY_MSGPACK:
-        return msgpack_decode(ctx, payload, len);
+        return decode(ctx, payload, len);
     case REPLY_V8:
         return durabox_v8_read(ctx, payload, len);
     case REPLY_BYTES:
@@ -98,22 +102,34 @@ static JSValue decode_reply(JSContext *ctx, const uint8_t *reply, size_t len)
     }
 }
 
-JSValue durabox_op(JSContext *ctx, int32_t number, const void *args, size_t args_len, const void *body,
-                   size_t body_len)
+/* `own`: decoding may call the host again, so that the reply must not lie in the buffer that all share. */
+static JSValue call_host(JSContext *ctx, int32_t number, const void *args, size_t args_len, const void *body,
+                         size_t body_len, Decode *decode, bool own)
 {
     int32_t len = host_op(number, args, args_len, body, body_len, reply_inside, REPLY_INSIDE);
+    bool inside = len >= 0;
+    size_t size = !inside ? -(size_t)len : (size_t)len <= REPLY_INSIDE ? (size_t)len : 0;
     uint8_t *large;
     JSValue result;
 
-    if (len >= 0)
-        return decode_reply(ctx, reply_inside, (size_t)len <= REPLY_INSIDE ? len : 0);
-    large = js_malloc(ctx, -(size_t)len);
+    if (inside && !own)
+        return decode_reply(ctx, reply_inside, size, decode);
+    large = js_malloc(ctx, size + !size);
     if (!large)
         return JS_EXCEPTION;
-    host_reply(large, -(size_t)len);
-    result = decode_reply(ctx, large, -(size_t)len);
+    if (inside)
+        memcpy(large, reply_inside, size);
+    else
+        host_reply(large, size);
+    result = decode_reply(ctx, large, size, decode);
     js_free(ctx, large);
     return result;
+}
+
+JSValue durabox_op(JSContext *ctx, int32_t number, const void *args, size_t args_len, const void *body,
+                   size_t body_len)
+{
+    return call_host(ctx, number, args, args_len, body, body_len, msgpack_decode, false);
 }
 
 /* What an op's `args` become: raw text or msgpack, and where to give it back. */
@@ -195,8 +211,23 @@ static JSValue native_op_value(JSContext *ctx, JSValueConst this_val, int argc, 
     return result;
 }
 
+static JSValue native_op_map(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    JSValue result = JS_EXCEPTION;
+    Arguments arguments;
+    int32_t number;
+
+    if (JS_ToInt32(ctx, &number, argv[0]))
+        return JS_EXCEPTION;
+    if (!arguments_encode(ctx, &arguments, argv[1]))
+        result = call_host(ctx, number, arguments.data, arguments.len, NULL, 0, msgpack_decode_pairs, true);
+    arguments_free(ctx, &arguments);
+    return result;
+}
+
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("op", 2, native_op),
+    JS_CFUNC_DEF("opMap", 2, native_op_map),
     JS_CFUNC_DEF("opValue", 3, native_op_value),
 };
 

@@ -137,21 +137,12 @@ static int32_t next_code_point(const uint8_t *at, size_t left, size_t *used)
     return c;
 }
 
-/* (bytes, fatal, ignoreBOM) */
-static JSValue native_decode(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+JSValue durabox_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal)
 {
-    bool fatal = JS_ToBool(ctx, argv[1]), keep_bom = JS_ToBool(ctx, argv[2]);
-    size_t len, i, used, n = 0;
+    size_t i, used, n = 0;
     uint16_t *wide;
-    uint8_t *bytes;
     JSValue result;
 
-    if (durabox_bytes(ctx, argv[0], &bytes, &len))
-        return JS_EXCEPTION;
-    if (!keep_bom && len >= 3 && !memcmp(bytes, "\xEF\xBB\xBF", 3)) {
-        bytes += 3;
-        len -= 3;
-    }
     for (i = 0; i < len && bytes[i] < 0x80; i++)
         ;
     if (i == len)
@@ -178,6 +169,22 @@ static JSValue native_decode(JSContext *ctx, JSValueConst this_val, int argc, JS
     result = JS_NewStringUTF16(ctx, wide, n);
     js_free(ctx, wide);
     return result;
+}
+
+/* (bytes, fatal, ignoreBOM) */
+static JSValue native_decode(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    bool fatal = JS_ToBool(ctx, argv[1]), keep_bom = JS_ToBool(ctx, argv[2]);
+    uint8_t *bytes;
+    size_t len;
+
+    if (durabox_bytes(ctx, argv[0], &bytes, &len))
+        return JS_EXCEPTION;
+    if (!keep_bom && len >= 3 && !memcmp(bytes, "\xEF\xBB\xBF", 3)) {
+        bytes += 3;
+        len -= 3;
+    }
+    return durabox_utf8(ctx, bytes, len, fatal);
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -16,6 +16,20 @@ PROBES = Path(__file__).parent / "probes"
 
 #: Cases that are known to differ, each with what durabox does instead.
 KNOWN = {
+    # A lone surrogate in text that is bound becomes U+FFFD at once; text that is no UTF-8 cannot be read.
+    "text with lone surrogate",
+    "invalid utf-8",
+    # SQLite as it is published does not count the rows that count(*) and the creation of a table visit or write.
+    "rowsRead of scans",
+    # ... and is built without DELETE ... ORDER BY ... LIMIT.
+    "update limit",
+    # Rows come in batches: a small query is over when its first row is read, and nothing stands in its way.
+    "drop while iterating",
+    "rollback with open cursor",
+    # An error of the engine, in its own words.
+    "get symbol",
+    # A list of an impossible range counts as the newest, too.
+    "list empty range, then older",
     # Methods of storage work without their object.
     "detached method",
     # Under the newest compatibility dates timers are those of Node.
@@ -57,7 +71,9 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("name", ["alarms", "storage", "transactions", "web", "objects", "rpc"])
+@pytest.mark.parametrize(
+    "name", ["alarms", "storage", "transactions", "web", "objects", "rpc", "sql", "sql_rules", "sync_kv"]
+)
 def test_every_case_is_answered_as_by_workerd(name: str, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

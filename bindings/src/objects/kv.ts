@@ -63,21 +63,13 @@ function encodeKeys(keys: readonly unknown[]): ArrayBuffer[] {
   return encoded;
 }
 
-/** A Map from the host's flat list of keys and values. */
-function toMap(flat: readonly ArrayBuffer[]): Map<string, unknown> {
-  const map = new Map<string, unknown>();
-  for (let i = 0; i < flat.length; i += 2)
-    map.set(native.utf8Decode(flat[i] as ArrayBuffer, false, true), native.deserialize(flat[i + 1] as ArrayBuffer));
-  return map;
-}
-
 /** `get(key)` and `get(keys)`. */
 export function get(owner: string, key: unknown, options: unknown): unknown {
   if (options !== undefined) optionsOf<ReadOptions>(options, "get", owner, 2, "GetOptions");
   if (typeof key === "string") return native.op(GET, key);
   if (key === undefined) throw wrongParameter("get", owner, 1, "string or Array");
   if (!Array.isArray(key)) return native.op(GET, `${key as string}`);
-  return key.length === 0 ? new Map() : toMap(native.op(OP.kv_get_many, [encodeKeys(key)]));
+  return key.length === 0 ? new Map() : native.opMap(OP.kv_get_many, [encodeKeys(key)]);
 }
 
 /** `put(key, value)` and `put(entries)`. */
@@ -93,6 +85,7 @@ export function put(owner: string, key: unknown, value: unknown, options: unknow
     throw key === undefined
       ? wrongParameter("put", owner, 1, "string or object")
       : new TypeError("put() called with undefined value.");
+  writes++;
   if (unconfirmed) native.op(OP.kv_put_many, [[native.utf8Encode(text), native.serialize(value)], true]);
   else native.opValue(PUT, text, value);
 }
@@ -101,6 +94,7 @@ function putEntries(owner: string, entries: Record<string, unknown>, options: un
   if (options !== undefined && options !== null && typeof options !== "object" && typeof options !== "function")
     throw new TypeError(PUT_FORMS);
   const unconfirmed = isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 2, "PutOptions"));
+  writes++;
   const flat: ArrayBuffer[] = [];
   for (const key of Object.keys(entries)) {
     const value = entries[key];
@@ -159,6 +153,7 @@ export function readStored(type: number, reader: HostReader): object | undefined
 export function remove(owner: string, key: unknown, options: unknown): boolean | number {
   const unconfirmed =
     options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "delete", owner, 2, "PutOptions"));
+  writes++;
   if (Array.isArray(key)) return key.length === 0 ? 0 : native.op(OP.kv_delete_many, [encodeKeys(key), unconfirmed]);
   if (key === undefined) throw wrongParameter("delete", owner, 1, "string or Array");
   const text = `${key as string}`;
@@ -168,6 +163,91 @@ export function remove(owner: string, key: unknown, options: unknown): boolean |
 
 /** `list(options)`. */
 export function list(owner: string, options: unknown): Map<string, unknown> {
+  newest++;
+  return native.opMap(OP.kv_list, rangeOf(owner, options));
+}
+
+/** Counts writes: what was read before one may no longer hold. */
+let writes = 0;
+/** Counts lists: only the newest may still be read key by key. */
+let newest = 0;
+
+/** Something else than the methods here has written, or undone writes. */
+export function written(): void {
+  writes++;
+}
+
+/** `kv.get(key)`. */
+export function getOne(key: unknown): unknown {
+  return native.op(GET, `${key as string}`);
+}
+
+/** `kv.put(key, value)`; `undefined` is a value like any other. */
+export function putOne(key: unknown, value: unknown): void {
+  writes++;
+  native.opValue(PUT, `${key as string}`, value);
+}
+
+/** `kv.delete(key)`. */
+export function removeOne(key: unknown): boolean {
+  writes++;
+  return native.op(DELETE, `${key as string}`);
+}
+
+/** `kv.list(options)`: read as it is iterated, a part at a time; a part is read again when something was written. */
+export class Listing {
+  done = false;
+  readonly #number = ++newest;
+  readonly #range: Range;
+  #left: number;
+  #part: readonly ArrayBuffer[] = [];
+  #at = 0;
+  #seen = -1;
+
+  constructor(owner: string, options: unknown) {
+    this.#range = rangeOf(owner, options);
+    this.#left = this.#range[4] < 0 ? Infinity : this.#range[4];
+  }
+
+  /** Whether another list was started since. */
+  get invalid(): boolean {
+    return this.#number !== newest;
+  }
+
+  next(): [string, unknown] | undefined {
+    if (this.#left > 0 && (this.#at >= this.#part.length || this.#seen !== writes)) this.#read();
+    if (this.#left <= 0 || this.#part.length === 0) {
+      this.done = true;
+      return undefined;
+    }
+    const key = this.#part[this.#at++] as ArrayBuffer;
+    const value = this.#part[this.#at++] as ArrayBuffer;
+    this.#left--;
+    this.#continueAfter(key);
+    return [native.utf8Decode(key, false, true), native.deserialize(value)];
+  }
+
+  #read(): void {
+    this.#range[4] = Number.isFinite(this.#left) ? this.#left : -1;
+    this.#part = native.op(OP.kv_part, this.#range);
+    this.#at = 0;
+    this.#seen = writes;
+  }
+
+  #continueAfter(key: ArrayBuffer): void {
+    if (this.#range[3]) this.#range[1] = key;
+    else {
+      const after = new Uint8Array(key.byteLength + 1);
+      after.set(new Uint8Array(key));
+      this.#range[0] = after.buffer;
+    }
+  }
+}
+
+/** Start (inclusive), end (exclusive), prefix, reverse, limit or -1. */
+type Range = [ArrayBuffer | null, ArrayBuffer | null, ArrayBuffer | null, boolean, number];
+
+function rangeOf(owner: string, options: unknown): Range {
   const given = optionsOf<ListOptions>(options, "list", owner, 1, "ListOptions");
   const { end, limit, prefix, reverse, start, startAfter } = given;
   const first = startAfter === undefined ? bound(start) : bound(`${startAfter as string}\0`);
@@ -175,7 +255,7 @@ export function list(owner: string, options: unknown): Map<string, unknown> {
   if (start !== undefined && startAfter !== undefined)
     throw new TypeError("list() cannot be called with both start and startAfter values.");
   if (limit !== undefined && count <= 0) throw new TypeError("List limit must be positive.");
-  return toMap(native.op(OP.kv_list, [first, bound(end), bound(prefix), Boolean(reverse), count]));
+  return [first, bound(end), bound(prefix), Boolean(reverse), count];
 }
 
 function bound(value: unknown): ArrayBuffer | null {

@@ -12,14 +12,27 @@ import { illegalConstructor, wrongParameter } from "../web/interface";
 import * as alarms from "./alarms";
 import { optionsOf } from "./arguments";
 import * as kv from "./kv";
+import { deleted, makeSql, type SqlStorage } from "./sql";
+import { makeSyncKv, type SyncKvStorage } from "./sync_kv";
 import { type DurableObjectTransaction, inTransaction, runTransaction, runTransactionSync } from "./transaction";
 
 const OWNER = "DurableObjectStorage";
 const MAKER = Symbol("storage");
 
+let sql: SqlStorage | undefined;
+let syncKv: SyncKvStorage | undefined;
+
 export class DurableObjectStorage {
   constructor(maker: symbol) {
     if (maker !== MAKER) throw illegalConstructor();
+  }
+
+  get sql(): SqlStorage {
+    return (sql ??= makeSql());
+  }
+
+  get kv(): SyncKvStorage {
+    return (syncKv ??= makeSyncKv());
   }
 
   get(key: unknown, options?: unknown): Promise<unknown> {
@@ -58,7 +71,10 @@ export class DurableObjectStorage {
     try {
       kv.isUnconfirmed(optionsOf(options, "deleteAll", OWNER, 1, "PutOptions")); // read, and without effect
       if (inTransaction()) throw new Error("Cannot call deleteAll() within a transaction");
-      return Promise.resolve(native.op(OP.kv_delete_all, []));
+      native.op(OP.kv_delete_all, []);
+      kv.written();
+      deleted();
+      return Promise.resolve();
     } catch (error) {
       return kv.rejected(error);
     }

@@ -39,6 +39,7 @@ function releaseSavepoint(depth: number): void {
 
 function undoSavepoint(depth: number): void {
   savepoints.pop();
+  kv.written();
   native.op(OP.savepoint_rollback, [depth]);
 }
 

@@ -1,16 +1,16 @@
 /** Iteration of classes that are lists of pairs: `Headers` and `FormData`. */
 
-import type { Interface } from "./interface";
+import { exposeInterface, illegalConstructor, type Interface } from "./interface";
 
 export type PairIterator<T> = IterableIterator<T>;
 
 const IteratorPrototype = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object;
 
 /** A prototype of iterators whose `toString` tag is its name. */
-function makePrototype<T>(name: string, advance: (state: State<T>) => IteratorResult<T>): object {
+function makePrototype<T>(name: string, advance: (state: State<T>) => IteratorResult<T, undefined>): object {
   return Object.create(IteratorPrototype, {
     next: {
-      value: function next(this: object): IteratorResult<T> {
+      value: function next(this: object): IteratorResult<T, undefined> {
         const state = states.get(this) as State<T> | undefined;
         if (state === undefined) throw new TypeError("Illegal invocation");
         return advance(state);
@@ -41,6 +41,34 @@ function makeIteratorClass<T>(name: string): (items: readonly T[]) => PairIterat
     states.set(iterator, { items, next: 0 });
     return iterator;
   };
+}
+
+/**
+ * A class of iterators over something else.
+ *
+ * @param advance What `next` of an iterator over the source returns.
+ * @returns Makes such an iterator.
+ */
+export function iteratorClass<S extends object, T>(
+  name: string,
+  advance: (source: S) => IteratorResult<T, undefined>,
+): (source: S) => IterableIterator<T> {
+  const maker = Symbol(name);
+  const constructor = class {
+    readonly #source: S;
+
+    constructor(given: symbol, source: S) {
+      if (given !== maker) throw illegalConstructor();
+      this.#source = source;
+    }
+
+    next(): IteratorResult<T, undefined> {
+      return advance(this.#source);
+    }
+  };
+  exposeInterface(name, constructor);
+  Object.setPrototypeOf(constructor.prototype, IteratorPrototype);
+  return (source) => new constructor(maker, source) as unknown as IterableIterator<T>;
 }
 
 /**

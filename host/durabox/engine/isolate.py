@@ -115,6 +115,7 @@ class Isolate:
         "_running",
         "_scratch",
         "_scratch_size",
+        "_slice_began",
         "_started",
         "carried_ns",
         "cpu_ns",
@@ -136,6 +137,7 @@ class Isolate:
         self._failure: BaseException | None = None
         self._error: DuraboxError | None = None
         self._began = 0
+        self._slice_began = 0
         self._event_cpu_ns = 0
         #: Processor time that counts towards the next event's limit before it begins.
         self.carried_ns = 0
@@ -215,6 +217,18 @@ class Isolate:
             raise IsolateClosedError(str(self._error))
         return self._run(_now())
 
+    def overdue(self) -> LimitExceededError | None:
+        """The limit of time that the turn under way has passed, for an op that takes long itself."""
+        if not self._running:
+            return None
+        now = _now()
+        limits = self._limits
+        if self._event_cpu_ns + now - self._slice_began > limits.cpu_ms * 1e6:
+            return LimitExceededError("cpu", limits.cpu_ms, "ms")
+        if limits.wall_ms is not None and now - self._began > limits.wall_ms * 1e6:
+            return LimitExceededError("wall", limits.wall_ms, "ms")
+        return None
+
     def freeze(self) -> Image:
         """
         The memory as it is now.
@@ -259,6 +273,7 @@ class Isolate:
 
     def _run(self, begin: int) -> bool:
         """A time slice that begins now; see `slice`."""
+        self._slice_began = begin
         machine = self._machine
         try:
             done = machine.poll(self)

@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, get_args
 
 from durabox.engine import layers
-from durabox.engine.protocol import OPS
+from durabox.engine.protocol import OPS, Bindings
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
 
@@ -69,7 +69,7 @@ class EndIsolate(Exception):
 
 def _most(kind: Any) -> int:
     """How many bytes arguments of that type may take."""
-    flat = (str, bytes, int, float, bool, list[str], list[bytes])
+    flat = (str, bytes, int, float, bool, list[str], list[bytes], Bindings)
     items = [
         member
         for item in get_args(kind)

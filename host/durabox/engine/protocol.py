@@ -27,7 +27,9 @@ Common argument shapes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,9 @@ class Op:
 
 Headers = list[str]
 Error = tuple[str, str, str, dict[str, bool | str]]
+#: Values for a statement's parameters, bytes as an array of one. One more than a statement may have: enough to find out that they
+#: are too many.
+Bindings = Annotated[list[float | str | tuple[bytes] | None], msgspec.Meta(max_length=101)]
 
 EVENTS: Final[tuple[Event, ...]] = (
     Event(
@@ -295,6 +300,33 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(44, "savepoint_release", tuple[int], "[depth]."),
     Op(45, "savepoint_rollback", tuple[int], "[depth]: roll back to it and release it."),
+    # SQL; rows are bytes for native.rows
+    Op(
+        50,
+        "sql_exec",
+        tuple[str, Bindings],
+        "[text, bindings] → changed rows when the last statement has no columns, else [query or 0 when its rows end with these, column names, changed rows, visited rows, error or nil, number of rows, rows]: visited rows are known at the end, 0 before; the error is that of reading the row after these.",
+    ),
+    Op(
+        51,
+        "sql_rows",
+        tuple[int],
+        "[query] → [query or 0, visited rows, error or nil, number of rows, rows]: the next rows.",
+    ),
+    Op(52, "sql_close", tuple[int], "[query]: the guest will not read the rest."),
+    Op(53, "sql_size", tuple[()], "→ bytes in use by the database."),
+    Op(
+        54,
+        "sql_entries",
+        tuple[str, int],
+        "[text, number of bindings] → entries of tables and indexes that one row changed by the statement takes.",
+    ),
+    Op(
+        55,
+        "kv_part",
+        tuple[bytes | None, bytes | None, bytes | None, bool, int],
+        "As kv_list, but only as many of the first as fit one answer; at least one, if there is one.",
+    ),
     # The alarm
     Op(60, "alarm_get", tuple[()], "→ when it is due, in ms since the epoch, or nil."),
     Op(61, "alarm_set", tuple[float, bool], "[ms since the epoch, allowUnconfirmed]."),

@@ -408,6 +408,10 @@ class Actor:
         self._scheduled = False
         self._schedule()
 
+    def overdue(self) -> LimitExceededError | None:
+        """See `Isolate.overdue`."""
+        return None if self._isolate is None else self._isolate.overdue()
+
     async def quiesce(self) -> None:
         """Wait until nothing is queued, running or uncommitted."""
         while self.busy and self._error is None:

@@ -36,7 +36,7 @@ from durabox.objects.sockets import SocketTable
 from durabox.objects.storage_threads import InExecutor, StorageThreads
 from durabox.project.project import Project, load_project
 from durabox.storage.alarm_index import Pending
-from durabox.storage.database import Durability, ObjectDatabase
+from durabox.storage.database import MAX_BYTES, Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
@@ -143,6 +143,7 @@ class Host:
         *,
         durability: Durability = Durability.FULL,
         history: Retention | None = Retention(),  # noqa: B008
+        max_object_bytes: int = MAX_BYTES,
         limits: Limits | None = None,
         clock: Clock | None = None,
         idle_ms: float = IDLE_MS,
@@ -159,6 +160,7 @@ class Host:
             durability: What a commit guarantees when it returns.
             history: How much of each object's past is kept for point-in-time recovery, ``None`` for nothing. Only
                 with a state directory.
+            max_object_bytes: What one object's database may take.
             limits: Limits of every isolate; the project's ``limits.cpu_ms`` wins over the default.
             clock: Time and timers; the system's if not given.
             idle_ms: Idle objects are evicted after this many milliseconds.
@@ -179,6 +181,7 @@ class Host:
         directory = StateDirectory(
             None if str(state) == ":memory:" else Path(state),
             durability=durability,
+            max_object_bytes=max_object_bytes,
             files=files,
             history=history,
             clock=clock.now,

@@ -12,8 +12,9 @@ from durabox.engine.ops import V8, GuestError
 from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, StorageError
 from durabox.limits import Limits
-from durabox.objects.alarm_ops import AlarmOps, thrown
+from durabox.objects.alarm_ops import thrown
 from durabox.objects.object_alarm import ObjectAlarm
+from durabox.objects.sql_ops import SqlOps
 from durabox.objects.stored_streams import StoredBody, StreamPut
 from durabox.objects.work import Work
 from durabox.project.compatibility import Change
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 _COMPLETE = EVENT["complete"]
 
 
-class ObjectOps(AlarmOps):
+class ObjectOps(SqlOps):
     """
-    `AlarmOps` plus the rest of the object's own storage.
+    `SqlOps` plus the rest of the object's own storage.
 
     Args:
         actor: The object.
@@ -37,7 +38,7 @@ class ObjectOps(AlarmOps):
     """
 
     def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
-        super().__init__(actor, limits, alarm)
+        super().__init__(actor, limits, database, alarm)
         self._database = database
         self._kv = database.kv
 
@@ -131,6 +132,21 @@ class ObjectOps(AlarmOps):
         """A range of keys and values."""
         try:
             return self._kv.list(start, end, prefix, reverse, limit)
+        except StorageError as error:
+            raise thrown(error) from None
+
+    def op_kv_part(
+        self,
+        start: bytes | None,
+        end: bytes | None,
+        prefix: bytes | None,
+        reverse: bool,
+        limit: int,
+        body: bytes,
+    ) -> list[bytes]:
+        """The first keys and values of a range, as many as fit one answer."""
+        try:
+            return self._kv.list(start, end, prefix, reverse, limit, part=True)
         except StorageError as error:
             raise thrown(error) from None
 

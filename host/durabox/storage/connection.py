@@ -27,12 +27,15 @@ from durabox.storage.durability import Durability
 #: Most bytes in one row, its key, value and a few bytes of header; more is "string or blob too big".
 MAX_ROW: Final = 8 * 1024 * 1024 + 34
 
+#: Size of a page of a new database.
+PAGE_BYTES: Final = 4096
 #: The WAL is copied into the database file when it has this many pages of 4 KiB.
 _CHECKPOINT_PAGES: Final = 256
 #: A WAL that a large transaction made longer is cut to this many bytes when it is used anew.
 _WAL_BYTES_KEPT: Final = 4 * 1024 * 1024
 _CACHE_PAGES: Final = 64
-_STATEMENTS: Final = 16
+#: Compiled statements kept, the host's own and the object's. APSW keeps none of more than 16 KB of text: 1 MB at most.
+_STATEMENTS: Final = 64
 
 _SYNCHRONOUS: Final = {Durability.FULL: "FULL", Durability.NORMAL: "NORMAL", Durability.OFF: "OFF"}
 

@@ -35,13 +35,14 @@ import apsw
 from durabox.errors import StorageError
 from durabox.storage import statements
 from durabox.storage.bookmarks import Bookmarks
-from durabox.storage.connection import open_newborn
+from durabox.storage.connection import PAGE_BYTES, open_newborn
 from durabox.storage.durability import Durability
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE, storage_error
 from durabox.storage.homes import Home
 from durabox.storage.kv import KeyValueStore
 from durabox.storage.metadata import Key, Metadata, name_bytes, name_from
 from durabox.storage.open_files import OpenFiles
+from durabox.storage.sql import SqlStore
 from durabox.storage.streams import StoredStreams
 from durabox.storage.table import Table
 
@@ -52,6 +53,8 @@ MAX_DEPTH: Final = 1000
 
 #: A file that no connection can be had to.
 _DAMAGED: Final = frozenset({apsw.SQLITE_CORRUPT, apsw.SQLITE_NOTADB})
+#: Size of a database, as on the platform.
+MAX_BYTES: Final = 10 * 1024**3
 
 _BEGIN: Final = "BEGIN IMMEDIATE"
 _SAVEPOINT: Final = "_cf_savepoint_"
@@ -69,6 +72,7 @@ class ObjectDatabase:
         on_close: Called once, by `close`.
         name: The name that the object's id was made from; it is kept with what the object stores. ``None`` when
             unknown.
+        max_bytes: What it may take on disk; a write past that fails as a full disk would.
     """
 
     def __init__(
@@ -77,8 +81,10 @@ class ObjectDatabase:
         open_files: OpenFiles,
         on_close: Callable[..., object],
         name: str | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self.name = name
+        self._max_bytes = max_bytes
         #: Whether the implicit transaction is open.
         self.dirty = False
         #: Set by every use; see `OpenFiles`.
@@ -103,6 +109,8 @@ class ObjectDatabase:
         self._tables: list[Table] = []
         #: ``ctx.storage``'s keys and values.
         self.kv = KeyValueStore(self)
+        #: ``ctx.storage.sql``.
+        self.sql = SqlStore(self)
         #: What the host itself keeps with them.
         self.metadata = Metadata(self)
         #: Those values that are streams.
@@ -141,6 +149,7 @@ class ObjectDatabase:
         try:
             if self.name is None and old.execute(statements.HAS_METADATA).get:
                 self.name = name_from(old.execute(statements.GET_NAME, (Key.NAME,)).get)
+            self.sql.deleted()
             self._connection, self._old = None, old
             self._forget_tables()
             newborn = self._begin()
@@ -170,6 +179,7 @@ class ObjectDatabase:
         with self._busy:
             try:
                 self._check("replace")
+                self._part_with_connection()
                 old = self._connection
                 if old is None and self._find():
                     try:
@@ -196,6 +206,7 @@ class ObjectDatabase:
             StorageError: It failed and nothing has changed.
         """
         with self._busy:
+            self._part_with_connection()
             connection = self.to_read("vacuum")
             if connection is None:
                 return
@@ -252,6 +263,8 @@ class ObjectDatabase:
                 if self.bookmarks.promised:
                     self.bookmarks.keep_promise()
                 self.streams.look(connection)
+                # A newborn does not stay, and SQLite refuses to commit in the middle of a write.
+                self.sql.put_aside(all_of_them=self._newborn)
                 connection.execute("COMMIT")
                 if self._newborn:
                     self._settle()
@@ -287,6 +300,7 @@ class ObjectDatabase:
             if restoring is None or not self.restore_wanted:
                 return
             self._check("restore")
+            self._part_with_connection()
             try:
                 if self._connection is None and self._find():
                     self._connect()
@@ -322,8 +336,9 @@ class ObjectDatabase:
 
     def rest(self) -> bool:
         """See `open_files.Rests`."""
-        if self.dirty or self._connection is None:
+        if self.dirty or self._newborn or self._connection is None:
             return False
+        self.sql.put_aside(all_of_them=True)
         self._leave()
         return True
 
@@ -345,6 +360,22 @@ class ObjectDatabase:
         if self._connection is not None:
             return self._connection
         return self._connect() if self._find() else None
+
+    def to_run(self, operation: str) -> apsw.Connection:
+        """
+        The connection, for what may turn out to be a read or a write: to a newborn if there is no database.
+
+        Args:
+            operation: What it is for, in messages.
+        """
+        self._check(operation)
+        self.recent = True
+        if self._connection is not None:
+            return self._connection
+        if self._find():
+            return self._connect()
+        self._connection = self._open_newborn()
+        return self._connection
 
     def to_write(self, operation: str) -> apsw.Connection:
         """
@@ -397,6 +428,7 @@ class ObjectDatabase:
         """Open the database that exists."""
         try:
             self._connection = self._home.open()
+            self._limit(self._connection)
         except apsw.Error as error:
             raise storage_error("open", error, self._home.label) from error
         self._open_files.opened(self)
@@ -406,20 +438,36 @@ class ObjectDatabase:
         """Give the connection back; nothing is uncommitted in it."""
         assert self._connection is not None
         connection, self._connection = self._connection, None
+        self.sql.lost()
         self._forget_tables()
         self._open_files.closed(self)
         self._home.leave(connection)
 
+    def _part_with_connection(self) -> None:
+        """Have no statement under way and no newborn that nothing was written to; only with nothing uncommitted."""
+        self.sql.put_aside(all_of_them=True)
+        self.sql.lost()
+        if self._newborn:
+            self._abandon()
+
     def _begin(self) -> apsw.Connection:
         """Begin the implicit transaction, in a newborn if no connection is open."""
         if self._connection is None:
-            self._connection = open_newborn()
-            self._newborn = True
+            self._connection = self._open_newborn()
         if not self.streams.armed:
             self.streams.arm(self._connection)
         self._connection.execute(_BEGIN)
         self.dirty = True
         return self._connection
+
+    def _open_newborn(self) -> apsw.Connection:
+        connection = open_newborn()
+        self._limit(connection)
+        self._newborn = True
+        return connection
+
+    def _limit(self, connection: apsw.Connection) -> None:
+        connection.execute(f"PRAGMA max_page_count = {self._max_bytes // PAGE_BYTES}").fetchall()
 
     def _record_name(self, connection: apsw.Connection, name: str) -> None:
         """Keep the object's name with what it stores, in the same transaction; a name that is there stays."""
@@ -435,6 +483,7 @@ class ObjectDatabase:
         assert newborn is not None
         empty = newborn.execute(statements.HAS_ANYTHING).get is None
         self._connection = self._old = None
+        self.sql.lost()
         self._forget_tables()
         self._newborn = self._named = False
         self._exists = None
@@ -452,6 +501,7 @@ class ObjectDatabase:
         self._forget_tables()
         if self._newborn:
             assert connection is not None
+            self.sql.lost()
             connection.close(True)
             self._connection, self._old = self._old, None
             self._newborn = False

@@ -34,7 +34,7 @@ from durabox.storage.alarms import Alarms
 from durabox.storage.birth import Birthplace
 from durabox.storage.catalog import Catalog
 from durabox.storage.connection import spare_memory
-from durabox.storage.database import ObjectDatabase
+from durabox.storage.database import MAX_BYTES, ObjectDatabase
 from durabox.storage.durability import Durability
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
@@ -66,6 +66,7 @@ class StateDirectory:
         durability: What commits guarantee.
         max_open: How many files are open at once, not counting those with uncommitted writes; a process
             that may have few file handles opens fewer.
+        max_object_bytes: What one object's database may take.
         files: The file system.
         history: How much of each object's past is kept, ``None`` for nothing. Only of objects in files.
         clock: Milliseconds since the epoch.
@@ -80,6 +81,7 @@ class StateDirectory:
         *,
         durability: Durability = Durability.FULL,
         max_open: int = 384,
+        max_object_bytes: int = MAX_BYTES,
         files: Files | None = None,
         history: Retention | None = Retention(),  # noqa: B008
         clock: Callable[[], float] = lambda: time.time() * 1000,
@@ -87,6 +89,7 @@ class StateDirectory:
         spare_memory()
         self._path = path
         self._durability = durability
+        self._max_object_bytes = max_object_bytes
         self._files = files or Files()
         self._history = history
         self._clock = clock
@@ -141,7 +144,11 @@ class StateDirectory:
                 partial(self._restored_alarm, unique_key, object_id),
             )
         database = self._live[key] = ObjectDatabase(
-            home, self._open_files, partial(self._live.pop, key), name
+            home,
+            self._open_files,
+            partial(self._live.pop, key),
+            name,
+            self._max_object_bytes,
         )
         return database
 

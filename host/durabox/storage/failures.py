@@ -1,6 +1,7 @@
 """SQLite's and the file system's failures as `StorageError`, worded as on the platform: JavaScript sees them.
 
-The platform shows SQLite's message followed by the name of its primary result code. Where the file itself is
+The platform shows SQLite's message, where in the statement it arose, the name of its primary result code and that of its extended
+one. Where the file itself is
 at fault the message names it, relative to the state directory: the guest must not learn host paths.
 """
 
@@ -57,6 +58,11 @@ _TEXTS: Final = {
 }
 
 NO_LONGER_ACCESSIBLE: Final = "Durable Object storage is no longer accessible."
+#: A deferred constraint is only looked at by the commit.
+_CONSTRAINTS_VIOLATED: Final = (
+    "Durable Object was reset and rolled back to its last known good state because the application left the database in a state "
+    "where constraints were violated: "
+)
 
 
 def storage_error(operation: str, cause: apsw.Error | OSError, file: str) -> StorageError:
@@ -75,7 +81,14 @@ def storage_error(operation: str, cause: apsw.Error | OSError, file: str) -> Sto
     )
     primary = code & 0xFF
     text = _TEXTS.get(primary) or str(cause)
+    offset = getattr(cause, "error_offset", -1)
+    if offset >= 0:
+        text += f" at offset {offset}"
     message = f"{text}: {apsw.mapping_result_codes.get(primary, 'SQLITE_ERROR')}"
+    if code != primary and code in apsw.mapping_extended_result_codes:
+        message += f" (extended: {apsw.mapping_extended_result_codes[code]})"
+    if operation == "commit" and primary == apsw.SQLITE_CONSTRAINT:
+        message = _CONSTRAINTS_VIOLATED + message
     if primary in _FILE_AT_FAULT:
         message = f"{file}: {message}"
     return StorageError(operation, message, code, primary in _PASSING)

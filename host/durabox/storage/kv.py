@@ -20,6 +20,8 @@ Flat: TypeAlias = list[bytes]
 #: Bytes of values that one read returns at most: a guest could otherwise have the host hold all it ever
 #: stored.
 MAX_RESULT: Final = 256 * 1024 * 1024
+#: Bytes of values after which a part of a list ends.
+_PART: Final = 64 * 1024
 _MAX_LIMIT: Final = 2**63 - 1
 _BATCH: Final = "_cf_batch"
 
@@ -73,7 +75,14 @@ class KeyValueStore:
         return found
 
     def list(
-        self, start: bytes | None, end: bytes | None, prefix: bytes | None, reverse: bool, limit: int
+        self,
+        start: bytes | None,
+        end: bytes | None,
+        prefix: bytes | None,
+        reverse: bool,
+        limit: int,
+        *,
+        part: bool = False,
     ) -> Flat:
         """
         A range of keys with their values.
@@ -84,6 +93,7 @@ class KeyValueStore:
             prefix: What the keys begin with, besides being in the bounds.
             reverse: Descending order; the limit then counts from the upper end.
             limit: Most keys; negative for all.
+            part: End early after some ten kilobytes of values, instead of failing after `MAX_RESULT`.
         """
         cursor = self._table.reader or self._table.to_read("list")
         if cursor is None:
@@ -97,12 +107,14 @@ class KeyValueStore:
         bounds = [bound for bound in (lower, upper) if bound is not None]
         statement = statements.LIST[lower is not None, upper is not None, reverse]
         found: Flat = []
-        room = MAX_RESULT
+        room = _PART if part else MAX_RESULT
         try:
             for row in cursor.execute(statement, (*bounds, min(limit, _MAX_LIMIT) if limit >= 0 else -1)):
                 found += row
                 room -= len(row[1])
                 if room < 0:
+                    if part:
+                        break
                     raise _too_large("list")
         except apsw.Error as error:
             raise self._database.failed("list", error) from error

@@ -1,0 +1,301 @@
+/**
+ * `SqlStorage`: what `ctx.storage.sql` is, and its cursors.
+ *
+ * A statement has run when `exec` returns, with the first rows in its answer; those of a larger result are fetched as they are read.
+ */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import { exposeInterface } from "../web";
+import { illegalConstructor, illegalInvocation, isObject, wrongParameter } from "../web/interface";
+import { iteratorClass } from "../web/iterators";
+import { written } from "./kv";
+
+const OWNER = "SqlStorage";
+const MAKER = Symbol("sql");
+/** The host takes no more; no statement has so many parameters. */
+const MAX_BINDINGS = 101;
+
+type Value = string | number | ArrayBuffer | null;
+type Row = Record<string, Value>;
+/** Bytes go as a list of one. */
+type Binding = string | number | null | [ArrayBuffer | ArrayBufferView];
+
+/** Queries of the host whose cursor nobody can reach any more; the host may have ended them before. */
+const collected = new FinalizationRegistry<number>((query) => {
+  native.op(OP.sql_close, [query]);
+});
+
+/** Counts deletions of the whole database: a cursor does not outlive one. */
+let deletions = 0;
+
+/** `deleteAll` was called. */
+export function deleted(): void {
+  deletions++;
+}
+
+const CANCELED = "SQLite query was canceled because the database was deleted.";
+const TOO_LARGE =
+  "SQL query result set is too large to fit in memory. Use a streaming iterator (e.g. `for (const row of cursor)` or " +
+  "`cursor.raw()`) or add a LIMIT clause instead of calling toArray() on a very large result set.";
+
+/** A row to read, or that there is none any more. */
+type Step<T> = IteratorResult<T, undefined>;
+
+/** The rows of a statement that has columns; a cursor over any other has none of this to make. */
+class Rows {
+  readonly columns: string[];
+  /** The host's query, 0 when there are no rows but those here. */
+  query = 0;
+  /** How many rows the host saw the statement visit; 0 until it has ended. */
+  private visited = 0;
+  /** What failed in reading the row after the last one here. */
+  private error: string | null = null;
+  /** How many rows are here, as bytes and in the forms that were asked for. */
+  private length = 0;
+  private bytes!: ArrayBuffer;
+  private objects: Row[] | undefined;
+  private arrays: Value[][] | undefined;
+  /** The next one. */
+  private at = 0;
+  /** Rows that were here before these. */
+  private before = 0;
+  private readonly deletions = deletions;
+
+  // biome-ignore lint/suspicious/noExplicitAny: as of the op's row in the table
+  constructor(answer: any[]) {
+    this.columns = answer[1];
+    this.take(answer, 3);
+  }
+
+  /** Rows visited, or where SQLite does not tell, rows of the result; one ahead until the end. */
+  get read(): number {
+    const read = this.before + this.at;
+    return this.more ? read + 1 : Math.max(read, this.visited);
+  }
+
+  /** Whether a row is left, as far as can be told from here. */
+  get more(): boolean {
+    return this.query !== 0 || this.at < this.length;
+  }
+
+  nextObject(): Step<Row> {
+    return this.hasRow() ? this.next(this.named()) : { done: true, value: undefined };
+  }
+
+  nextArray(): Step<Value[]> {
+    return this.hasRow() ? this.next((this.arrays ??= native.rows(this.bytes, null))) : { done: true, value: undefined };
+  }
+
+  /** Add all that are left. */
+  collect(all: Row[]): void {
+    while (this.hasRow()) {
+      const rows = this.named();
+      // What is left after the last row but one may fail.
+      while (this.at < this.length - 1) all.push(rows[this.at++] as Row);
+      all.push(this.next(rows).value as Row);
+    }
+  }
+
+  /** Read no more. */
+  end(): void {
+    this.at = this.length;
+    this.error = null;
+    if (this.query === 0) return;
+    native.op(OP.sql_close, [this.query]);
+    this.query = 0;
+  }
+
+  private named(): Row[] {
+    return (this.objects ??= native.rows(this.bytes, this.columns));
+  }
+
+  /** Take the next of these rows. */
+  private next<T>(rows: readonly T[]): Step<T> {
+    const value = rows[this.at++] as T;
+    if (this.error !== null && this.at === this.length) {
+      // The platform reads one row ahead.
+      const error = new Error(this.error);
+      this.end();
+      throw error;
+    }
+    return { done: false, value };
+  }
+
+  /** Whether a row is left; it is here then. */
+  private hasRow(): boolean {
+    while (this.at >= this.length) {
+      if (this.query === 0) return false;
+      this.fetch();
+    }
+    if (this.deletions !== deletions) throw new Error(CANCELED);
+    return true;
+  }
+
+  private fetch(): void {
+    if (this.deletions !== deletions) throw new Error(CANCELED);
+    const query = this.query;
+    this.query = 0;
+    this.before += this.length;
+    this.at = this.length = 0;
+    this.objects = this.arrays = undefined;
+    this.take(native.op(OP.sql_rows, [query]), 1);
+    if (this.error !== null && this.length === 0) throw new Error(this.error);
+  }
+
+  /** Have these rows: an answer's items from the one that says how many were visited. */
+  // biome-ignore lint/suspicious/noExplicitAny: as of the ops' rows in the table
+  private take(answer: any[], from: number): void {
+    this.query = answer[0];
+    this.visited = answer[from];
+    this.error = answer[from + 1];
+    this.length = answer[from + 2];
+    this.bytes = answer[from + 3];
+  }
+}
+
+let nextArray: (cursor: Cursor) => Step<Value[]>;
+
+export class Cursor {
+  readonly #text: string;
+  readonly #bindings: number;
+  readonly #changes: number;
+  readonly #rows: Rows | undefined;
+  #columns: string[] | undefined;
+
+  constructor(maker: symbol, text: string, bindings: Binding[]) {
+    if (maker !== MAKER) throw illegalConstructor();
+    this.#text = text;
+    this.#bindings = bindings.length;
+    const answer = native.op(OP.sql_exec, [text, bindings]);
+    if (typeof answer === "number") {
+      this.#changes = answer;
+      return;
+    }
+    this.#changes = answer[2];
+    const rows = (this.#rows = new Rows(answer));
+    if (rows.query !== 0) collected.register(this, rows.query);
+  }
+
+  static {
+    nextArray = (cursor) => cursor.#rows?.nextArray() ?? { done: true, value: undefined };
+  }
+
+  get columnNames(): string[] {
+    return this.#rows?.columns ?? (this.#columns ??= []);
+  }
+
+  get rowsRead(): number {
+    return this.#rows?.read ?? 0;
+  }
+
+  get rowsWritten(): number {
+    if (this.#changes === 0) return 0;
+    return this.#changes * (native.op(OP.sql_entries, [this.#text, this.#bindings]) as number);
+  }
+
+  next(): Step<Row> {
+    return this.#rows?.nextObject() ?? { done: true, value: undefined };
+  }
+
+  toArray(): Row[] {
+    const all: Row[] = [];
+    try {
+      this.#rows?.collect(all);
+    } catch (error) {
+      throw isOutOfMemory(error) ? new Error(TOO_LARGE) : error;
+    }
+    return all;
+  }
+
+  one(): Row {
+    const step = this.next();
+    if (step.done) throw new Error("Expected exactly one result from SQL query, but got no results.");
+    if (this.#rows?.more) {
+      this.#rows.end();
+      throw new Error("Expected exactly one result from SQL query, but got multiple results.");
+    }
+    return step.value;
+  }
+
+  raw(): Iterator<Value[]> {
+    return rawIterator(this);
+  }
+
+  [Symbol.iterator](): Iterator<Row> {
+    return rowIterator(this);
+  }
+}
+
+const rowIterator = iteratorClass<Cursor, Row>("RowIterator", (cursor) => cursor.next());
+const rawIterator = iteratorClass<Cursor, Value[]>("RawIterator", (cursor) => nextArray(cursor));
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && error.message === "out of memory";
+}
+
+/** Only there for `instanceof`: prepared statements are not offered. */
+export class Statement {
+  constructor() {
+    throw illegalConstructor();
+  }
+}
+
+export class SqlStorage {
+  readonly #made = true;
+
+  constructor(maker: symbol) {
+    if (maker !== MAKER) throw illegalConstructor();
+  }
+
+  static #is(value: unknown): boolean {
+    return isObject(value) && #made in value;
+  }
+
+  exec(...given: unknown[]): Cursor {
+    if (!SqlStorage.#is(this)) throw illegalInvocation();
+    if (given.length === 0) throw wrongParameter("exec", OWNER, 1, "String");
+    const text = given[0];
+    const end = Math.min(given.length, MAX_BINDINGS + 1);
+    const bindings: Binding[] = [];
+    for (let i = 1; i < end; i++) bindings.push(toBinding(given[i]));
+    const cursor = new Cursor(MAKER, typeof text === "string" ? text : `${text as string}`, bindings);
+    written();
+    return cursor;
+  }
+
+  get databaseSize(): number {
+    if (!SqlStorage.#is(this)) throw illegalInvocation();
+    return native.op(OP.sql_size, []) as number;
+  }
+}
+
+function toBinding(value: unknown): Binding {
+  switch (typeof value) {
+    case "string":
+    case "number":
+      return value;
+    case "undefined":
+      return null;
+    case "symbol":
+      throw new TypeError("Cannot convert a Symbol value to a string");
+    case "bigint":
+      throw new TypeError("Cannot convert a BigInt value to a number");
+    case "object":
+      if (value === null) return null;
+      if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return [value];
+      if (typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer) return [new Uint8Array(value)];
+  }
+  return `${value as string}`;
+}
+
+exposeInterface("Cursor", Cursor);
+exposeInterface("Statement", Statement);
+exposeInterface(OWNER, SqlStorage);
+for (const [name, value] of Object.entries({ Cursor, Statement }))
+  Object.defineProperty(SqlStorage.prototype, name, { value, enumerable: true, configurable: true });
+
+/** The SQL of the isolate's object. */
+export function makeSql(): SqlStorage {
+  return new SqlStorage(MAKER);
+}

@@ -1,0 +1,123 @@
+"""``ctx.storage.sql`` on the host's side: statements run within the turn, and their rows leave in batches.
+
+The first batch is part of the answer to the statement, so a small query is one op. What is left of a larger one stays here under
+a number until it is read, closed or forgotten by the guest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import apsw
+
+from durabox import wire
+from durabox.engine.ops import EndIsolate, GuestError
+from durabox.errors import StorageError
+from durabox.limits import Limits
+from durabox.objects.alarm_ops import AlarmOps, thrown
+from durabox.objects.object_alarm import ObjectAlarm
+from durabox.storage.database import ObjectDatabase
+from durabox.storage.sql import Batch, Binding, Query
+
+if TYPE_CHECKING:
+    from durabox.objects.actor import Actor
+
+#: Queries that a guest may have open at once; each holds a compiled statement.
+MAX_QUERIES = 1_000
+
+
+class SqlOps(AlarmOps):
+    """
+    `AlarmOps` plus SQL on the object's own storage.
+
+    Args:
+        actor: The object.
+        limits: Those of its isolate.
+        database: Its storage.
+        alarm: Its alarm.
+    """
+
+    def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
+        super().__init__(actor, limits, alarm)
+        self._sql = database.sql
+        self._sql.overdue = self._is_overdue
+        self._queries: dict[int, Query] = {}
+        self._next_query = 1
+
+    def op_sql_exec(
+        self, text: str, bindings: list[float | str | tuple[bytes] | None], body: bytes
+    ) -> list[object] | int:
+        """Run a text and answer with the first rows, or only with how many were changed."""
+        values: list[Binding] = [item[0] if type(item) is tuple else item for item in bindings]  # type: ignore[misc]
+        sql = self._sql
+        try:
+            changes = sql.exec_again(text, values)
+            if changes is not None:
+                return changes
+            query = sql.exec(text, values)
+            if not query.columns:
+                return query.changes
+            batch = query.batch()
+        except StorageError as error:
+            raise self._failure(error) from None
+        finally:
+            self.confirmed |= sql.wrote
+        number = 0
+        if batch.more:
+            if len(self._queries) >= MAX_QUERIES:
+                query.close()
+                raise GuestError("Error", f"More than {MAX_QUERIES} SQL cursors with unread rows are open.")
+            number = self._next_query
+            self._next_query = number + 1
+            self._queries[number] = query
+        elif batch.length == 0 and batch.error is not None:
+            raise GuestError("Error", batch.error)
+        return _answer(batch, [number, query.columns, query.changes])
+
+    def op_sql_rows(self, number: int, body: bytes) -> list[object]:
+        """The next rows of a query."""
+        query = self._queries.get(number)
+        if query is None:
+            raise GuestError("Error", "There is no such SQL cursor.")
+        try:
+            batch = query.batch()
+        except StorageError as error:
+            del self._queries[number]
+            raise self._failure(error) from None
+        if not batch.more:
+            del self._queries[number]
+        return _answer(batch, [number if batch.more else 0])
+
+    def op_sql_close(self, number: int, body: bytes) -> None:
+        """The guest will not read the rest."""
+        query = self._queries.pop(number, None)
+        if query is not None:
+            query.close()
+
+    def op_sql_size(self, body: bytes) -> int:
+        """Bytes of pages in use."""
+        try:
+            return self._sql.size
+        except StorageError as error:
+            raise self._failure(error) from None
+
+    def op_sql_entries(self, text: str, bindings: int, body: bytes) -> int:
+        """Entries of tables and indexes that a row changed by the statement takes."""
+        try:
+            return self._sql.entries_per_row(text, bindings)
+        except StorageError as error:
+            raise self._failure(error) from None
+
+    def _is_overdue(self) -> bool:
+        return self.actor.overdue() is not None
+
+    def _failure(self, error: StorageError) -> Exception:
+        if error.sqlite_code & 0xFF == apsw.SQLITE_INTERRUPT and (limit := self.actor.overdue()) is not None:
+            return EndIsolate(limit)
+        return thrown(error)
+
+
+def _answer(batch: Batch, head: list[object]) -> list[object]:
+    """``[*head, visited rows, error, number of rows, rows]``."""
+    rows = wire.array_header(batch.length) + batch.rows if batch.length else b""
+    return [*head, batch.visited, batch.error, batch.length, rows]

@@ -1,0 +1,586 @@
+"""``ctx.storage.sql``: an object's own SQL on its database.
+
+A text may hold several statements. All but the last run one step each as they are compiled; the last becomes a `Query`, whose
+rows are read in batches. A statement is compiled before it is known whether it writes: only one that does begins the transaction,
+in between compiling and running it. Compiled statements are kept by APSW, under flags of their own, so that none of the host's is
+ever found under an object's text.
+
+What SQLite is told is the business of `authorizer`. Beyond that: the schema is not trusted, tables behind virtual tables and the
+schema itself cannot be written, sizes are limited, and a statement that runs for long asks every few thousand steps whether it
+may go on. A single call of a function on megabytes of text is one step.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import apsw
+
+from durabox import wire
+from durabox.errors import StorageError
+from durabox.storage.authorizer import MODULES, Authorizer
+from durabox.storage.failures import NO_LONGER_ACCESSIBLE
+
+if TYPE_CHECKING:
+    from durabox.storage.database import ObjectDatabase
+
+#: What a binding may be; numbers are reals, as in JavaScript.
+Binding = float | str | bytes | None
+
+#: Rows travel in batches of about so many bytes.
+BATCH_BYTES: Final = 64 * 1024
+#: What queries may keep of their rows, all together, when their statements have to end early.
+_KEPT_BYTES: Final = 8 * 1024 * 1024
+#: How many texts, and how long ones, a database knows to be simple writes.
+_KNOWN: Final = 64
+_KNOWN_LENGTH: Final = 16 * 1024
+#: How long that may take: another row may never come.
+_KEEPING_SECONDS: Final = 0.5
+#: Commits after which a query's statement has to end: it keeps the WAL from being copied into the file.
+_COMMITS: Final = 256
+#: Memory that SQLite may take while it runs an object's statement, besides what it holds already. The limit is the
+#: whole process's, so it is only there meanwhile.
+_MEMORY: Final = 256 * 1024 * 1024
+#: Steps of SQLite's machine between two questions whether a statement may go on: about a millisecond.
+_STEPS: Final = 50_000
+#: Object's statements are told from the host's in APSW's cache by these flags.
+_FLAGS: Final = apsw.SQLITE_PREPARE_PERSISTENT
+
+_LIMITS: Final = {
+    apsw.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    apsw.SQLITE_LIMIT_COLUMN: 100,
+    apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
+    apsw.SQLITE_LIMIT_COMPOUND_SELECT: 5,
+    apsw.SQLITE_LIMIT_VDBE_OP: 25_000,
+    apsw.SQLITE_LIMIT_FUNCTION_ARG: 127,
+    apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 50,
+    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 100,
+    apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 10,
+    apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
+}
+MAX_BINDINGS: Final = _LIMITS[apsw.SQLITE_LIMIT_VARIABLE_NUMBER]
+_SETTINGS: Final = (
+    (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
+    (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+    (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
+    (apsw.SQLITE_DBCONFIG_DQS_DDL, 1),
+    (apsw.SQLITE_DBCONFIG_DQS_DML, 1),
+)
+_KEPT_MODULES: Final = (*MODULES, "json_each", "json_tree")
+#: Opcodes that write a row of a table.
+_TABLE_WRITES: Final = frozenset({"Insert", "Delete", "Clear", "VUpdate"})
+#: Flag of such an opcode that is there for hooks alone.
+_NO_OPERATION: Final = 0x40
+_SPACE: Final = " \t\r\n\f"
+
+_NOTHING: Final = "SQL code did not contain a statement."
+_WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
+_EARLY_BINDINGS: Final = (
+    "When executing multiple SQL statements in a single call, only the last statement can have parameters."
+)
+_TRANSACTIONS: Final = (
+    "To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs instead of the "
+    "SQL BEGIN TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will automatically roll back on "
+    "exceptions, and because it interacts correctly with Durable Objects' automatic atomic write coalescing."
+)
+_NO_MEMORY: Final = "out of memory: SQLITE_NOMEM"
+_TOO_LONG: Final = "statement too long: SQLITE_TOOBIG"
+_DELETED: Final = "SQLite query was canceled because the database was deleted."
+_CLOSED: Final = "SQL cursor was closed because more of its rows were left than can be kept when the database is put aside."
+_NOT_UTF8: Final = "The SQL query returned text that is not valid UTF-8."
+
+
+class _RefusedError(Exception):
+    """A statement must not run; the message is for JavaScript."""
+
+
+class Batch(NamedTuple):
+    """Some rows of a `Query`."""
+
+    #: Each row as a msgpack array, one after the other.
+    rows: bytes
+    #: How many they are.
+    length: int
+    #: Whether there may be others after them.
+    more: bool
+    #: Rows that the statement visited, as far as SQLite counts them; 0 while it goes on.
+    visited: int
+    #: What failed in reading the row after the last, as a message.
+    error: str | None
+
+
+_NO_MORE: Final = Batch(b"", 0, False, 0, None)
+
+
+class Query:
+    """
+    The rows of a statement that runs.
+
+    Args:
+        store: Where it runs.
+        cursor: At the first row, or past the last; ``None`` for a statement without rows.
+        columns: Names, in order.
+        writes: Whether the statement may write.
+        changes: Rows that it changed, triggers included.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_cursor",
+        "_kept",
+        "_refusal",
+        "_store",
+        "_visited",
+        "changes",
+        "columns",
+        "writes",
+    )
+
+    def __init__(
+        self,
+        store: SqlStore,
+        cursor: apsw.Cursor | None,
+        columns: list[str],
+        writes: bool,
+        changes: int,
+    ) -> None:
+        self.columns = columns
+        self.writes = writes
+        self.changes = changes
+        self._store = store
+        # The statement may have ended at once.
+        self._visited = store.visited
+        self._cursor = cursor
+        #: The row after the last one given away.
+        self._ahead: tuple[apsw.SQLiteValue, ...] | None = None
+        #: The rest, when the statement had to end.
+        self._kept: Batch | None = None
+        self._refusal: str | None = None
+
+    def batch(self) -> Batch:
+        """
+        The next rows.
+
+        Raises:
+            StorageError: The query was canceled, or its object's storage is no longer there.
+        """
+        if self._refusal is not None:
+            raise StorageError("exec", self._refusal)
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            self._store.kept -= len(kept.rows)
+            return kept
+        return self._read(BATCH_BYTES)
+
+    def close(self) -> None:
+        """End the statement, and forget its rows."""
+        if self._kept is not None:
+            self._store.kept -= len(self._kept.rows)
+            self._kept = None
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            self._store.ended(self)
+            cursor.close(True)
+
+    def keep(self) -> None:
+        """End the statement and keep the rows that are left."""
+        if self._cursor is None:
+            return
+        store = self._store
+        kept = self._read(_KEPT_BYTES - store.kept)
+        if kept.more or (kept.error is not None and store.keeping_is_over):
+            self._refusal = _CLOSED
+            self.close()
+        else:
+            self._kept = kept
+            store.kept += len(kept.rows)
+
+    def cancel(self, why: str) -> None:
+        """End the statement; a later use raises."""
+        if self._cursor is not None:
+            self._refusal = why
+            self.close()
+
+    def _read(self, most: int) -> Batch:
+        cursor = self._cursor
+        if cursor is None:
+            return _NO_MORE
+        rows = bytearray()
+        length = 0
+        append = wire.append
+        store = self._store
+        store.visited = self._visited
+        store.enter(counting=not self.writes)
+        try:
+            if self._ahead is not None:
+                append(self._ahead, rows, -1)
+                length = 1
+                self._ahead = None
+            for row in cursor:
+                if len(rows) >= most:
+                    self._ahead = row
+                    return Batch(bytes(rows), length, True, 0, None)
+                append(row, rows, -1)
+                length += 1
+        except apsw.Error as error:
+            failure: str | None = store.failed(error).message
+        except UnicodeDecodeError:
+            failure = _NOT_UTF8
+        except MemoryError:
+            failure = _NO_MEMORY
+        else:
+            failure = None
+        finally:
+            store.leave()
+        self.close()
+        return Batch(bytes(rows), length, False, store.visited, failure)
+
+
+class SqlStore:
+    """
+    Errors are those of `ObjectDatabase`, with the platform's messages.
+
+    Args:
+        database: Where the tables are.
+    """
+
+    __slots__ = (
+        "_at",
+        "_before",
+        "_columns",
+        "_commits",
+        "_connection",
+        "_database",
+        "_empty_tail",
+        "_keep_until",
+        "_known",
+        "_open",
+        "_statements",
+        "_text",
+        "_trace",
+        "_writes",
+        "guard",
+        "kept",
+        "overdue",
+        "visited",
+        "wrote",
+    )
+
+    def __init__(self, database: ObjectDatabase) -> None:
+        self._database = database
+        #: Whether a statement has run for too long, asked about every millisecond of it.
+        self.overdue: Callable[[], bool] = _never
+        self.guard = Authorizer()
+        #: Rows that the statement which ended last visited, as far as SQLite counts them.
+        self.visited = 0
+        #: Whether the text that ran last wrote in any of its statements.
+        self.wrote = False
+        #: The connection that was prepared for this.
+        self._connection: apsw.Connection | None = None
+        self._open: dict[Query, None] = {}
+        #: Bytes of rows that queries keep.
+        self.kept = 0
+        #: Commits since a query is open.
+        self._commits = 0
+        #: When keeping rows must be over, in seconds of the monotonic clock; ``None`` while none are kept.
+        self._keep_until: float | None = None
+        self._trace = self._about_to_run
+        # Of the text that is being run: itself, how much of it was compiled, and what is known of the statement compiled last.
+        self._text = ""
+        self._at = 0
+        self._empty_tail = False
+        self._before = 0
+        self._columns: list[str] = []
+        self._writes = False
+        self._statements = 0
+        #: Texts of one statement that writes and has no rows.
+        self._known: set[str] = set()
+
+    def exec(self, text: str, bindings: Sequence[Binding]) -> Query:
+        """
+        Run all statements of a text; the last one up to its first row.
+
+        Args:
+            text: One statement or several.
+            bindings: Values of the last one's parameters.
+        Raises:
+            StorageError: A statement failed or is not allowed; what those before it wrote stays.
+        """
+        connection = self._prepare()
+        self.wrote = False
+        self._statements = 0
+        cursor = self._run(connection, text, bindings)
+        while self._at < len(self._text):
+            # A statement in the middle has a row: that was its one step.
+            cursor.close(True)
+            cursor = self._run(connection, self._text[self._at :], bindings)
+        if self._empty_tail:
+            cursor.close(True)
+            raise StorageError("exec", _NOTHING)
+        changes = connection.total_changes() - self._before if self._writes else 0
+        query = Query(self, cursor if self._columns else None, self._columns, self._writes, changes)
+        if self._columns:
+            self._open[query] = None
+        elif self._writes and self._statements == 1 and len(text) <= _KNOWN_LENGTH:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known.add(text)
+        return query
+
+    def exec_again(self, text: str, bindings: Sequence[Binding]) -> int | None:
+        """
+        As `exec`, but only for a text that it has run and that is one statement which writes and has no rows: there is
+        nothing to find out about it any more.
+
+        Returns:
+            How many rows were changed; ``None`` for any other text, which was not run.
+        """
+        if text not in self._known:
+            return None
+        connection = self._prepare()
+        self._database.to_write("exec")
+        self.wrote = True
+        before = connection.total_changes()
+        self._execute(connection, connection.cursor(), text, bindings)
+        return connection.total_changes() - before
+
+    def entries_per_row(self, text: str, bindings: int) -> int:
+        """
+        How many entries of tables and indexes a changed row takes.
+
+        Args:
+            text: What was run; its last statement counts.
+            bindings: How many that one has.
+        """
+        connection = self._prepare()
+        statement = text[self._start_of_last(connection, text) :]
+        tables = indexes = 0
+        self.guard.guest = True
+        try:
+            program = connection.execute(statement, (None,) * bindings, explain=1, can_cache=False)
+            for _, opcode, _, _, _, _, flags, _ in program:
+                tables += opcode in _TABLE_WRITES and not flags & _NO_OPERATION
+                indexes += opcode == "IdxInsert"
+        except (apsw.Error, ValueError):
+            return 1
+        finally:
+            self.guard.guest = False
+        return max(1, (tables > 0) + indexes)
+
+    @property
+    def size(self) -> int:
+        """Bytes of pages in use, uncommitted ones included."""
+        connection = self._prepare()
+        try:
+            pages, free, bytes_each = (
+                connection.execute(f"PRAGMA {name}").get
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        except apsw.Error as error:
+            raise self._database.failed("databaseSize", error) from error
+        return int((pages - free) * bytes_each)
+
+    # For the database and the queries
+
+    def failed(self, error: apsw.Error) -> StorageError:
+        """The error to raise for one of SQLite's."""
+        if self.guard.transaction:
+            self.guard.transaction = False
+            return StorageError("exec", _TRANSACTIONS, apsw.SQLITE_AUTH)
+        return self._database.failed("exec", error)
+
+    def enter(self, *, counting: bool) -> None:
+        """The object's statements are compiled or run from here on."""
+        self.guard.guest = True
+        apsw.hard_heap_limit(apsw.memory_used() + _MEMORY)
+        if counting and self._connection is not None:
+            self._connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._count)
+
+    def leave(self) -> None:
+        """The host's again."""
+        self.guard.guest = False
+        apsw.hard_heap_limit(0)
+        if self._connection is not None:
+            self._connection.trace_v2(0, None)
+
+    def ended(self, query: Query) -> None:
+        """A query's statement has ended."""
+        self._open.pop(query, None)
+
+    def put_aside(self, *, all_of_them: bool) -> None:
+        """
+        End statements that would be in the way of what comes; their rows stay readable.
+
+        Args:
+            all_of_them: Also those that only read.
+        """
+        if not self._open:
+            self._commits = 0
+            return
+        self._commits += 1
+        all_of_them |= self._commits > _COMMITS
+        self._keep_until = time.monotonic() + _KEEPING_SECONDS
+        try:
+            for query in list(self._open):
+                if all_of_them or query.writes:
+                    query.keep()
+        finally:
+            self._keep_until = None
+
+    @property
+    def keeping_is_over(self) -> bool:
+        """Whether `put_aside` has taken all its time."""
+        return self._keep_until is not None and time.monotonic() > self._keep_until
+
+    def deleted(self) -> None:
+        """The database was deleted: what was read of it is no more."""
+        for query in list(self._open):
+            query.cancel(_DELETED)
+
+    def lost(self) -> None:
+        """The connection is about to be closed, or its transaction was given up."""
+        for query in list(self._open):
+            query.cancel(NO_LONGER_ACCESSIBLE)
+        self._connection = None
+
+    # Inside
+
+    def _count(self, event: dict[str, Any]) -> None:
+        """A statement has ended; see `apsw.Connection.trace_v2`."""
+        steps = event["stmt_status"]["SQLITE_STMTSTATUS_FULLSCAN_STEP"]
+        self.visited = steps + 1 if steps else 0
+
+    def _prepare(self) -> apsw.Connection:
+        connection = self._database.to_run("exec")
+        if connection is not self._connection:
+            try:
+                self._set_up(connection)
+            except apsw.Error as error:
+                raise self._database.failed("exec", error) from error
+        return connection
+
+    def _set_up(self, connection: apsw.Connection) -> None:
+        for setting, value in _SETTINGS:
+            connection.config(setting, value)
+        for limit, most in _LIMITS.items():
+            connection.limit(limit, most)
+        connection.execute("PRAGMA recursive_triggers = OFF").fetchall()
+        connection.drop_modules(_KEPT_MODULES)
+        connection.set_authorizer(self.guard)
+        connection.set_progress_handler(self._is_overdue, _STEPS)
+        self._connection = connection
+
+    def _is_overdue(self) -> bool:
+        if not self.guard.guest:
+            return False
+        return self.overdue() if self._keep_until is None else self.keeping_is_over
+
+    def _run(self, connection: apsw.Connection, text: str, bindings: Sequence[Binding]) -> apsw.Cursor:
+        """Run a text's statements until one has a row or all are done."""
+        self._empty_tail = False
+        self.visited = 0
+        cursor = connection.cursor()
+        cursor.exec_trace = self._trace
+        self._execute(connection, cursor, text, bindings)
+        if self._at == 0:
+            raise StorageError("exec", _NOTHING)
+        return cursor
+
+    def _execute(
+        self, connection: apsw.Connection, cursor: apsw.Cursor, text: str, bindings: Sequence[Binding]
+    ) -> None:
+        guard = self.guard
+        self._text = guard.text = text
+        self._at = 0
+        guard.transaction = False
+        self.enter(counting=False)
+        try:
+            cursor.execute(text, bindings, prepare_flags=_FLAGS)
+        except apsw.BindingsError:
+            failure = self._wrong_bindings(connection)
+        except apsw.TooBigError as error:
+            too_long = len(text.encode()) > _LIMITS[apsw.SQLITE_LIMIT_SQL_LENGTH]
+            failure = StorageError("exec", _TOO_LONG, apsw.SQLITE_TOOBIG) if too_long else self.failed(error)
+        except apsw.Error as error:
+            failure = self.failed(error)
+        except _RefusedError as refusal:
+            failure = StorageError("exec", str(refusal))
+        except MemoryError:
+            failure = StorageError("exec", _NO_MEMORY, apsw.SQLITE_NOMEM)
+        except ValueError:
+            # A null character, where SQLite would stop reading.
+            head, _, _ = text.partition("\0")
+            self._run(connection, head, bindings).close(True)
+            failure = StorageError("exec", _NOTHING)
+        else:
+            return
+        finally:
+            self.leave()
+        cursor.close(True)
+        raise failure
+
+    def _about_to_run(self, cursor: apsw.Cursor, statement: str, bindings: Any) -> bool:
+        """A statement was compiled and is about to run; see `apsw.Cursor.exec_trace`."""
+        self._at += len(statement)
+        self._statements += 1
+        if not cursor.has_vdbe:
+            raise _RefusedError(_NOTHING)
+        if self._at < len(self._text):
+            if cursor.bindings_count:
+                raise _RefusedError(_EARLY_BINDINGS)
+        else:
+            end = statement.rstrip(_SPACE)
+            self._empty_tail = end.endswith(";") and end[:-1].rstrip(_SPACE).endswith(";")
+        self._columns = [column[0] for column in cursor.get_description()]
+        self._writes = not cursor.is_readonly
+        if self._writes:
+            self._before = cursor.connection.total_changes()
+            self.wrote = True
+            guard = self.guard
+            guard.guest = False
+            self._database.to_write("exec")
+            guard.guest = True
+        else:
+            cursor.connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._count)
+        return True
+
+    def _wrong_bindings(self, connection: apsw.Connection) -> StorageError:
+        """Which of the two mistakes was made with the parameters of the statement that comes next."""
+        rest = self._text[self._at :]
+        is_last = self._start_of_last(connection, rest) == 0
+        return StorageError("exec", _WRONG_COUNT if is_last else _EARLY_BINDINGS)
+
+    def _start_of_last(self, connection: apsw.Connection, text: str) -> int:
+        """Where the last statement of a text begins, without running any."""
+        at = 0
+        while (length := self._first_length(connection, text[at:])) < len(text) - at:
+            at += length
+        return at
+
+    def _first_length(self, connection: apsw.Connection, text: str) -> int:
+        """Length of a text's first statement."""
+        length = len(text)
+
+        def look(cursor: apsw.Cursor, statement: str, bindings: Any) -> bool:
+            nonlocal length
+            length = len(statement)
+            raise _RefusedError
+
+        cursor = connection.cursor()
+        cursor.exec_trace = look
+        self.guard.guest = True
+        try:
+            # Only the last statement must have exactly as many bindings as parameters.
+            cursor.execute(text, (None,) * MAX_BINDINGS, can_cache=False)
+        except (apsw.Error, _RefusedError, ValueError):
+            return length
+        finally:
+            self.guard.guest = False
+            cursor.close(True)
+        return length
+
+
+def _never() -> bool:
+    return False
