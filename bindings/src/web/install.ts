@@ -8,6 +8,7 @@ import { Crypto, crypto } from "./crypto";
 import { DOMException } from "./dom_exception";
 import { TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from "./encoding";
 import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
+import { repairFinalizationRegistry } from "./finalization";
 import { FormData } from "./form_data";
 import { Headers } from "./headers";
 import { exposeInterface, type Interface, isObject, wrongField, wrongParameter } from "./interface";
@@ -135,6 +136,7 @@ function define(name: string, value: unknown, enumerable: boolean): void {
 
 /** Called once, before any user code. */
 export function install(): void {
+  repairFinalizationRegistry();
   for (const [name, constructor] of Object.entries({ ...classes, ...(streamClasses as unknown as Record<string, Interface>) })) {
     exposeInterface(name, constructor);
     define(name, constructor, false);

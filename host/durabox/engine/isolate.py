@@ -7,6 +7,7 @@ The worst it can do is to end itself.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Sequence
@@ -43,6 +44,8 @@ _HEADROOM: Final = 2 << 20
 _MESSAGE_MOST: Final = 64 * 1024
 #: When other work used the event loop for longer than this since the last slice, the loop is busy.
 _CONTENDED_SECONDS: Final = 0.000_2
+#: A turn of no more slices than this makes no further room for others.
+_BRIEF_SLICES: Final = 5
 
 _UNDEFINED: Final = b""
 _MSGPACK: Final = b"\x01"
@@ -78,12 +81,12 @@ class Turn:
             JavaScriptError: The isolate was ended by an op, such as ``abort``.
         """
         isolate = self._isolate
-        while True:
+        for slices in itertools.count(1):
             yielded = _now()
             await asyncio.sleep(0)
-            if _now() - yielded > _CONTENDED_SECONDS * 1e9:
+            if slices > _BRIEF_SLICES and _now() - yielded > _CONTENDED_SECONDS * 1e9:
                 # Others are busy too: leave them as much time as the last slice took, so that they need not
-                # wait for a slice of ours at each of their steps.
+                # wait for a slice of ours at each of their steps. A turn that may be over soon goes on.
                 await asyncio.sleep(isolate.last_slice_ns / 1e9)
             if isolate.slice():
                 return
