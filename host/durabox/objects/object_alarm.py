@@ -58,7 +58,7 @@ class Run:
 
 class ObjectAlarm:
     """
-    See the module's head. Methods other than `announce` raise `StorageError`.
+    See the module's head. Those of its methods that read or write the database raise `StorageError`.
 
     Args:
         database: The object's.
@@ -67,7 +67,7 @@ class ObjectAlarm:
         object_id: The object's.
     """
 
-    __slots__ = ("_alarms", "_database", "_known", "_loaded", "_object", "run", "stored", "touched")
+    __slots__ = ("_alarms", "_database", "_known", "_loaded", "_next", "_object", "run", "stored", "touched")
 
     def __init__(self, database: ObjectDatabase, alarms: Alarms, unique_key: str, object_id: str) -> None:
         self._database = database
@@ -76,6 +76,8 @@ class ObjectAlarm:
         self._loaded = False
         #: The time in the index, or a later one.
         self._known: int | None = None
+        #: The time that the commit under way makes the truth.
+        self._next: int | None = None
         #: The time that is stored and committed, once anything was asked.
         self.stored: int | None = None
         #: Whether the uncommitted transaction has to do with the alarm, rolled back or not.
@@ -169,14 +171,14 @@ class ObjectAlarm:
 
     def before_commit(self) -> Future[None] | None:
         """What the commit must wait for. Called between turns."""
-        stored = self._database.metadata.alarm()
+        self._next = stored = self._database.metadata.alarm()
         if order_of(self._known, stored) is not Order.BEFORE:
             return None
         return self._alarms.set(*self._object, self._database.name, stored)
 
     def committed(self) -> None:
-        """The commit is durable."""
-        stored = self._database.metadata.alarm()
+        """The commit is durable. Nothing is read here: what is committed must not fail any more."""
+        stored = self._next
         if order_of(self._known, stored) is Order.AFTER:
             self._alarms.set_later(*self._object, self._database.name, stored)
         self._known = self.stored = stored
