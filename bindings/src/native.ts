@@ -14,6 +14,11 @@ export interface Native {
    */
   // biome-ignore lint/suspicious/noExplicitAny: the reply's type is that of the op's row in the table
   op(number: number, args?: readonly unknown[] | string, body?: string | Bytes): any;
+  /**
+   * An op with arguments [keys and serialized values of the object's entries by turns, flag]; entries that are undefined are left
+   * out, and without any there is no op.
+   */
+  opEntries(number: number, entries: object, flag: boolean): void;
   /** As `op`, for one that answers with a flat list of keys and values. */
   opMap(number: number, args: unknown[]): Map<string, unknown>;
   /** The same with a V8-serialized value as body. */

@@ -168,14 +168,10 @@ static int put_string(MsgpackBuffer *buffer, const char *text, size_t len)
     return put_string_header(buffer, len) || put_bytes(buffer, text, len) ? -1 : 0;
 }
 
-static int put_binary(MsgpackBuffer *buffer, JSValueConst value)
+static int put_bin(MsgpackBuffer *buffer, const void *bytes, size_t len)
 {
-    uint8_t *bytes;
-    size_t len;
     int failed;
 
-    if (durabox_bytes(buffer->ctx, value, &bytes, &len))
-        return -1;
     if (len <= UINT8_MAX)
         failed = put(buffer, 0xc4, len, 1);
     else if (len <= UINT16_MAX)
@@ -183,6 +179,14 @@ static int put_binary(MsgpackBuffer *buffer, JSValueConst value)
     else
         failed = put(buffer, 0xc6, len, 4);
     return failed || put_bytes(buffer, bytes, len) ? -1 : 0;
+}
+
+static int put_binary(MsgpackBuffer *buffer, JSValueConst value)
+{
+    uint8_t *bytes;
+    size_t len;
+
+    return durabox_bytes(buffer->ctx, value, &bytes, &len) || put_bin(buffer, bytes, len) ? -1 : 0;
 }
 
 static int encode(MsgpackBuffer *buffer, JSValueConst value, int depth);
@@ -307,6 +311,52 @@ static int encode(MsgpackBuffer *buffer, JSValueConst value, int depth)
 }
 
 int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value) { return encode(buffer, value, 0); }
+
+/* The property `atom` of `object` as two bins, or nothing when it is undefined. Whether there was something; -1 with the exception
+ * pending. */
+static int put_pair(MsgpackBuffer *buffer, JSValueConst object, JSAtom atom)
+{
+    JSContext *ctx = buffer->ctx;
+    JSValue value = JS_GetProperty(ctx, object, atom);
+    uint8_t *bytes;
+    const char *key;
+    size_t len;
+    int failed;
+
+    if (JS_IsUndefined(value))
+        return 0;
+    key = JS_IsException(value) ? NULL : JS_AtomToCStringLen(ctx, &len, atom);
+    failed = !key || put_bin(buffer, key, len);
+    JS_FreeCString(ctx, key);
+    if (!failed && !(failed = durabox_v8_write(ctx, value, false, &bytes, &len))) {
+        failed = put_bin(buffer, bytes, len);
+        js_free(ctx, bytes);
+    }
+    JS_FreeValue(ctx, value);
+    return failed ? -1 : 1;
+}
+
+int msgpack_encode_pairs(MsgpackBuffer *buffer, JSValueConst object, uint32_t *count)
+{
+    JSContext *ctx = buffer->ctx;
+    size_t header = buffer->len;
+    JSPropertyEnum *properties;
+    uint32_t length, i;
+    int put_one = 0;
+
+    *count = 0;
+    if (put(buffer, 0xdd, 0, 4) ||
+        JS_GetOwnPropertyNames(ctx, &properties, &length, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY))
+        return -1;
+    for (i = 0; i < length && put_one >= 0; i++) {
+        put_one = put_pair(buffer, object, properties[i].atom);
+        *count += put_one > 0;
+    }
+    JS_FreePropertyEnum(ctx, properties, length);
+    for (i = 0; i < 4; i++)
+        buffer->data[header + 1 + i] = (uint8_t)(*count * 2 >> (24 - 8 * i));
+    return put_one < 0 ? -1 : 0;
+}
 
 /* What is left to read. */
 typedef struct {

@@ -20,6 +20,9 @@ void msgpack_buffer_free(MsgpackBuffer *buffer);
 
 /* Appends `value`. 0, or -1 with the exception pending (TypeError for what msgpack cannot carry). */
 int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value);
+/* Appends the own enumerable properties of `object` that are not undefined: an array of bins, keys in UTF-8 and values in V8's format
+ * by turns; `*count` says how many properties. 0, or -1 with the exception pending. */
+int msgpack_encode_pairs(MsgpackBuffer *buffer, JSValueConst object, uint32_t *count);
 /* Decodes exactly one value that takes up all of `data`. */
 JSValue msgpack_decode(JSContext *ctx, const uint8_t *data, size_t len);
 

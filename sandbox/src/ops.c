@@ -3,7 +3,7 @@
  * Contract: native.op(number, args, body) encodes `args` (array: msgpack; string: its raw bytes in UTF-8 where lone
  * surrogates keep their three-byte form; undefined: the empty array) and `body` (string, ArrayBuffer or view; undefined: nothing),
  * calls the import once, and turns the reply into a value or throws what the host threw. native.opValue is the
- * same with `value` in V8's serialization format as body; native.opMap makes a Map of a reply that is an array of keys
+ * same with `value` in V8's serialization format as body; native.opEntries sends an object's entries; native.opMap makes a Map of a reply that is an array of keys
  * (UTF-8) and values (V8's format) by turns. An op is synchronous and runs no JavaScript: nothing can
  * re-enter while its buffers are in use (but see call_host). Replies up to REPLY_INSIDE bytes go to a static buffer; larger ones are
  * fetched by a second call into a buffer that is given back at once.
@@ -225,8 +225,28 @@ static JSValue native_op_map(JSContext *ctx, JSValueConst this_val, int argc, JS
     return result;
 }
 
+/* (number, object, flag): the op with arguments [keys and values of the object by turns, flag]; not called for an object that has
+ * none. */
+static JSValue native_op_entries(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    JSValue result = JS_EXCEPTION;
+    MsgpackBuffer packed;
+    uint32_t count;
+    int32_t number;
+
+    if (JS_ToInt32(ctx, &number, argv[0]))
+        return JS_EXCEPTION;
+    msgpack_buffer_init(&packed, ctx);
+    packed.data[packed.len++] = 0x92; /* an array of two */
+    if (!msgpack_encode_pairs(&packed, argv[1], &count) && !msgpack_encode(&packed, argv[2]))
+        result = count ? durabox_op(ctx, number, packed.data, packed.len, NULL, 0) : JS_UNDEFINED;
+    msgpack_buffer_free(&packed);
+    return result;
+}
+
 static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("op", 2, native_op),
+    JS_CFUNC_DEF("opEntries", 3, native_op_entries),
     JS_CFUNC_DEF("opMap", 2, native_op_map),
     JS_CFUNC_DEF("opValue", 3, native_op_value),
 };

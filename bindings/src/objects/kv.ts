@@ -95,12 +95,7 @@ function putEntries(owner: string, entries: Record<string, unknown>, options: un
     throw new TypeError(PUT_FORMS);
   const unconfirmed = isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 2, "PutOptions"));
   writes++;
-  const flat: ArrayBuffer[] = [];
-  for (const key of Object.keys(entries)) {
-    const value = entries[key];
-    if (value !== undefined) flat.push(native.utf8Encode(key), native.serialize(value));
-  }
-  if (flat.length > 0) native.op(OP.kv_put_many, [flat, unconfirmed]);
+  native.opEntries(OP.kv_put_many, entries, unconfirmed);
 }
 
 /**

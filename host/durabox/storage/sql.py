@@ -247,11 +247,13 @@ class SqlStore:
     """
 
     __slots__ = (
+        "_again",
         "_at",
         "_before",
         "_columns",
         "_commits",
         "_connection",
+        "_counting",
         "_database",
         "_empty_tail",
         "_keep_until",
@@ -279,6 +281,10 @@ class SqlStore:
         self.wrote = False
         #: The connection that was prepared for this.
         self._connection: apsw.Connection | None = None
+        #: For `exec_again`; on the connection.
+        self._again: apsw.Cursor | None = None
+        #: Whether the visited rows of a statement are being counted.
+        self._counting = False
         self._open: dict[Query, None] = {}
         #: Bytes of rows that queries keep.
         self.kept = 0
@@ -342,8 +348,11 @@ class SqlStore:
         connection = self._prepare()
         self._database.to_write("exec")
         self.wrote = True
+        cursor = self._again
+        if cursor is None:
+            cursor = self._again = connection.cursor()
         before = connection.total_changes()
-        self._execute(connection, connection.cursor(), text, bindings)
+        self._execute(connection, cursor, text, bindings)
         return connection.total_changes() - before
 
     def entries_per_row(self, text: str, bindings: int) -> int:
@@ -396,14 +405,17 @@ class SqlStore:
         self.guard.guest = True
         apsw.hard_heap_limit(apsw.memory_used() + _MEMORY)
         if counting and self._connection is not None:
+            self._counting = True
             self._connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._count)
 
     def leave(self) -> None:
         """The host's again."""
         self.guard.guest = False
         apsw.hard_heap_limit(0)
-        if self._connection is not None:
-            self._connection.trace_v2(0, None)
+        if self._counting:
+            self._counting = False
+            if self._connection is not None:
+                self._connection.trace_v2(0, None)
 
     def ended(self, query: Query) -> None:
         """A query's statement has ended."""
@@ -443,7 +455,7 @@ class SqlStore:
         """The connection is about to be closed, or its transaction was given up."""
         for query in list(self._open):
             query.cancel(NO_LONGER_ACCESSIBLE)
-        self._connection = None
+        self._connection = self._again = None
 
     # Inside
 
@@ -471,6 +483,7 @@ class SqlStore:
         connection.set_authorizer(self.guard)
         connection.set_progress_handler(self._is_overdue, _STEPS)
         self._connection = connection
+        self._again = None
 
     def _is_overdue(self) -> bool:
         if not self.guard.guest:
@@ -519,6 +532,8 @@ class SqlStore:
         finally:
             self.leave()
         cursor.close(True)
+        if cursor is self._again:
+            self._again = None
         raise failure
 
     def _about_to_run(self, cursor: apsw.Cursor, statement: str, bindings: Any) -> bool:
