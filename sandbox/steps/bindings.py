@@ -22,6 +22,12 @@ from sandbox.steps.protocol import read_protocol, typescript
 _INSTALLED = ".durabox-installed"
 #: Identifiers stay: the names of classes and functions can be seen.
 _MINIFY = ("--minify-whitespace", "--minify-syntax")
+#: What packages in layers import by the names of Node's modules is that module's layer, so that there is one of each.
+_NODE_MODULES = ("buffer", "events", "process", "string_decoder", "util")
+#: Packages that only repeat what is among the globals.
+_GLOBAL_PACKAGES = {"abort-controller": "./src/layers/stream/abort_controller.ts"}
+#: What packages ask of Node's global `process` to find a terminal.
+_NO_TERMINAL = ("--define:process.stderr=undefined", "--define:process.emitWarning=undefined")
 
 
 def generate_protocol(layout: Layout) -> None:
@@ -38,7 +44,7 @@ class Bundles:
 
     Args:
         main: The bindings; evaluated into the base image.
-        layers: By name; each is an expression whose value is the layer's default export.
+        layers: By name; each is a function of ``require``, which gives other layers' modules, to the layer's default export.
     """
 
     main: bytes
@@ -57,22 +63,29 @@ def bundle_bindings(layout: Layout, progress: Callable[[str], None]) -> Bundles:
     progress("bundle   bindings")
     layers = sorted((layout.bindings / "src" / "layers").glob("*/main.ts"))
     return Bundles(
-        main=_bundle(layout, "src/main.ts"),
-        layers={
-            entry.parent.name: _bundle(layout, entry.relative_to(layout.bindings).as_posix(), *_MINIFY)
-            for entry in layers
-        },
+        main=_bundle(layout, "src/main.ts", "(() => {", "})()"),
+        layers={entry.parent.name: _bundle_layer(layout, entry) for entry in layers},
     )
 
 
-def _bundle(layout: Layout, entry: str, *options: str) -> bytes:
-    """One script: an expression whose value is the entry's default export."""
+def _bundle_layer(layout: Layout, entry: Path) -> bytes:
+    name = entry.parent.name
+    return _bundle(
+        layout, entry.relative_to(layout.bindings).as_posix(), "(require => {", "})",
+        *_MINIFY, *_NO_TERMINAL, "--external:node:*",
+        *(f"--alias:{module}=node:{module}" for module in _NODE_MODULES if module != name),
+        *(f"--alias:{package}={file}" for package, file in _GLOBAL_PACKAGES.items()),
+    )  # fmt: skip
+
+
+def _bundle(layout: Layout, entry: str, before: str, after: str, *options: str) -> bytes:
+    """One script: an expression, by what stands before and after a function's body that returns the entry's default export."""
     text = _node(
         layout.bindings,
         str(layout.bindings / "node_modules" / "esbuild" / "bin" / "esbuild"),
         entry, "--bundle", "--format=iife", "--global-name=bindings", "--platform=neutral",
         "--main-fields=module,main", "--target=es2023", "--charset=utf8", "--legal-comments=none",
-        "--log-level=warning", "--banner:js=(() => {", "--footer:js=return bindings.default; })()", *options,
+        "--log-level=warning", f"--banner:js={before}", f"--footer:js=return bindings.default; {after}", *options,
     )  # fmt: skip
     return text.encode()
 

@@ -43,7 +43,8 @@ def _parts(layout: Layout, sources: dict[str, Path]) -> Iterator[tuple[str, Path
     yield "libcxx", libraries / "libcxx" / "LICENSE.TXT"
     yield "libcxxabi", libraries / "libcxxabi" / "LICENSE.TXT"
     for package in bundled_packages(layout):
+        name = package.as_posix().rpartition("node_modules/")[2]
         found = sorted(package.glob("LICEN[CS]E*"))
         if not found:
-            raise BuildError(f"the npm package {package.name} has no licence text")
-        yield f"npm-{package.name}", found[0]
+            raise BuildError(f"the npm package {name} has no licence text")
+        yield f"npm-{name.replace('/', '-')}", found[0]

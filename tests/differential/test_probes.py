@@ -66,13 +66,23 @@ KNOWN = {
     "dup after dispose",
     # The id is that of the object that failed; workerd gives the caller's own.
     "error id",
+    # The package that Buffer stands on gives these errors no code.
+    "buffer out of range",
+    "buffer read outside",
+    # A newer version of Node's inspect.
+    "inspect typed",
+    # Assertions fail with Node's own messages and errors.
+    "assert strictEqual",
+    "assert strictEqual error",
+    "assert throws other",
     # ctx.exports has an ordinary namespace for an object class.
     "tags",
 }
 
 
 @pytest.mark.parametrize(
-    "name", ["alarms", "storage", "transactions", "web", "objects", "rpc", "sql", "sql_rules", "sync_kv"]
+    "name",
+    ["alarms", "node", "storage", "transactions", "web", "objects", "rpc", "sql", "sql_rules", "sync_kv"],
 )
 def test_every_case_is_answered_as_by_workerd(name: str, tmp_path: Path) -> None:
     project = tmp_path / "project"

@@ -107,6 +107,5 @@ export function asyncHooks({ native, runInContext }: Platform): Record<string, u
     }
   }
 
-  const module = { AsyncLocalStorage, AsyncResource };
-  return { ...module, default: module };
+  return { AsyncLocalStorage, AsyncResource };
 }

@@ -1,0 +1,11 @@
+/** Packages without types of their own, and Node's modules between layers. */
+
+// biome-ignore lint/suspicious/noExplicitAny: untyped
+type Any = any;
+
+declare module "assert/build/assert.js" { const assert: Any; export default assert; }
+declare module "events" { const EventEmitter: Any; export default EventEmitter; }
+declare module "@file-services/path/browser-path.js" { const path: Any; export default path; }
+declare module "string_decoder/lib/string_decoder.js" { export const StringDecoder: Any; }
+declare module "readable-stream/lib/ours/browser.js" { const stream: Any; export default stream; }
+declare module "readable-stream/lib/stream/promises.js" { const promises: Any; export default promises; }

@@ -1,0 +1,185 @@
+/** `node:util`: Node's own `inspect` and `format` from a package, and the rest. */
+
+import * as inspection from "node-inspect-extracted";
+import { checkFunction, invalidArgType, invalidArgValue, nodeError } from "../node_errors";
+
+declare const require: (name: string) => { deepStrictEqual(a: unknown, b: unknown, error: Error): void };
+
+// biome-ignore lint/suspicious/noExplicitAny: arguments of whatever function
+type Fn = (this: any, ...args: any[]) => unknown;
+
+const { inspect, format, formatWithOptions, stripVTControlCharacters } = inspection;
+const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
+const CUSTOM_PROMISIFY = Symbol.for("nodejs.util.promisify.custom");
+
+type Inspect = (value: unknown, options: object) => string;
+
+/**
+ * `inspect` shows an error by its stack, and expects the name and the message at its beginning, as V8 has it. An error therefore
+ * shows itself as one like it that has such a stack.
+ */
+function showErrorsByNameAndStack(): void {
+  Object.defineProperty(Error.prototype, CUSTOM_INSPECT, {
+    value: function showError(this: Error, _depth: number, options: object, show: Inspect): unknown {
+      const { stack } = this;
+      const heading = `${this.name}: ${this.message}`.replace(/: $/, "");
+      const trace = typeof stack === "string" ? stack.trimEnd() : "";
+      const whole = trace.startsWith(heading) ? trace : trace === "" ? `[${heading}]` : `${heading}\n${trace}`;
+      return show(plain(this, whole), options);
+    },
+    writable: true,
+    configurable: true,
+  });
+}
+
+/** An error like another with that stack, which does not show itself. */
+function plain(error: Error, stack: string): object {
+  const copy = Object.create(Object.getPrototypeOf(error) as object, Object.getOwnPropertyDescriptors(error)) as object;
+  Object.defineProperties(copy, {
+    stack: { value: stack, configurable: true, writable: true },
+    [CUSTOM_INSPECT]: { value: undefined },
+  });
+  return copy;
+}
+
+function promisify(original: Fn): Fn {
+  checkFunction(original, "original");
+  const custom = (original as unknown as Record<symbol, unknown>)[CUSTOM_PROMISIFY];
+  if (custom !== undefined && custom !== null) {
+    checkFunction(custom, "util.promisify.custom");
+    return Object.defineProperty(custom, CUSTOM_PROMISIFY, { value: custom, configurable: true }) as Fn;
+  }
+  const promised: Fn = function (...args) {
+    return new Promise((resolve, reject) => {
+      const done = (error: unknown, value: unknown): void => (error ? reject(error as Error) : resolve(value));
+      Reflect.apply(original, this, [...args, done]);
+    });
+  };
+  Object.setPrototypeOf(promised, Object.getPrototypeOf(original) as object);
+  Object.defineProperties(promised, Object.getOwnPropertyDescriptors(original));
+  return Object.defineProperty(promised, CUSTOM_PROMISIFY, { value: promised, configurable: true });
+}
+promisify.custom = CUSTOM_PROMISIFY;
+
+function callbackify(original: Fn): Fn {
+  checkFunction(original, "original");
+  const called: Fn = function (...args) {
+    const callback = args.pop() as Fn;
+    checkFunction(callback, "last argument");
+    (Reflect.apply(original, this, args) as Promise<unknown>).then(
+      (value) => queueMicrotask(() => Reflect.apply(callback, this, [null, value])),
+      (reason: unknown) => {
+        const error =
+          reason ||
+          Object.assign(nodeError(Error, "ERR_FALSY_VALUE_REJECTION", "Promise was rejected with falsy value"), { reason });
+        queueMicrotask(() => Reflect.apply(callback, this, [error]));
+      },
+    );
+  };
+  const { name } = original;
+  Object.defineProperty(called, "name", { value: `${name}Callbackified`, configurable: true });
+  Object.defineProperty(called, "length", { value: original.length + 1, configurable: true });
+  return called;
+}
+
+const warned = new Set<string>();
+
+function deprecate(original: Fn, message: string, code?: string): Fn {
+  checkFunction(original, "fn");
+  let told = false;
+  const deprecated = function (this: unknown, ...args: unknown[]): unknown {
+    if (!told && !(code !== undefined && warned.has(code))) {
+      if (code !== undefined) warned.add(code);
+      console.warn(`DeprecationWarning: ${message}`);
+    }
+    told = true;
+    return new.target ? Reflect.construct(original, args, new.target) : Reflect.apply(original, this, args);
+  };
+  Object.setPrototypeOf(deprecated, original);
+  if (original.prototype) deprecated.prototype = original.prototype;
+  return deprecated;
+}
+
+function inherits(constructor: Fn & { super_?: unknown }, parent: Fn): void {
+  checkFunction(constructor, "ctor");
+  checkFunction(parent, "superCtor");
+  if (parent.prototype === undefined) throw invalidArgType("superCtor.prototype", "of type object", parent.prototype);
+  Object.defineProperty(constructor, "super_", { value: parent, writable: true, configurable: true });
+  Object.setPrototypeOf(constructor.prototype as object, parent.prototype as object);
+}
+
+function isDeepStrictEqual(a: unknown, b: unknown): boolean {
+  const different = new Error();
+  try {
+    require("node:assert").deepStrictEqual(a, b, different);
+    return true;
+  } catch (error) {
+    if (error === different) return false;
+    throw error;
+  }
+}
+
+type Styles = Record<string, [number, number] | undefined>;
+
+/** Nothing here is a terminal, so the text stays as it is unless that is not to be looked at. */
+function styleText(style: string | string[], text: unknown, options: { validateStream?: boolean } = {}): string {
+  if (typeof text !== "string") throw invalidArgType("text", "of type string", text);
+  let before = "";
+  let after = "";
+  for (const name of [style].flat()) {
+    const codes = (inspect.colors as unknown as Styles)[name];
+    if (codes === undefined) throw invalidArgValue("format", name, `must be one of: ${Object.keys(inspect.colors).join(", ")}`);
+    before += `\u001b[${codes[0]}m`;
+    after = `\u001b[${codes[1]}m${after}`;
+  }
+  return options.validateStream === false ? before + text + after : text;
+}
+
+function parseEnv(content: unknown): Record<string, string> {
+  if (typeof content !== "string") throw invalidArgType("content", "of type string", content);
+  const values: Record<string, string> = {};
+  const line = /^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*=[ \t]*(?:"([^"]*)"|'([^']*)'|`([^`]*)`|([^\n#]*))/gm;
+  for (const [, name, double, single, back, bare] of content.matchAll(line))
+    values[name as string] = double?.replaceAll("\\n", "\n") ?? single ?? back ?? (bare as string).trim();
+  return values;
+}
+
+/** Node prints these only where NODE_DEBUG names their section; there is no such variable here. */
+function debuglog(): Fn & { enabled: boolean } {
+  return Object.assign(() => {}, { enabled: false });
+}
+
+async function aborted(signal: unknown, resource: unknown): Promise<void> {
+  if (!(signal instanceof AbortSignal)) throw invalidArgType("signal", "an instance of AbortSignal", signal);
+  if (typeof resource !== "object" || resource === null) throw invalidArgType("resource", "of type object", resource);
+  if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+export function utilModule(types: object): object {
+  showErrorsByNameAndStack();
+  return {
+    TextDecoder,
+    TextEncoder,
+    _extend: (target: object, source: unknown) => (typeof source === "object" ? Object.assign(target, source) : target),
+    aborted,
+    callbackify,
+    debug: debuglog,
+    debuglog,
+    deprecate,
+    format,
+    formatWithOptions,
+    inherits,
+    inspect,
+    isArray: Array.isArray,
+    isDeepStrictEqual,
+    log: (...args: unknown[]) => console.log(format(...(args as [unknown]))),
+    parseEnv,
+    promisify,
+    stripVTControlCharacters,
+    styleText,
+    toUSVString: (text: unknown) => `${text as string}`.toWellFormed(),
+    transferableAbortController: () => new AbortController(),
+    transferableAbortSignal: (signal: AbortSignal) => signal,
+    types,
+  };
+}
