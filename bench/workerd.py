@@ -36,6 +36,7 @@ class PeerProject:
         bindings: Binding name → object class.
         vars: Plain values of the environment.
         name: The script's name; with the class it makes an object's unique key, as wrangler does.
+        local_network: Whether it may fetch from this machine; the public internet alone otherwise.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class PeerProject:
     bindings: dict[str, str]
     vars: dict[str, object] = field(default_factory=dict)
     name: str = "bench"
+    local_network: bool = False
 
     def modules(self) -> list[str]:
         """The JavaScript modules below the main module's folder, the main module first."""
@@ -139,12 +141,14 @@ def _config(project: PeerProject, port: int, state: Path) -> str:
             for name, value in project.vars.items()
         ]
     )
+    allowed = '["public", "private", "local"]' if project.local_network else '["public"]'
     return f"""using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     (name = "disk", disk = (path = {quote(str(state.resolve()))}, writable = true)),
+    (name = "internet", network = (allow = {allowed})),
   ],
   sockets = [(name = "http", address = "127.0.0.1:{port}", http = (), service = "main")],
 );

@@ -18,7 +18,8 @@ LAYERS = [
     {"console", "engine", "storage"},
     {"sandbox", "project"},
     {"objects"},
-    {"server", "testing"},
+    {"network", "testing"},
+    {"server"},
     {"cli"},
     {"__main__"},
 ]
@@ -30,6 +31,7 @@ def test_public_names_are_these() -> None:
         "Durability",
         "DuraboxError",
         "Host",
+        "Internet",
         "JavaScriptError",
         "LimitExceededError",
         "Limits",
@@ -118,5 +120,5 @@ def test_only_one_file_knows_raw_addresses(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
 def test_only_the_edge_knows_http(file: Path) -> None:
-    if file.relative_to(PACKAGE).parts[0] != "server":
+    if file.relative_to(PACKAGE).parts[0] not in {"server", "network"}:
         assert "aiohttp" not in {name.split(".")[0] for name in _imports(file)}

@@ -21,6 +21,7 @@ from durabox.errors import (
 from durabox.limits import Limits
 
 if TYPE_CHECKING:
+    from durabox.network.internet import Internet
     from durabox.objects.host import Host
     from durabox.sandbox import Sandbox
     from durabox.storage.durability import Durability
@@ -30,6 +31,7 @@ __all__ = [
     "Durability",
     "DuraboxError",
     "Host",
+    "Internet",
     "JavaScriptError",
     "LimitExceededError",
     "Limits",
@@ -45,6 +47,7 @@ __all__ = [
 _HOMES = {
     "Durability": "durabox.storage.durability",
     "Host": "durabox.objects.host",
+    "Internet": "durabox.network.internet",
     "Retention": "durabox.storage.history.retention",
     "Sandbox": "durabox.sandbox",
 }

@@ -65,6 +65,26 @@ class ObjectBrokenError(JavaScriptError):
     code = "object-broken"
 
 
+class NetworkError(DuraboxError):
+    """
+    An exchange with another server failed, or was refused.
+
+    Args:
+        message: What JavaScript is told.
+        name: The class of the error that JavaScript gets.
+        retryable: Whether the same request may succeed later.
+    """
+
+    code = "network"
+
+    def __init__(
+        self, message: str = "Network connection lost.", *, name: str = "Error", retryable: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.retryable = retryable
+
+
 class LimitExceededError(DuraboxError):
     """
     The guest went past one of its limits and was ended.

@@ -26,6 +26,7 @@ class Limits:
         pending: Timers, stubs, streams and other operations under way at once; one more throws.
         message_mb: Largest argument or body of one op in MiB.
         log_kb: Console output of one event in KiB; the rest is dropped.
+        subrequests: Requests to other servers that one event may make; one more is refused.
     Raises:
         InvalidLimitError: A value out of its range.
     """
@@ -37,6 +38,7 @@ class Limits:
     pending: int = 65_536
     message_mb: int = 128
     log_kb: int = 256
+    subrequests: int = 1000
 
     def __post_init__(self) -> None:
         self._check("memory_mb", self.memory_mb, 4, 1024)
@@ -47,6 +49,7 @@ class Limits:
         self._check("pending", self.pending, 1, 1 << 24)
         self._check("message_mb", self.message_mb, 1, 1024)
         self._check("log_kb", self.log_kb, 0, 1 << 20)
+        self._check("subrequests", self.subrequests, 0, 1 << 24)
 
     @staticmethod
     def _check(name: str, value: float, least: float, most: float) -> None:

@@ -72,6 +72,13 @@ class _Ops(OpHandlers):
     def op_module_resolve(self, specifier: str, referrer: str, body: bytes) -> str:
         raise GuestError("Error", f'No such module "{specifier}": there is nothing to import in a sandbox.')
 
+    def op_fetch(self, *arguments: object) -> None:
+        raise GuestError(
+            "Error",
+            "fetch() is not available: a sandbox has no network. Fetch in Python and pass the result in as a variable, or run "
+            "the code in a durabox.Host that was opened with network=.",
+        )
+
     def op_decode_text(self, label: str, fatal: bool, ignore_bom: bool, body: bytes) -> str:
         return decode_text(label, fatal, body)
 

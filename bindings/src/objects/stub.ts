@@ -10,7 +10,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { LENT, type Message } from "../rpc/lending";
 import { type Callee, callHost, makeProperty } from "../rpc/stubs";
-import { checkIoAllowed, currentSection, exposeInterface, makeResponse, Request, type Response, readRequest, startAsync } from "../web";
+import { checkIoAllowed, currentSection, exposeInterface, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, nameOf } from "./ids";
@@ -156,6 +156,7 @@ export class Fetcher {
     return startAsync(
       (operation) => {
         native.op(STUB_FETCH, [operation, currentSection(), target.kind, number, method, url, headers, kind, handle], raw);
+        notePassedOn(request, operation);
       },
       makeResponse,
       signal,

@@ -6,6 +6,7 @@
  */
 
 import { native } from "../native";
+import { type AbortSignal, whenAborted } from "./abort";
 import { guestStream } from "./guest_streams";
 import { dropHostStream, hostStream, nextChunk } from "./host_streams";
 import { ByteReader, isDisturbed, lengthOf, ReadableStream } from "./streams";
@@ -38,6 +39,10 @@ export class Content {
   handle = 0;
   stream: ReadableStream | undefined = undefined;
   used = false;
+  /** Ends the reading of the host's stream when it aborts. */
+  signal: AbortSignal | undefined = undefined;
+  /** Stops listening to the signal. */
+  unwatch: (() => void) | undefined = undefined;
 
   constructor(source: string | Uint8Array<ArrayBuffer> | undefined) {
     this.source = source;
@@ -52,6 +57,22 @@ export function receivedContent(kind: number, handle: number, body: ArrayBuffer 
   content.handle = handle;
   collected.register(content, handle, content);
   return content;
+}
+
+/** Have a signal end the reading of what the host sends. */
+export function watch(content: Content, signal: AbortSignal): void {
+  const { handle } = content;
+  content.signal = signal;
+  content.unwatch = whenAborted(signal, () => {
+    dropHostStream(handle, "The request was aborted.");
+  });
+}
+
+/** Nobody will read it. */
+export function discard(content: Content): void {
+  if (content.handle === 0) return;
+  release(content);
+  dropHostStream(content.handle, "The body is not needed.");
 }
 
 /** The content of a stream given as a body. */
@@ -77,7 +98,7 @@ export function isUsed(content: Content): boolean {
 /** The stream of a content; made when it is first asked for. */
 export function streamOf(content: Content): ReadableStream {
   if (content.stream !== undefined) return content.stream;
-  const stream = content.handle === 0 ? memoryStream(content) : hostStream(content.handle, () => release(content));
+  const stream = content.handle === 0 ? memoryStream(content) : hostStream(content.handle, content.signal, () => release(content));
   contents.set(stream, content);
   content.stream = stream;
   // What was read before there was a stream has left nothing for it, and holds it.
@@ -176,12 +197,13 @@ function take(content: Content): void {
 /** The handle is somebody else's from now on. */
 function release(content: Content): void {
   collected.unregister(content);
+  content.unwatch?.();
 }
 
 async function readAll(content: Content): Promise<Uint8Array<ArrayBuffer>> {
-  const { handle, stream } = content;
+  const { handle, stream, signal } = content;
   const reader = handle === 0 ? new ByteReader(stream as ReadableStream) : undefined;
-  const next = () => (reader === undefined ? nextChunk(handle) : reader.next());
+  const next = () => (reader === undefined ? nextChunk(handle, signal) : reader.next());
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (let chunk = await next(); chunk !== undefined; chunk = await next()) {

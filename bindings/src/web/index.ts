@@ -7,7 +7,7 @@ export { cancelStream, pullStream } from "./guest_streams";
 export { install } from "./install";
 export { exposeInterface } from "./interface";
 export { completeAsync, startAsync } from "./operations";
-export { abortRequest, forgetRequest, makeRequest, Request, readRequest } from "./request";
+export { abortRequest, forgetRequest, makeRequest, notePassedOn, Request, readRequest } from "./request";
 export { makeResponse, Response, readResponse } from "./response";
 export { checkIoAllowed, currentSection, leaveGlobalScope, withSection } from "./scope";
 export { timerDue } from "./timers";

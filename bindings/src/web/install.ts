@@ -7,14 +7,15 @@ import { console } from "./console";
 import { Crypto, crypto } from "./crypto";
 import { DOMException } from "./dom_exception";
 import { TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from "./encoding";
+import { EventSource } from "./event_source";
 import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
+import { fetch } from "./fetch";
 import { repairFinalizationRegistry } from "./finalization";
 import { FormData } from "./form_data";
 import { Headers } from "./headers";
 import { exposeInterface, type Interface, isObject, wrongField, wrongParameter } from "./interface";
 import { Request } from "./request";
 import { Response } from "./response";
-import { checkIoAllowed } from "./scope";
 import { streamClasses } from "./streams";
 import { clearTimer, startTimer, timerGlobals } from "./timers";
 import { reportUncaught } from "./uncaught";
@@ -62,6 +63,7 @@ const classes: Readonly<Record<string, Interface>> = {
   DOMException,
   ErrorEvent,
   Event,
+  EventSource,
   EventTarget,
   File,
   FormData,
@@ -103,10 +105,7 @@ const functions = {
       );
     return encoded;
   },
-  async fetch(): Promise<Response> {
-    checkIoAllowed();
-    throw new Error("fetch() to the network is not available in this version of durabox; stubs of objects can fetch().");
-  },
+  fetch,
   queueMicrotask(callback: unknown): void {
     if (typeof callback !== "function") throw wrongParameter("queueMicrotask", OWNER, 1, "function");
     void resolved.then(() => {

@@ -4,6 +4,8 @@
  * Their ids are chosen here and never used twice.
  */
 
+import { native } from "../native";
+import { OP } from "../protocol";
 import { type AbortSignal, whenAborted } from "./abort";
 import { type DescribedError, receiveError } from "./errors";
 import { checkIoAllowed } from "./scope";
@@ -35,7 +37,7 @@ let last = 0;
  *
  * @param start Calls the op with the id it is given.
  * @param read Makes the result of the host's answer.
- * @param signal Rejects the promise when it aborts; the work itself goes on, its result is discarded.
+ * @param signal Rejects the promise when it aborts; the host is told, and the result is discarded.
  */
 export function startAsync<T>(start: (id: number) => void, read: Reader<T>, signal?: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -54,6 +56,7 @@ export function startAsync<T>(start: (id: number) => void, read: Reader<T>, sign
     if (signal !== undefined)
       entry.release = whenAborted(signal, () => {
         entry.abandoned = true;
+        native.op(OP.abandon, [id]);
         reject(signal.reason);
       });
   });

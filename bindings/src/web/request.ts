@@ -1,9 +1,11 @@
 /** `Request`. */
 
 import { isolate } from "../isolate";
+import { native } from "../native";
+import { OP } from "../protocol";
 import { abortSignal, AbortSignal, makeSignal } from "./abort";
 import { Body, contentOf, headerListOf, headersOf, isImmutable, makeContent } from "./body";
-import { cloneContent, type Content, handOver, isUsed, moveContent, receivedContent } from "./content";
+import { cloneContent, type Content, handOver, isUsed, KIND, lengthOfContent, moveContent, receivedContent } from "./content";
 import { DOMException } from "./dom_exception";
 import { type HeaderList, type Headers, listOf } from "./headers";
 import { illegalInvocation, isObject, wrongConstructorParameter, wrongField } from "./interface";
@@ -17,7 +19,7 @@ const METHODS = new Set([
   "PROPFIND", "PROPPATCH", "SEARCH", "UNLOCK", "ACL", "REPORT", "MKACTIVITY", "CHECKOUT", "MERGE", "M-SEARCH",
   "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE",
 ]);
-const CACHE_MODES = new Set(["no-store", "no-cache", "reload"]);
+const CACHE_MODES = new Set(["no-store", "no-cache"]);
 
 /** Properties that few requests have. */
 interface Details {
@@ -55,6 +57,9 @@ export interface OutgoingRequest {
   /** Only where the user gave one. */
   readonly signal: AbortSignal | undefined;
   readonly redirect: string;
+  readonly cache: string | undefined;
+  /** How many bytes a stream of the guest's will have, if that is known. */
+  readonly length: number | undefined;
 }
 
 /** Make the request of a `fetch` event. */
@@ -95,8 +100,14 @@ export function abortRequest(number: number): void {
   const request = isolate.unanswered?.get(number);
   if (request === undefined) return;
   forgetRequest(number);
+  for (const operation of passedOnAs(request)) native.op(OP.abandon, [operation]);
   abortSignal(request.signal, new DOMException("The client has disconnected.", "AbortError"));
 }
+
+/** That fetch sends a request on that came from a client: when the client leaves, nobody waits for it any more. */
+export let notePassedOn: (request: Request, operation: number) => void;
+
+let passedOnAs: (request: Request) => readonly number[];
 
 /** Take a request apart to send it; its body is used from then on. @throws TypeError when it was used before. */
 export let readRequest: (request: Request) => OutgoingRequest;
@@ -106,10 +117,16 @@ export class Request extends Body {
   readonly #url: string;
   #signal: AbortSignal | undefined;
   readonly #details: Details;
+  #passedOn: number[] | undefined;
 
   static {
+    notePassedOn = (request, operation) => {
+      if (request.#details === RECEIVED) (request.#passedOn ??= []).push(operation);
+    };
+    passedOnAs = (request) => request.#passedOn ?? [];
     readRequest = (request) => {
-      const { kind, handle, raw } = handOver(contentOf(request));
+      const content = contentOf(request);
+      const { kind, handle, raw } = handOver(content);
       return {
         method: request.#method,
         url: request.#url,
@@ -119,6 +136,8 @@ export class Request extends Body {
         raw,
         signal: request.#signal,
         redirect: request.#details.redirect,
+        cache: request.#details.cache,
+        length: kind === KIND.guest ? lengthOfContent(content as Content) : undefined,
       };
     };
   }

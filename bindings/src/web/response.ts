@@ -2,8 +2,9 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
+import type { AbortSignal } from "./abort";
 import { addType, Body, contentOf, headerListOf, headersOf, isImmutable, makeContent } from "./body";
-import { cloneContent, type Content, handOver, KIND, lengthOfContent, receivedContent } from "./content";
+import { cloneContent, type Content, discard, handOver, KIND, lengthOfContent, receivedContent, watch } from "./content";
 import { type HeaderList, type Headers, hasHeader, listOf } from "./headers";
 import { illegalInvocation, isObject, wrongConstructorParameter, wrongField, wrongParameter } from "./interface";
 import { URL } from "./url";
@@ -44,18 +45,32 @@ export interface OutgoingResponse {
   readonly raw: string | Uint8Array | undefined;
 }
 
-/** What op `stub_fetch` completes with. */
-type Received = [status: number, reason: string, headers: HeaderList, kind: number, handle: number, url: string];
+/** What ops `fetch` and `stub_fetch` complete with. */
+export type Received = [status: number, reason: string, headers: HeaderList, kind: number, handle: number, url: string];
 
-/** Make the response of a subrequest. */
+/**
+ * Make the response of a subrequest.
+ *
+ * @param redirected Whether it is that of another URL than was asked for.
+ * @param signal Ends the reading of the body when it aborts.
+ */
 export function makeResponse(
   [status, reason, headers, kind, handle, url]: Received,
   body: ArrayBuffer | undefined,
+  redirected = false,
+  signal?: AbortSignal,
 ): Response {
   if (kind === KIND.givenSocket)
     return new Response(MAKER, null, headers, true, status, reason, { ...PLAIN, url, webSocket: sockets.given(handle) });
   const content = receivedContent(kind, handle, body);
-  return new Response(MAKER, content, headers, true, status, reason, { ...PLAIN, url });
+  if (signal !== undefined && kind === KIND.host) watch(content as Content, signal);
+  return new Response(MAKER, content, headers, true, status, reason, { ...PLAIN, url, redirected });
+}
+
+/** Nobody will read the body of a response. */
+export function discardBody(response: Response): void {
+  const content = contentOf(response);
+  if (content !== null) discard(content);
 }
 
 /** Give back the body of a response that nobody waits for any more. */

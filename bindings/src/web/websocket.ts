@@ -4,26 +4,36 @@
  * The two ends of a pair talk to each other here until one of them is sent away in a response: then the other talks to the host, under a
  * number that it chose (odd). An end that came in a response is known by a number of the host's (even).
  *
+ * `new WebSocket(url)` makes a socket that becomes the end of a connection to another server once that has agreed.
+ *
  * An end receives from `accept()` on, as events; or, once `ctx.acceptWebSocket()` has taken it (see objects/hibernation.ts), as calls of
  * the object's handlers, and then it may outlive this isolate: its number is all that it is.
  */
 
 import { native } from "../native";
 import { OP } from "../protocol";
+import { AbortController, type AbortSignal } from "./abort";
 import { makeBlob } from "./blob";
 import { DOMException } from "./dom_exception";
-import { CloseEvent, dispatchTrusted, ErrorEvent, EventTarget, MessageEvent } from "./events";
+import { CloseEvent, dispatchTrusted, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
 import { exposeConstants, exposeInterface, illegalInvocation, isObject, wrongParameter } from "./interface";
+import { checkIoAllowed } from "./scope";
 import { utf8Bytes } from "./text";
+import { URL } from "./url";
 
 const OWNER = "WebSocket";
 const MAKER = Symbol("websocket");
 
 const STATES = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 } as const;
 const NO_CODE = 1005;
+const ABNORMAL = 1006;
 const MAX_REASON = 123;
 
 const LOST = "WebSocket disconnected without sending Close frame.";
+const NOT_ESTABLISHED = "Failed to establish websocket connection";
+
+/** A token of RFC 9110, which is what a sub-protocol's name has to be. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** How an end is used. */
 enum Mode {
@@ -87,6 +97,43 @@ function bytesOfMessage(data: unknown): Message {
   return `${data as string}`.toWellFormed();
 }
 
+/** Asks a server for a socket; `fetch.ts` gives it. */
+export type Connector = (url: string, protocols: readonly string[], signal: AbortSignal) => Promise<Upgraded>;
+
+/** What the server answered. */
+export interface Upgraded {
+  readonly status: number;
+  readonly webSocket: WebSocket | null;
+  readonly protocol: string | null;
+  readonly extensions: string | null;
+}
+
+let connector: Connector;
+
+export function setConnector(connect: Connector): void {
+  connector = connect;
+}
+
+function checkedUrl(input: unknown): URL {
+  const url = URL.parse(`${input}`);
+  if (url === null) throw new DOMException("WebSocket Constructor: The url is invalid.", "SyntaxError");
+  if (url.protocol !== "ws:" && url.protocol !== "wss:")
+    throw new DOMException("WebSocket Constructor: The url scheme must be ws or wss.", "SyntaxError");
+  if (url.hash !== "" || url.href.endsWith("#"))
+    throw new DOMException("WebSocket Constructor: The url fragment must be empty.", "SyntaxError");
+  return url;
+}
+
+function checkedProtocols(given: unknown): string[] {
+  if (given === undefined) return [];
+  const list = isObject(given) && Symbol.iterator in given ? Array.from(given as Iterable<unknown>, String) : [`${given}`];
+  if (list.some((protocol) => !TOKEN.test(protocol)))
+    throw new DOMException("WebSocket Constructor: The protocol header token is invalid.", "SyntaxError");
+  if (new Set(list.map((protocol) => protocol.toLowerCase())).size < list.length)
+    throw new DOMException("WebSocket Constructor: The protocols header cannot have repeating values.", "SyntaxError");
+  return list;
+}
+
 function checkedCode(code: unknown): number {
   const number = Math.trunc(Number(code));
   if (number >= 1000 && number < 5000 && number !== 1004 && number !== 1005 && number !== 1006 && number !== 1015) return number;
@@ -112,6 +159,13 @@ export class WebSocket extends EventTarget {
   #halfOpen = false;
   #binaryType: "arraybuffer" | "blob" = "blob";
   #attachment: ArrayBuffer | undefined;
+  /** Of a socket that was made by the constructor. */
+  #url: string | null = null;
+  /** Of the connection to a server. */
+  #protocol: string | null = null;
+  #extensions: string | null = null;
+  /** Gives up on the server; set until it has answered. */
+  #connecting: AbortController | undefined;
 
   static {
     makePair = () => {
@@ -125,6 +179,7 @@ export class WebSocket extends EventTarget {
       given(number) {
         const socket = new WebSocket(MAKER);
         socket.#number = number;
+        socket.#protocol = socket.#extensions = "";
         return socket;
       },
       revive(number, closeSent) {
@@ -151,33 +206,40 @@ export class WebSocket extends EventTarget {
     };
   }
 
-  constructor(url: unknown, _protocols?: unknown) {
+  constructor(url: unknown, protocols?: unknown) {
     super();
     if (url === MAKER) return;
     if (arguments.length === 0)
       throw new TypeError("Failed to construct 'WebSocket': constructor parameter 1 is not of type 'string'.");
-    throw new Error("WebSocket connections to other servers are not available in this version of durabox.");
+    const target = checkedUrl(url);
+    const wanted = checkedProtocols(protocols);
+    checkIoAllowed();
+    this.#url = target.href;
+    this.#protocol = this.#extensions = "";
+    this.#connecting = new AbortController();
+    void this.#connect(target.href, wanted, this.#connecting.signal);
   }
 
   get readyState(): number {
     if (!(#mode in this)) throw illegalInvocation();
+    if (this.#connecting !== undefined) return this.#connecting.signal.aborted ? STATES.CLOSING : STATES.CONNECTING;
     if (this.#incomingClosed && this.#outgoingClosed) return STATES.CLOSED;
     return this.#incomingClosed || this.#outgoingClosed ? STATES.CLOSING : STATES.OPEN;
   }
 
   get url(): string | null {
     if (!(#mode in this)) throw illegalInvocation();
-    return null;
+    return this.#url;
   }
 
   get protocol(): string | null {
     if (!(#mode in this)) throw illegalInvocation();
-    return null;
+    return this.#protocol;
   }
 
   get extensions(): string | null {
     if (!(#mode in this)) throw illegalInvocation();
-    return null;
+    return this.#extensions;
   }
 
   get binaryType(): string {
@@ -193,6 +255,8 @@ export class WebSocket extends EventTarget {
     if (!(#mode in this)) throw illegalInvocation();
     if (options !== undefined && options !== null && !isObject(options))
       throw wrongParameter("accept", OWNER, 1, "WebSocketAcceptOptions");
+    if (this.#url !== null)
+      throw new TypeError("Websockets obtained from the 'new WebSocket()' constructor cannot call accept");
     if (this.#mode === Mode.Returned) throw new TypeError("Can't accept() WebSocket that was already used in a response.");
     if (this.#mode === Mode.Hibernatable) throw new TypeError("Can't accept() WebSocket after enabling hibernation.");
     if (this.#mode === Mode.Accepted) throw new TypeError("accept() can only be called once.");
@@ -222,6 +286,11 @@ export class WebSocket extends EventTarget {
     if (reason !== undefined && number === undefined)
       throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
     const text = reason === undefined ? "" : checkedReason(reason);
+    if (this.#connecting !== undefined) {
+      this.#connecting.abort(Object.assign(new Error("Network connection lost."), { retryable: true }));
+      return;
+    }
+    if (this.#url !== null && this.#outgoingClosed) return;
     if (this.#mode === Mode.Fresh || this.#mode === Mode.Returned)
       throw new TypeError("You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.");
     this.#close(number ?? NO_CODE, text);
@@ -248,6 +317,30 @@ export class WebSocket extends EventTarget {
     return this.#attachment === undefined ? null : native.deserialize(this.#attachment);
   }
 
+  async #connect(url: string, protocols: readonly string[], signal: AbortSignal): Promise<void> {
+    try {
+      const { status, webSocket, protocol, extensions } = await connector(url, protocols, signal);
+      if (webSocket === null)
+        throw new TypeError(
+          "Failed to establish the WebSocket connection: expected server to reply with HTTP status code 101 (switching " +
+            `protocols), but received ${status} instead.`,
+        );
+      this.#connecting = undefined;
+      this.#number = webSocket.#number;
+      this.#protocol = protocol;
+      this.#extensions = extensions;
+      this.#mode = Mode.Accepted;
+      this.#tellAccepted();
+    } catch (error) {
+      this.#connecting = undefined;
+      this.#incomingClosed = this.#outgoingClosed = true;
+      dispatchTrusted(this, new ErrorEvent("error", { message: `Uncaught ${error}`, error }));
+      dispatchTrusted(this, new CloseEvent("close", { code: ABNORMAL, reason: NOT_ESTABLISHED, wasClean: false }));
+      return;
+    }
+    dispatchTrusted(this, new Event("open"));
+  }
+
   #close(code: number, reason: string): void {
     if (this.#outgoingClosed) return;
     this.#outgoingClosed = true;
@@ -264,6 +357,8 @@ export class WebSocket extends EventTarget {
   }
 
   #hibernate(tags: readonly string[]): number {
+    if (this.#url !== null)
+      throw new TypeError("Websockets obtained from the 'new WebSocket()' constructor cannot call acceptWebSocket");
     if (this.#mode === Mode.Accepted)
       throw new Error("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
     if (this.#mode === Mode.Hibernatable)
@@ -295,6 +390,8 @@ export class WebSocket extends EventTarget {
   }
 
   #sendAway(): readonly [boolean, number] {
+    if (this.#url !== null)
+      throw new TypeError("Can't return WebSocket in a Response if it was created with `new WebSocket()`");
     this.#checkReturnable();
     this.#mode = Mode.Returned;
     const peer = this.#peer;

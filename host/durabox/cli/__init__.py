@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,9 @@ from durabox.errors import DuraboxError, JavaScriptError
 STATE_FOLDER: Final = Path(".durabox") / "state"
 #: Environment variable that holds the admin token, where arguments can be seen by other users.
 ADMIN_TOKEN: Final = "DURABOX_ADMIN_TOKEN"
+
+#: `serve --allow-net` without a host.
+PUBLIC: Final = ""
 
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -118,9 +122,20 @@ def _serve(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise DuraboxError(f"--history: {error}") from None
 
+    allowed: list[str] = options.allow_net
+
     async def work() -> None:
         durability = Durability(options.durability)
-        async with Host.open(path, state, durability=durability, history=history) as opened:
+        async with AsyncExitStack() as stack:
+            network = None
+            if allowed:
+                from durabox.network.internet import Internet
+
+                named = [server for server in allowed if server != PUBLIC]
+                network = await stack.enter_async_context(Internet(public=PUBLIC in allowed, named=named))
+            opened = await stack.enter_async_context(
+                Host.open(path, state, durability=durability, history=history, network=network)
+            )
             admin = Admin(opened, token=token) if options.admin else None
             application = Application(opened, admin=admin, dev=options.dev)
             _collect_seldom()
@@ -239,6 +254,16 @@ def _parser() -> argparse.ArgumentParser:
         default="30d,1GB",
         metavar="AGE,SIZE",
         help="how much of each object's past is kept for point-in-time recovery: 30d, 500MB, both, or off",
+    )
+    add(
+        "--allow-net",
+        nargs="?",
+        action="append",
+        default=[],
+        const=PUBLIC,
+        metavar="HOST[:PORT]",
+        help="classes may connect to other servers: without a value to public addresses, with one to that server, "
+        "whatever its address; may be repeated (default: none)",
     )
     add("--log-level", choices=_LOG_LEVELS, default="info", help="what is logged to stderr")
     add(

@@ -245,8 +245,8 @@ OPS: Final[tuple[Op, ...]] = (
     Op(
         26,
         "fetch",
-        tuple[int, int, str, str, Headers, int, int, str],
-        "[async id, section, method, url, headers, body kind, handle, redirect]: outbound; refused until a later release.",
+        tuple[int, int, str, str, Headers, int, int, int],
+        "[async id, section, method, url, headers, body kind, handle, length of a guest stream or -1] with the raw body: one exchange with another server; completes as stub_fetch does.",
     ),
     # Streams
     Op(27, "stream_read", tuple[int, int, int], "[async id, section, host stream]: ask for its next chunk."),
@@ -407,6 +407,13 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(119, "ws_timeout", tuple[float | None], "[ms or nil]: the event timeout of hibernatable sockets."),
     Op(120, "ws_done", tuple[int], "[event]: the handler of an event has ended."),
+    # The network
+    Op(
+        130,
+        "abandon",
+        tuple[int],
+        "[async id]: nobody waits for that fetch or stub_fetch any more; it completes all the same.",
+    ),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

@@ -45,6 +45,7 @@ from durabox.objects.messages import Request, Response
 from durabox.objects.object_alarm import ObjectAlarm
 from durabox.objects.object_alarm import Run as AlarmRun
 from durabox.objects.ops import ActorOps
+from durabox.objects.outbound import Network
 from durabox.objects.sockets import SocketTable
 from durabox.objects.storage_ops import ObjectOps
 from durabox.objects.storage_threads import Over, Threads
@@ -227,7 +228,7 @@ class Actor:
         Cancelling it aborts ``request.signal`` in the guest.
         """
         future = self.start_fetch(request, entry)
-        number = self._next_request - 1
+        number = self.last_request
         try:
             return await future
         except asyncio.CancelledError:
@@ -240,6 +241,16 @@ class Actor:
                 if body is not None and not isinstance(body, bytes):
                     self.loop.create_task(body.cancel("The client disconnected."))
             raise
+
+    @property
+    def last_request(self) -> int:
+        """Number of the request that was queued last."""
+        return self._next_request - 1
+
+    def abort_request(self, number: int) -> None:
+        """Whoever made that request does not want its answer any more: its signal aborts in the guest."""
+        if number in self.requests and self._error is None:
+            self.submit(Work(_FETCH_ABORT, [number]))
 
     def start_fetch(self, request: Request, entry: Entry | None = None) -> asyncio.Future[Response]:
         """Like `fetch`, queued before it returns, so that calls keep their order."""
@@ -448,6 +459,7 @@ class Actor:
                     case Run(work):
                         if work.pending is not None:
                             core.async_ended(work.pending)
+                        self.ops.cause = work.cause
                         if work.step is not None:
                             work.step()
                             self._turn_over()
@@ -763,6 +775,9 @@ class Actor:
 
 class Router(Protocol):
     """What an actor's ops need from the host around it."""
+
+    #: Who carries out requests to other servers.
+    network: Network
 
     def id_from_name(self, namespace: int, name: str) -> str:
         """See ``op id_from_name``."""

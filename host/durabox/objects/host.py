@@ -32,6 +32,7 @@ from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
 from durabox.objects.namespace import Namespace, Stub
 from durabox.objects.object_alarm import ObjectAlarm
+from durabox.objects.outbound import Network, refuse
 from durabox.objects.sockets import SocketTable
 from durabox.objects.storage_threads import InExecutor, StorageThreads
 from durabox.project.project import Project, load_project
@@ -86,6 +87,7 @@ class Host:
         max_live: At most this many live objects; beyond, the least recently used idle ones leave. At most, and
             unless given, what the process has room for.
         executor: Where commits run; threads of the host's own if not given.
+        network: Who carries out requests to other servers; they are refused if not given.
     """
 
     def __init__(
@@ -98,7 +100,9 @@ class Host:
         idle_ms: float = IDLE_MS,
         max_live: int | None = None,
         executor: Executor | None = None,
+        network: Network | None = None,
     ) -> None:
+        self.network = network or refuse
         self._loaded = loaded
         self._state = state
         self._limits = limits
@@ -150,6 +154,7 @@ class Host:
         max_live: int | None = None,
         files: Files | None = None,
         executor: Executor | None = None,
+        network: Network | None = None,
     ) -> AsyncIterator[Host]:
         """
         Load a project and run it until the block ends.
@@ -167,6 +172,8 @@ class Host:
             max_live: Cap on live objects.
             files: The file system under the state directory; the real one if not given.
             executor: Where commits run; threads of the host's own if not given.
+            network: Who carries out requests to other servers: an `Internet`, or a function from a `Request` to its `Response`,
+                which may be a coroutine. Without one they are refused.
         Raises:
             ProjectError: The project's files or configuration cannot be used.
             ModuleError: Its modules do not load.
@@ -202,6 +209,7 @@ class Host:
                 idle_ms=idle_ms,
                 max_live=max_live,
                 executor=executor,
+                network=network,
             )
             try:
                 yield host

@@ -21,12 +21,15 @@ from durabox.errors import (
     InvalidObjectIdError,
     JavaScriptError,
     LimitExceededError,
+    NetworkError,
     ObjectBrokenError,
 )
 from durabox.limits import Limits
 from durabox.objects.capabilities import Item, Lending, Stub, Target
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
+from durabox.objects.network_ops import NetworkOps
+from durabox.objects.outbound import CodedBody, Subrequests
 from durabox.objects.socket_ops import SocketOps
 from durabox.objects.work import Work
 
@@ -58,6 +61,8 @@ def to_wire(error: DuraboxError, remote: bool = True) -> list[object]:
     if isinstance(error, JavaScriptError):
         properties = {**error.properties, "remote": True} if remote else error.properties
         return [error.name, error.message, "", properties]
+    if isinstance(error, NetworkError):
+        return [error.name, str(error), "", {"retryable": True} if error.retryable else {}]
     return ["Error", str(error), "", {}]
 
 
@@ -102,7 +107,7 @@ class GuestBody:
         self._actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]), self._section)
 
 
-class ActorOps(SocketOps):
+class ActorOps(SocketOps, NetworkOps):
     """
     Ops that Worker isolates and objects share; ``outputs`` is what the current turn wants to let out.
 
@@ -112,6 +117,7 @@ class ActorOps(SocketOps):
     """
 
     def __init__(self, actor: Actor, limits: Limits) -> None:
+        super().__init__()
         self.actor = actor
         #: Made with the first line; the actor begins it anew with each turn.
         self.console: Console | None = None
@@ -123,11 +129,13 @@ class ActorOps(SocketOps):
         self._sent_bytes = 0
         self.ended: list[tuple[int, Failure | None]] = []
         self.confirmed = False
-        self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None]] = {}
+        self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None, Subrequests]] = {}
         self.stubs: dict[int, Stub] = {}
         self._lending: Lending | None = None
         self._streams: dict[int, BodyStream] = {}
         self._next_stream = 1
+        #: The account of the event that started it, by async id.
+        self._causes: dict[int, Subrequests] = {}
 
     def clock(self) -> float:
         """Milliseconds since the epoch, for ``Date.now()``."""
@@ -166,9 +174,10 @@ class ActorOps(SocketOps):
 
     def close(self, reason: str) -> None:
         """End timers and streams."""
-        for timer, _, _ in self._timers.values():
+        for timer, _, _, _ in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._stop_fetches()
         self.stubs.clear()
         if self._lending is not None:
             self._lending.close()
@@ -264,7 +273,10 @@ class ActorOps(SocketOps):
         if not 100 <= status <= 599 or len(headers) % 2:
             raise GuestProtocolError(f"response with status {status} and {len(headers)} header items")
         if kind < _OWN_SOCKET:
-            response = Response(status, reason, headers, self._body(kind, handle, body))
+            content = self._body(kind, handle, body)
+            if isinstance(content, CodedBody):
+                content = content.passed_on(headers)
+            response = Response(status, reason, headers, content)
         else:
             sockets = self.sockets
             half = sockets.open(handle) if kind == _OWN_SOCKET else sockets.hand_on(handle)
@@ -277,10 +289,15 @@ class ActorOps(SocketOps):
         future = actor.requests.pop(request, None)
         if future is not None and not future.done():
             future.set_result(response)
-        elif response.socket is not None:
+        else:
+            self._drop(response)
+
+    def _drop(self, response: Response) -> None:
+        """Nobody wants that answer."""
+        if response.socket is not None:
             response.socket.lose()
         elif response.body is not None and not isinstance(response.body, bytes):
-            actor.loop.create_task(response.body.cancel("The client disconnected."))
+            self.actor.loop.create_task(response.body.cancel("The client disconnected."))
 
     def op_fail(self, request: int, error: WireError, body: bytes) -> None:
         """A handler threw."""
@@ -321,19 +338,19 @@ class ActorOps(SocketOps):
         delay = min(max(delay, 0.0), 2.0**31 - 1) if delay == delay else 0.0
         counted = self.actor.core.async_started(section)
         handle = self.actor.clock.call_later(delay, lambda: self._due(timer))
-        self._timers[timer] = (handle, counted, max(delay, 1.0) if repeat else None)
+        self._timers[timer] = (handle, counted, max(delay, 1.0) if repeat else None, self.caused())
 
     def _due(self, timer: int) -> None:
         entry = self._timers.pop(timer, None)
         if entry is None:
             return
-        _, counted, period = entry
+        _, counted, period, cause = entry
         if period is None:
-            self.actor.deliver(Work(_TIMER, [timer], pending=counted))
+            self.actor.deliver(Work(_TIMER, [timer], pending=counted, cause=cause))
             return
         handle = self.actor.clock.call_later(period, lambda: self._due(timer))
-        self._timers[timer] = (handle, counted, period)
-        self.actor.submit(Work(_TIMER, [timer]), counted)
+        self._timers[timer] = (handle, counted, period, cause)
+        self.actor.submit(Work(_TIMER, [timer], cause=cause), counted)
 
     def op_timer_clear(self, timer: int, body: bytes) -> None:
         """clearTimeout and clearInterval."""
@@ -398,15 +415,25 @@ class ActorOps(SocketOps):
             raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
         size = len(body) + len(url) + sum(map(len, headers))
         self._check_sent(size)
-        request = Request(method, url, headers, self._body(body_kind, handle, body))
+        content = self._body(body_kind, handle, body)
+        if isinstance(content, CodedBody):
+            content = content.passed_on(headers)
+        request = Request(method, url, headers, content)
         counted = self.actor.core.async_started(section)
+        self._causes[operation] = self.caused()
+        self._fetches[operation] = True
 
         def done(future: asyncio.Future[Response]) -> None:
             self._sent_bytes -= size
             self._fetched(operation, counted, url, future)
 
         def start(actor: Actor) -> None:
-            actor.start_fetch(request, target.entry).add_done_callback(done)
+            wanted = self._fetches.get(operation)
+            future = actor.start_fetch(request, target.entry)
+            self._fetches[operation] = actor, actor.last_request
+            if not wanted:
+                actor.abort_request(actor.last_request)
+            future.add_done_callback(done)
 
         self._send(target, operation, counted, size, start)
 
@@ -415,7 +442,13 @@ class ActorOps(SocketOps):
         if error is not None:
             self._complete(operation, counted, error)
             return
-        response = done.result()
+        self._received(operation, counted, url, done.result())
+
+    def _received(self, operation: int, counted: int, url: str, response: Response) -> None:
+        """An answer is there, of an object or of another server."""
+        if self.actor.error is not None:
+            self._drop(response)
+            return
         body = response.body
         if response.socket is not None:
             kind, handle, raw = _GIVEN_SOCKET, self.sockets.adopt(response.socket), b""
@@ -445,6 +478,7 @@ class ActorOps(SocketOps):
         self._check_sent(size)
         items = self.lending.take(lent, section) if lent else []
         counted = self.actor.core.async_started(section)
+        self._causes[operation] = self.caused()
 
         def done(future: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
             self._sent_bytes -= size
@@ -514,10 +548,12 @@ class ActorOps(SocketOps):
         body: bytes = b"",
         remote: bool = True,
     ) -> None:
+        cause = self._causes.pop(operation, None)
+        self._fetches.pop(operation, None)
         if self.actor.error is not None:
             return
         if error is None:
-            work = Work(_COMPLETE, [operation, 0, value], body, pending=counted)
+            work = Work(_COMPLETE, [operation, 0, value], body, pending=counted, cause=cause)
         else:
             known = error if isinstance(error, DuraboxError) else None
             wire = (
@@ -528,7 +564,7 @@ class ActorOps(SocketOps):
             if isinstance(error, ObjectBrokenError):
                 logger.debug("stub call met a broken object: %s", error)
             thrown = error.value if isinstance(error, JavaScriptError) else b""
-            work = Work(_COMPLETE, [operation, 1, wire], thrown, pending=counted)
+            work = Work(_COMPLETE, [operation, 1, wire], thrown, pending=counted, cause=cause)
         self.actor.deliver(work)
 
     # Streams
@@ -540,6 +576,7 @@ class ActorOps(SocketOps):
         if stream is None:
             raise GuestError("TypeError", "This stream has already been read or handed on.")
         counted = self.actor.core.async_started(section)
+        self._causes[operation] = self.caused()
 
         async def read() -> None:
             try:

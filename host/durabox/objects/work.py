@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from durabox.errors import DuraboxError
+
+if TYPE_CHECKING:
+    from durabox.objects.outbound import Subrequests
 
 
 class Work:
@@ -13,7 +17,7 @@ class Work:
     called with the error when it will never run.
     """
 
-    __slots__ = ("abandon", "args", "body", "event", "pending", "step")
+    __slots__ = ("abandon", "args", "body", "cause", "event", "pending", "step")
 
     def __init__(
         self,
@@ -23,6 +27,7 @@ class Work:
         abandon: Callable[[DuraboxError], None] | None = None,
         pending: int | None = None,
         step: Callable[[], None] | None = None,
+        cause: Subrequests | None = None,
     ) -> None:
         self.event = event
         self.args = args
@@ -31,3 +36,5 @@ class Work:
         #: The section whose count of async work this delivery reduces, or None.
         self.pending = pending
         self.step = step
+        #: The account of the event that it goes on with; None for an event of its own.
+        self.cause = cause

@@ -1,31 +1,18 @@
-"""A client's WebSocket, as one holder of a half: frames in, frames out."""
+"""Clients' WebSockets: the handshake, and their end at shutdown."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from durabox.errors import JavaScriptError
+from durabox.network.sockets import CLOSE_SECONDS, MAX_MESSAGE, Frames
 from durabox.objects.messages import Response
-from durabox.objects.sockets import ABNORMAL, NO_CODE, SERVICE_RESTART, TRY_AGAIN_LATER, Half
 
-#: Bytes of a message that a client may send, as on the platform; more closes the connection with 1009.
-MAX_MESSAGE: Final = 32 * 1024 * 1024
-#: Bytes that may wait for a slow client; more closes its connection.
-MAX_WAITING: Final = 16 * 1024 * 1024
-#: Bytes in the transport's buffer up to which a message is written at once: less than what makes the transport pause.
-_AT_ONCE: Final = 32 * 1024
-#: Bytes of a message that is compressed at once.
-_SMALL: Final = 4096
-#: Seconds that a client gets to answer a Close, and at shutdown.
-_CLOSE_SECONDS: Final = 10.0
+#: Seconds that clients get to answer a Close at shutdown.
 _SHUTDOWN_SECONDS: Final = 2.0
-
-_TEXT: Final = WSMsgType.TEXT
-_BINARY: Final = WSMsgType.BINARY
 
 #: Headers of the handshake, which the server makes itself.
 _HANDSHAKE: Final = frozenset(
@@ -41,125 +28,7 @@ _HANDSHAKE: Final = frozenset(
 )
 
 #: Those that are open, to be closed at shutdown.
-_open: Final[set[ClientSocket]] = set()
-
-
-class ClientSocket:
-    """
-    Passes messages between a client and a half of a connection.
-
-    Args:
-        connection: The client's, prepared.
-        half: Its half.
-    """
-
-    def __init__(self, connection: web.WebSocketResponse[bool], half: Half) -> None:
-        self._connection = connection
-        self._half = half
-        self._waiting: list[tuple[bytes, WSMsgType]] = []
-        self._waiting_bytes = 0
-        self._writer: asyncio.Task[None] | None = None
-        self._closing: asyncio.Task[None] | None = None
-        self._transport: asyncio.Transport | None = None
-        #: Set while a client waits for the answer to its Close.
-        self._answered: asyncio.Future[None] | None = None
-        #: Done when the connection is over.
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    async def run(self, transport: asyncio.Transport | None) -> None:
-        """Receive until the connection is over."""
-        connection, half = self._connection, self._half
-        self._transport = transport
-        _open.add(self)
-        half.attach(self)
-        said = False
-        try:
-            while True:
-                frame = await connection.receive()
-                kind = frame.type
-                if kind is _TEXT or kind is _BINARY:
-                    half.send(frame.data, kind is _TEXT)
-                elif kind is WSMsgType.CLOSE:
-                    said = True
-                    half.close(frame.data or NO_CODE, frame.extra or "")
-                    break
-                else:
-                    break
-            if self._closing is None and said:
-                # The other side answers in its own time; a client that does not wait for that is gone.
-                self._answered = asyncio.get_running_loop().create_future()
-                await asyncio.wait([self._answered], timeout=_CLOSE_SECONDS)
-        finally:
-            _open.discard(self)
-            if not said:
-                self._report_loss()
-            if self._writer is not None:
-                self._writer.cancel()
-            if self._closing is not None and not self._closing.done():
-                await asyncio.wait([self._closing], timeout=_CLOSE_SECONDS)
-            if transport is not None:
-                transport.close()
-            self.over.set_result(None)
-
-    def _report_loss(self) -> None:
-        """Nothing more comes, and the client has not said so: or it has, in answer to ours."""
-        code = self._connection.close_code
-        if self._closing is not None and code is not None and code != ABNORMAL:
-            self._half.close(code)
-        else:
-            self._half.lose()
-
-    # What the other half says; see `sockets.Receiver`
-
-    def message(self, data: bytes, is_text: bool) -> None:
-        """Send it now, or after what waits already."""
-        kind = _TEXT if is_text else _BINARY
-        connection, transport = self._connection, self._transport
-        if (
-            self._writer is None
-            and transport is not None
-            and transport.get_write_buffer_size() <= _AT_ONCE
-            and (len(data) <= _SMALL or not connection.compress)
-        ):
-            # It only ever waits for a full buffer, or to compress what is large: here it ends at once.
-            with contextlib.suppress(StopIteration, ConnectionError, RuntimeError):
-                connection.send_frame(data, kind).send(None)
-            return
-        self._waiting.append((data, kind))
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes > MAX_WAITING:
-            self._waiting.clear()
-            self.closed(TRY_AGAIN_LATER, "The client receives too slowly.", True)
-        elif self._writer is None:
-            self._writer = asyncio.ensure_future(self._write())
-
-    async def _write(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self._waiting_bytes = 0
-            for data, kind in waiting:
-                await self._connection.send_frame(data, kind)
-        self._writer = None
-
-    def closed(self, code: int, reason: str, clean: bool) -> None:
-        """Send a Close frame after what waits, or break the connection off."""
-        if not clean:
-            if self._transport is not None:
-                self._transport.abort()
-        elif self._closing is None:
-            self._closing = asyncio.ensure_future(self._close(code, reason))
-
-    async def _close(self, code: int, reason: str) -> None:
-        if self._writer is not None:
-            await asyncio.wait([self._writer], timeout=_CLOSE_SECONDS)
-        await self._connection.close(code=code, message=reason.encode())
-        if self._answered is not None and not self._answered.done():
-            self._answered.set_result(None)
-
-    def restart(self) -> None:
-        """The server goes away; the client may come back."""
-        self._half.close(SERVICE_RESTART, "The server is shutting down.")
-        self.closed(SERVICE_RESTART, "The server is shutting down.", True)
+_open: Final[set[Frames]] = set()
 
 
 async def close_all() -> None:
@@ -197,7 +66,7 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
         autoclose=False,
         max_msg_size=MAX_MESSAGE,
         decode_text=False,
-        timeout=_CLOSE_SECONDS,
+        timeout=CLOSE_SECONDS,
     )
     if not connection.can_prepare(request):
         half.lose()
@@ -212,5 +81,10 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
     except (ConnectionError, web.HTTPException):
         half.lose()
         raise
-    await ClientSocket(connection, half).run(request.transport)
+    frames = Frames(connection, half)
+    _open.add(frames)
+    try:
+        await frames.run(request.transport)
+    finally:
+        _open.discard(frames)
     return connection

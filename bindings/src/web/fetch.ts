@@ -1,0 +1,132 @@
+/**
+ * `fetch()` to other servers.
+ *
+ * The host carries out one exchange at a time; redirects are followed here, each hop an exchange that the host judges anew.
+ */
+
+import { native } from "../native";
+import { OP } from "../protocol";
+import type { AbortSignal } from "./abort";
+import { contentOf, headerListOf } from "./body";
+import { isUsed, KIND } from "./content";
+import { fetchData } from "./data_url";
+import { getHeader, type HeaderList, hasHeader } from "./headers";
+import { isObject, wrongParameter } from "./interface";
+import { startAsync } from "./operations";
+import { notePassedOn, type OutgoingRequest, Request, readRequest } from "./request";
+import { discardBody, makeResponse, type Received, type Response } from "./response";
+import { checkIoAllowed, currentSection } from "./scope";
+import { URL } from "./url";
+import { setConnector } from "./websocket";
+
+const OWNER = "ServiceWorkerGlobalScope";
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+const MAX_REDIRECTS = 20;
+
+const ONE_TIME_BODY =
+  "A request with a one-time-use body (it was initialized from a stream, not a buffer) encountered a redirect requiring the body " +
+  "to be retransmitted. To avoid this error in the future, construct this request from a buffer-like body initializer.";
+
+/** The global `fetch`. */
+export function fetch(input?: unknown, init?: unknown): Promise<Response> {
+  try {
+    if (arguments.length === 0) throw wrongParameter("fetch", OWNER, 1, "Request or string");
+    if (init !== undefined && init !== null && !isObject(init))
+      throw wrongParameter("fetch", OWNER, 2, "RequestInitializerDict or Request");
+    checkIoAllowed();
+    const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+    const content = contentOf(request);
+    if (content !== null && isUsed(content)) throw new TypeError("Cannot reconstruct a Request with a used body.");
+    return follow(request, readRequest(request));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+setConnector(async (url, protocols, signal) => {
+  const headers: Record<string, string> = { Upgrade: "websocket" };
+  if (protocols.length > 0) headers["Sec-WebSocket-Protocol"] = protocols.join(", ");
+  const response = await fetch(url.replace(/^ws/, "http"), { headers, signal });
+  const list = headerListOf(response);
+  return {
+    status: response.status,
+    webSocket: response.webSocket,
+    protocol: getHeader(list, "sec-websocket-protocol"),
+    extensions: getHeader(list, "sec-websocket-extensions"),
+  };
+});
+
+async function follow(request: Request, outgoing: OutgoingRequest): Promise<Response> {
+  const { signal, redirect } = outgoing;
+  let { method, headers, kind, handle, raw, length } = outgoing;
+  let url = new URL(outgoing.url);
+  if (url.protocol === "data:") return fetchData(url.href, method);
+  headers = headersFor(outgoing);
+  const visited: string[] = [];
+  for (;;) {
+    if (url.protocol !== "http:" && url.protocol !== "https:") {
+      // Where a redirect leads is the other server's word, and the platform only says that there is no such connection.
+      if (visited.length === 0) throw new TypeError(`Fetch API cannot load: ${url.href}`);
+      throw Object.assign(new Error("Network connection lost."), { retryable: true });
+    }
+    url.username = url.password = url.hash = "";
+    const response = await exchange(request, method, url.href, headers, kind, handle, raw, length, visited.length > 0, signal);
+    if (redirect !== "follow" || !REDIRECTS.has(response.status)) return response;
+    const location = getHeader(headerListOf(response), "location");
+    if (location === null) return response;
+    discardBody(response);
+    visited.push(url.href);
+    const next = URL.parse(location, url.href);
+    if (next === null) throw new TypeError("Invalid Location header; unable to follow redirect.");
+    if (visited.length > MAX_REDIRECTS) throw new TypeError(`Too many redirects.${visited.join(", ")}`);
+    const { status } = response;
+    if (kind !== KIND.none && kind !== KIND.raw && status !== 303) throw new TypeError(ONE_TIME_BODY);
+    if (status === 303 ? method !== "HEAD" : (status === 301 || status === 302) && method === "POST") {
+      method = "GET";
+      kind = KIND.none;
+      handle = 0;
+      raw = length = undefined;
+    }
+    if (next.origin !== url.origin && hasHeader(headers, "authorization")) headers = without(headers, "authorization");
+    url = next;
+  }
+}
+
+function exchange(
+  request: Request,
+  method: string,
+  url: string,
+  headers: HeaderList,
+  kind: number,
+  handle: number,
+  raw: string | Uint8Array | undefined,
+  length: number | undefined,
+  redirected: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Response> {
+  const read = (value: Received, body: ArrayBuffer | undefined) => makeResponse(value, body, redirected, signal);
+  read.discard = makeResponse.discard;
+  return startAsync(
+    (operation) => {
+      native.op(OP.fetch, [operation, currentSection(), method, url, headers, kind, handle, length ?? -1], raw);
+      notePassedOn(request, operation);
+    },
+    read,
+    signal,
+  );
+}
+
+/** What the cache mode of a request means to caches on the way. */
+function headersFor({ headers, cache }: OutgoingRequest): HeaderList {
+  if (cache === undefined) return headers;
+  const all = [...headers];
+  for (const name of ["Cache-Control", "Pragma"]) if (!hasHeader(headers, name.toLowerCase())) all.push(name, "no-cache");
+  return all;
+}
+
+function without(list: HeaderList, lower: string): HeaderList {
+  const kept: HeaderList = [];
+  for (let i = 0; i < list.length; i += 2)
+    if ((list[i] as string).toLowerCase() !== lower) kept.push(list[i] as string, list[i + 1] as string);
+  return kept;
+}

@@ -1,0 +1,143 @@
+"""What a guest does with other servers: `fetch`, and giving up on one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from durabox.engine.ops import OpHandlers
+from durabox.errors import DuraboxError, GuestProtocolError, NetworkError
+from durabox.objects.messages import BodyStream, Request, Response
+from durabox.objects.outbound import CodedBody, SizedBody, Subrequests, decoded, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from durabox.limits import Limits
+    from durabox.objects.actor import Actor
+
+logger = logging.getLogger("durabox.objects")
+
+_METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE: Final = re.compile(r"[\0\r\n]")
+_URL: Final = re.compile(r"https?://[\x21-\x7e]+")
+
+_ABANDONED: Final = NetworkError("The operation was aborted", name="AbortError", retryable=False)
+
+
+class NetworkOps(OpHandlers):
+    """The part of `ops.ActorOps` that is about other servers. Requests leave through the output gate."""
+
+    actor: Actor
+    _limits: Limits
+    # Of `ops.ActorOps`.
+    let_out: Callable[..., None]
+    _check_sent: Callable[[int], None]
+    _body: Callable[..., bytes | BodyStream | None]
+    _complete: Callable[..., None]
+    _received: Callable[[int, int, str, Response], None]
+    _causes: dict[int, Subrequests]
+    _sent_bytes: int
+    #: The account of the event that runs; None until it is asked for.
+    cause: Subrequests | None = None
+
+    def __init__(self) -> None:
+        #: Fetches by async id: tasks of ours, or the object that was asked and the number of the request there; of those that
+        #: wait at the output gate, whether they are still wanted.
+        self._fetches: dict[int, asyncio.Task[None] | tuple[Actor, int] | bool] = {}
+
+    def caused(self) -> Subrequests:
+        """The account of the event that runs, for what goes on with it later."""
+        cause = self.cause
+        if cause is None:
+            cause = self.cause = Subrequests(self._limits.subrequests)
+        return cause
+
+    def op_fetch(
+        self,
+        operation: int,
+        section: int,
+        method: str,
+        url: str,
+        headers: list[str],
+        kind: int,
+        handle: int,
+        length: int,
+        body: bytes,
+    ) -> None:
+        """fetch(), one hop."""
+        if not (_METHOD.fullmatch(method) and _URL.fullmatch(url)) or len(headers) % 2:
+            raise GuestProtocolError("a request with a malformed method, URL or list of headers")
+        for at in range(0, len(headers), 2):
+            if not _NAME.fullmatch(headers[at]) or _BAD_VALUE.search(headers[at + 1]):
+                raise GuestProtocolError("a request with a malformed header")
+        if operation in self._fetches:
+            raise GuestProtocolError(f"fetch {operation} is under way already")
+        size = len(body) + len(url) + sum(map(len, headers))
+        self._check_sent(size)
+        gate = self.caused().take()
+        content = self._body(kind, handle, body, section)
+        if isinstance(content, CodedBody):
+            content = content.passed_on(headers)
+        if content is not None and not isinstance(content, bytes) and length >= 0:
+            content = SizedBody(content, length)
+        request = Request(method, url, headers, content)
+        counted = self.actor.core.async_started(section)
+        self._fetches[operation] = True
+        self._causes[operation] = self.caused()
+
+        async def run() -> None:
+            try:
+                async with gate:
+                    response = await exchange(self.actor.router.network, request)
+                response = replace(response, body=decoded(response))
+            except asyncio.CancelledError:
+                self._over(operation, counted, size, request, _ABANDONED)
+            except DuraboxError as error:
+                self._over(operation, counted, size, request, error)
+            except Exception:
+                # A network that somebody else has written: its bugs are the host's, not the guest's.
+                logger.exception("%s %s failed", method, url)
+                self._over(operation, counted, size, request, NetworkError())
+            else:
+                self._sent_bytes -= size
+                self._received(operation, counted, url, response)
+
+        def send() -> None:
+            if self._fetches.get(operation) is True:
+                # Not among the actor's tasks: a server that never answers must not keep an object in memory for good.
+                self._fetches[operation] = self.actor.loop.create_task(run())
+            else:
+                self._over(operation, counted, size, request, _ABANDONED)
+
+        self._sent_bytes += size
+        self.let_out(send)
+
+    def _over(self, operation: int, counted: int, size: int, request: Request, error: DuraboxError) -> None:
+        self._sent_bytes -= size
+        body = request.body
+        if body is not None and not isinstance(body, bytes):
+            self.actor.loop.create_task(body.cancel(str(error)))
+        self._complete(operation, counted, error)
+
+    def op_abandon(self, operation: int, body: bytes) -> None:
+        """The guest gave up, or the client has whose request it passed on."""
+        fetch = self._fetches.get(operation)
+        if isinstance(fetch, asyncio.Task):
+            fetch.cancel()
+        elif isinstance(fetch, tuple):
+            fetch[0].abort_request(fetch[1])
+        elif fetch is not None:
+            self._fetches[operation] = False
+
+    def _stop_fetches(self) -> None:
+        """The isolate ends."""
+        fetches = list(self._fetches.values())
+        self._fetches.clear()
+        for fetch in fetches:
+            if isinstance(fetch, asyncio.Task):
+                fetch.cancel()
