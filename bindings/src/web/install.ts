@@ -3,6 +3,7 @@
 import { native } from "../native";
 import { AbortController, AbortSignal } from "./abort";
 import { Blob, File } from "./blob";
+import { Cache, CacheStorage } from "./cache";
 import { console } from "./console";
 import { Crypto, crypto } from "./crypto";
 import { DOMException } from "./dom_exception";
@@ -57,6 +58,8 @@ const classes: Readonly<Record<string, Interface>> = {
   AbortController,
   AbortSignal,
   Blob,
+  Cache,
+  CacheStorage,
   CloseEvent,
   Crypto,
   CustomEvent,
@@ -141,6 +144,7 @@ export function install(): void {
     define(name, constructor, false);
   }
   for (const [name, value] of Object.entries(functions)) define(name, value, true);
+  define("caches", new CacheStorage(), true);
   define("console", console, false);
   define("crypto", crypto, true);
   define("navigator", new Navigator(), true);

@@ -414,6 +414,19 @@ OPS: Final[tuple[Op, ...]] = (
         tuple[int],
         "[async id]: nobody waits for that fetch or stub_fetch any more; it completes all the same.",
     ),
+    Op(
+        131,
+        "cache_match",
+        tuple[str | None, str, Headers],
+        "[cache or nil for the default one, url, headers of the request] → nil, or [status, reason, headers, body kind, handle, raw body].",
+    ),
+    Op(
+        132,
+        "cache_put",
+        tuple[int, int, str | None, str, int, str, Headers, int, int],
+        "[async id, section, cache, url, status, reason, headers, body kind, handle] with the raw body: completes when it is kept, or may not be.",
+    ),
+    Op(133, "cache_delete", tuple[str | None, str], "[cache, url] → was it there."),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

@@ -26,6 +26,7 @@ from durabox.errors import (
 )
 from durabox.limits import Limits
 from durabox.objects.alarms import MAX_RUN_MS, TOOK_TOO_LONG, Outcome, Retry
+from durabox.objects.cache import Caches
 from durabox.objects.capabilities import Capability, Entry, Item, Target
 from durabox.objects.core import (
     QUIET,
@@ -778,6 +779,8 @@ class Router(Protocol):
 
     #: Who carries out requests to other servers.
     network: Network
+    #: What `caches` keep.
+    caches: Caches
 
     def id_from_name(self, namespace: int, name: str) -> str:
         """See ``op id_from_name``."""

@@ -26,6 +26,7 @@ from durabox.limits import Limits
 from durabox.objects.actor import Actor, Clock
 from durabox.objects.alarm_scheduler import AlarmScheduler
 from durabox.objects.alarms import FIRST_TRY, MAX_RUNNING, MS, Again, GiveUp, Outcome, Over, Retry, ended
+from durabox.objects.cache import Caches
 from durabox.objects.eviction import to_evict
 from durabox.objects.ids import name_inside
 from durabox.objects.loading import LoadedProject, load
@@ -103,6 +104,7 @@ class Host:
         network: Network | None = None,
     ) -> None:
         self.network = network or refuse
+        self.caches = Caches(clock.now)
         self._loaded = loaded
         self._state = state
         self._limits = limits

@@ -1,4 +1,4 @@
-"""What a guest does with other servers: `fetch`, and giving up on one."""
+"""What a guest does with other servers: `fetch`, giving up on one, and `caches`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from durabox.engine.ops import OpHandlers
 from durabox.errors import DuraboxError, GuestProtocolError, NetworkError
@@ -36,6 +36,8 @@ class NetworkOps(OpHandlers):
     _limits: Limits
     # Of `ops.ActorOps`.
     let_out: Callable[..., None]
+    add_stream: Callable[[BodyStream], int]
+    _check_room: Callable[[], None]
     _check_sent: Callable[[int], None]
     _body: Callable[..., bytes | BodyStream | None]
     _complete: Callable[..., None]
@@ -133,6 +135,66 @@ class NetworkOps(OpHandlers):
             fetch[0].abort_request(fetch[1])
         elif fetch is not None:
             self._fetches[operation] = False
+
+    def op_cache_match(
+        self, cache: str | None, url: str, headers: list[str], body: bytes
+    ) -> list[Any] | None:
+        """cache.match()."""
+        if len(headers) % 2:
+            raise GuestProtocolError("a malformed list of headers")
+        self._check_room()
+        found = self.actor.router.caches.match(cache, url, headers)
+        if found is None:
+            return None
+        content = decoded(found)
+        if content is None or isinstance(content, bytes):
+            kind, handle, raw = (0 if content is None else 1), 0, content or b""
+        else:
+            kind, handle, raw = 2, self.add_stream(content), b""
+        return [found.status, found.reason, found.headers, kind, handle, raw]
+
+    def op_cache_put(
+        self,
+        operation: int,
+        section: int,
+        cache: str | None,
+        url: str,
+        status: int,
+        reason: str,
+        headers: list[str],
+        kind: int,
+        handle: int,
+        body: bytes,
+    ) -> None:
+        """cache.put(): leaves through the output gate; a stream is read by the host."""
+        if not 200 <= status <= 599 or len(headers) % 2:
+            raise GuestProtocolError(
+                f"an answer to keep with status {status} and {len(headers)} header items"
+            )
+        size = len(body) + len(url) + sum(map(len, headers))
+        self._check_sent(size)
+        content = self._body(kind, handle, body, section)
+        if isinstance(content, CodedBody):
+            content = content.passed_on(headers)
+        response = Response(status, reason, headers, content)
+        counted = self.actor.core.async_started(section)
+
+        async def run() -> None:
+            error: DuraboxError | None = None
+            try:
+                await self.actor.router.caches.put(cache, url, response)
+            except DuraboxError as failure:
+                error = failure
+            finally:
+                self._sent_bytes -= size
+            self._complete(operation, counted, error)
+
+        self._sent_bytes += size
+        self.let_out(lambda: self.actor.spawn(self.actor.loop.create_task(run())))
+
+    def op_cache_delete(self, cache: str | None, url: str, body: bytes) -> bool:
+        """cache.delete()."""
+        return self.actor.router.caches.delete(cache, url)
 
     def _stop_fetches(self) -> None:
         """The isolate ends."""
