@@ -68,17 +68,18 @@ export class Edge extends DurableObject {
   stream(_, query) {
     const total = Number(query.get("chunks"));
     const chunk = new Uint8Array(Number(query.get("size") ?? 65_536));
-    return new Response(
-      new ReadableStream({
-        pull: (controller) => {
-          if (this.pulled === total) return controller.close();
-          this.pulled += 1;
-          controller.enqueue(chunk.slice());
-        },
-        cancel: () => this.seen.push("cancelled"),
-      }),
-      { headers: query.has("length") ? { "content-length": query.get("length") } : {} },
-    );
+    const body = new ReadableStream({
+      pull: (controller) => {
+        if (this.pulled === total) return controller.close();
+        this.pulled += 1;
+        controller.enqueue(chunk.slice());
+      },
+      cancel: () => this.seen.push("cancelled"),
+    });
+    // A Content-Length that the class sets itself says nothing about a stream.
+    const headers = { "content-length": "1" };
+    if (!query.has("length")) return new Response(body, { headers });
+    return new Response(body.pipeThrough(new FixedLengthStream(Number(query.get("length")))), { headers });
   }
 
   /** One chunk, then nothing until `release`. */

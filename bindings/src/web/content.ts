@@ -13,7 +13,7 @@ import { ByteReader, isDisturbed, lengthOf, ReadableStream } from "./streams";
 import { asDecoded, utf8Bytes } from "./text";
 
 /** How a body travels, or what a response has instead of one: `body` in `protocol.py`. */
-export const KIND = { none: 0, raw: 1, host: 2, guest: 3, ownSocket: 4, givenSocket: 5 } as const;
+export const KIND = { none: 0, raw: 1, host: 2, guest: 3, ownSocket: 4, givenSocket: 5, coded: 6, codedStream: 7 } as const;
 
 /** A body on its way to the host. */
 export interface Outgoing {

@@ -10,7 +10,7 @@ import type { AbortSignal } from "./abort";
 import { contentOf, headerListOf } from "./body";
 import { isUsed, KIND } from "./content";
 import { fetchData } from "./data_url";
-import { getHeader, type HeaderList, hasHeader } from "./headers";
+import { getHeader, type HeaderList, hasHeader, withoutHeader } from "./headers";
 import { isObject, wrongParameter } from "./interface";
 import { startAsync } from "./operations";
 import { notePassedOn, type OutgoingRequest, Request, readRequest } from "./request";
@@ -87,7 +87,7 @@ async function follow(request: Request, outgoing: OutgoingRequest): Promise<Resp
       handle = 0;
       raw = length = undefined;
     }
-    if (next.origin !== url.origin && hasHeader(headers, "authorization")) headers = without(headers, "authorization");
+    if (next.origin !== url.origin && hasHeader(headers, "authorization")) headers = withoutHeader(headers, "authorization");
     url = next;
   }
 }
@@ -122,11 +122,4 @@ function headersFor({ headers, cache }: OutgoingRequest): HeaderList {
   const all = [...headers];
   for (const name of ["Cache-Control", "Pragma"]) if (!hasHeader(headers, name.toLowerCase())) all.push(name, "no-cache");
   return all;
-}
-
-function without(list: HeaderList, lower: string): HeaderList {
-  const kept: HeaderList = [];
-  for (let i = 0; i < list.length; i += 2)
-    if ((list[i] as string).toLowerCase() !== lower) kept.push(list[i] as string, list[i + 1] as string);
-  return kept;
 }

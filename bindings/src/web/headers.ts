@@ -54,6 +54,13 @@ export function hasHeader(list: HeaderList, lower: string): boolean {
   return false;
 }
 
+/** A list without a header. */
+export function withoutHeader(list: HeaderList, lower: string): HeaderList {
+  const kept = [...list];
+  deleteHeader(kept, lower);
+  return kept;
+}
+
 function getAllHeaders(list: HeaderList, lower: string): string[] {
   const values: string[] = [];
   for (let i = 0; i < list.length; i += 2) if (isNamed(list[i] as string, lower)) values.push(list[i + 1] as string);

@@ -5,7 +5,7 @@ import { OP } from "../protocol";
 import type { AbortSignal } from "./abort";
 import { addType, Body, contentOf, headerListOf, headersOf, isImmutable, makeContent } from "./body";
 import { cloneContent, type Content, discard, handOver, KIND, lengthOfContent, receivedContent, watch } from "./content";
-import { type HeaderList, type Headers, hasHeader, listOf } from "./headers";
+import { type HeaderList, type Headers, hasHeader, listOf, withoutHeader } from "./headers";
 import { illegalInvocation, isObject, wrongConstructorParameter, wrongField, wrongParameter } from "./interface";
 import { URL } from "./url";
 import { sockets, WebSocket } from "./websocket";
@@ -22,9 +22,11 @@ interface Details {
   readonly redirected: boolean;
   readonly cf: object | undefined;
   readonly webSocket: WebSocket | null;
+  /** The body is in the coding that Content-Encoding names already. */
+  readonly coded: boolean;
 }
 
-const PLAIN: Details = { type: "default", url: "", redirected: false, cf: undefined, webSocket: null };
+const PLAIN: Details = { type: "default", url: "", redirected: false, cf: undefined, webSocket: null, coded: false };
 
 interface ResponseInit {
   status?: unknown;
@@ -124,11 +126,16 @@ export class Response extends Body {
       const { kind, handle, raw } = handOver(content);
       let headers = headerListOf(response);
       if (kind === KIND.guest) {
+        // What another body's headers say of its length is not true of this one.
         const length = lengthOfContent(content as Content);
-        if (length !== undefined && !hasHeader(headers, "content-length"))
-          headers = [...headers, "Content-Length", `${length}`];
+        if (hasHeader(headers, "content-length")) headers = withoutHeader(headers, "content-length");
+        if (length !== undefined) headers = [...headers, "Content-Length", `${length}`];
       }
-      return { status: response.#status, statusText: response.#reason, headers, kind, handle, raw };
+      let sent = kind;
+      if (response.#details.coded)
+        if (kind === KIND.raw) sent = KIND.coded;
+        else if (kind === KIND.guest) sent = KIND.codedStream;
+      return { status: response.#status, statusText: response.#reason, headers, kind: sent, handle, raw };
     };
   }
 
@@ -268,7 +275,10 @@ function headOf(init: unknown): Head {
     status: status === undefined ? 200 : checkedStatus(status, socket !== null),
     reason: statusText === undefined ? "" : checkedReason(statusText),
     list: headers === undefined ? [] : listOf(headers),
-    details: cf === undefined && socket === null ? PLAIN : { ...PLAIN, cf, webSocket: checkedSocket(socket, status) },
+    details:
+      cf === undefined && socket === null && encodeBody !== "manual"
+        ? PLAIN
+        : { ...PLAIN, cf, webSocket: checkedSocket(socket, status), coded: encodeBody === "manual" },
   };
 }
 

@@ -13,7 +13,8 @@ Common argument shapes
     body        ``(kind, handle)``: kind 0 none, 1 the raw body of this message, 2 a host stream handle
                 (host→guest: read it with ``stream_read``; guest→host: hand it on untouched),
                 3 a guest stream id (guest→host only: the host pulls it with ``stream_pull``).
-                Of responses only: 4 (guest→host) the other end of one of its own sockets, 5 a socket that was given to it
+                Of responses only: 4 (guest→host) the other end of one of its own sockets, 5 a socket that was given to it,
+                6 and 7 (guest→host) as 1 and 3, but in the coding that Content-Encoding names already
     error       ``[name, message, stack, properties]``; properties are flags and texts
     target      what a stub leads to: kind 0 with the number of a stub that stub_open or service_open declared, kind 1
                 with the handle of something received

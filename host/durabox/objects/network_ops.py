@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from durabox.engine.ops import OpHandlers
 from durabox.errors import DuraboxError, GuestProtocolError, NetworkError
+from durabox.objects.coding import coded, coding_of, sent_as
 from durabox.objects.messages import BodyStream, Request, Response
-from durabox.objects.outbound import CodedBody, SizedBody, Subrequests, decoded, exchange
+from durabox.objects.outbound import SizedBody, Subrequests, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,8 +84,6 @@ class NetworkOps(OpHandlers):
         self._check_sent(size)
         gate = self.caused().take()
         content = self._body(kind, handle, body, section)
-        if isinstance(content, CodedBody):
-            content = content.passed_on(headers)
         if content is not None and not isinstance(content, bytes) and length >= 0:
             content = SizedBody(content, length)
         request = Request(method, url, headers, content)
@@ -96,7 +95,7 @@ class NetworkOps(OpHandlers):
             try:
                 async with gate:
                     response = await exchange(self.actor.router.network, request)
-                response = replace(response, body=decoded(response))
+                response = replace(response, body=coded(response.headers, response.body))
             except asyncio.CancelledError:
                 self._over(operation, counted, size, request, _ABANDONED)
             except DuraboxError as error:
@@ -146,7 +145,7 @@ class NetworkOps(OpHandlers):
         found = self.actor.router.caches.match(cache, url, headers)
         if found is None:
             return None
-        content = decoded(found)
+        content = coded(found.headers, found.body)
         if content is None or isinstance(content, bytes):
             kind, handle, raw = (0 if content is None else 1), 0, content or b""
         else:
@@ -174,8 +173,9 @@ class NetworkOps(OpHandlers):
         size = len(body) + len(url) + sum(map(len, headers))
         self._check_sent(size)
         content = self._body(kind, handle, body, section)
-        if isinstance(content, CodedBody):
-            content = content.passed_on(headers)
+        if content is not None:
+            # Kept as it would be sent.
+            content = sent_as(content, coding_of(headers))
         response = Response(status, reason, headers, content)
         counted = self.actor.core.async_started(section)
 

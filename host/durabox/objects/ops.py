@@ -26,10 +26,11 @@ from durabox.errors import (
 )
 from durabox.limits import Limits
 from durabox.objects.capabilities import Item, Lending, Stub, Target
+from durabox.objects.coding import coded
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
 from durabox.objects.network_ops import NetworkOps
-from durabox.objects.outbound import CodedBody, Subrequests
+from durabox.objects.outbound import Subrequests
 from durabox.objects.socket_ops import SocketOps
 from durabox.objects.work import Work
 
@@ -46,6 +47,9 @@ _STREAM_CANCEL = EVENT["stream_cancel"]
 #: Kinds of a response's body that are sockets.
 _OWN_SOCKET = 4
 _GIVEN_SOCKET = 5
+#: Kinds of a response's body that is in its coding already.
+_CODED = 6
+_CODED_STREAM = 7
 
 WireError = tuple[str, str, str, dict[str, Any]]
 
@@ -273,10 +277,10 @@ class ActorOps(SocketOps, NetworkOps):
         if not 100 <= status <= 599 or len(headers) % 2:
             raise GuestProtocolError(f"response with status {status} and {len(headers)} header items")
         if kind < _OWN_SOCKET:
-            content = self._body(kind, handle, body)
-            if isinstance(content, CodedBody):
-                content = content.passed_on(headers)
-            response = Response(status, reason, headers, content)
+            response = Response(status, reason, headers, self._body(kind, handle, body))
+        elif kind in (_CODED, _CODED_STREAM):
+            content = self._body(1 if kind == _CODED else 3, handle, body)
+            response = Response(status, reason, headers, coded(headers, content))
         else:
             sockets = self.sockets
             half = sockets.open(handle) if kind == _OWN_SOCKET else sockets.hand_on(handle)
@@ -415,10 +419,7 @@ class ActorOps(SocketOps, NetworkOps):
             raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
         size = len(body) + len(url) + sum(map(len, headers))
         self._check_sent(size)
-        content = self._body(body_kind, handle, body)
-        if isinstance(content, CodedBody):
-            content = content.passed_on(headers)
-        request = Request(method, url, headers, content)
+        request = Request(method, url, headers, self._body(body_kind, handle, body))
         counted = self.actor.core.async_started(section)
         self._causes[operation] = self.caused()
         self._fetches[operation] = True

@@ -22,6 +22,7 @@ from durabox.errors import (
     StorageError,
     UnknownObjectClassError,
 )
+from durabox.objects.coding import CodedBody, coding_of, sent_as
 from durabox.objects.messages import BodyStream, Response
 from durabox.server.websockets import upgrade
 
@@ -40,6 +41,7 @@ _OWN: Final = frozenset(
         "transfer-encoding",
         "upgrade",
         "content-length",
+        "content-encoding",
     }
 )
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -142,11 +144,12 @@ def _named(name: str) -> str:
     return name.lower() if _NAME.fullmatch(name) else ""
 
 
-def _headers(response: Response) -> tuple[list[str], int | None, bool]:
-    """The headers to send (flat), the body's length if the guest declared one, and whether there is a Date."""
+def _headers(response: Response) -> tuple[list[str], int | None, bool, str | None]:
+    """The headers to send (flat), the body's length if the guest declared one, whether there is a Date, and the body's coding."""
     headers: list[str] = []
     declared = None
     dated = False
+    coding = None
     flat = response.headers
     for position in range(0, len(flat), 2):
         name, value = flat[position], flat[position + 1]
@@ -154,13 +157,15 @@ def _headers(response: Response) -> tuple[list[str], int | None, bool]:
         if lower in _OWN:
             if lower == "content-length" and value.isascii() and value.isdigit() and len(value) < 19:
                 declared = int(value)
-            continue
+            if lower != "content-encoding":
+                continue
+            coding = coding_of([name, value])
         if not lower or (not value.isprintable() and _BAD_VALUE.search(value)):
             raise JavaScriptError("TypeError", f"The response has an invalid header: {name[:100]!r}.")
         if lower == "date":
             dated = True
         headers += name, value
-    return headers, declared, dated
+    return headers, declared, dated, coding
 
 
 async def send(request: web.BaseRequest, response: Response) -> web.StreamResponse:
@@ -180,13 +185,17 @@ async def send(request: web.BaseRequest, response: Response) -> web.StreamRespon
         await _drop(body)
         raise JavaScriptError("RangeError", f"A response of status {response.status} cannot be sent.")
     try:
-        headers, declared, dated = _headers(response)
+        headers, declared, dated, coding = _headers(response)
     except JavaScriptError:
         await _drop(body)
         raise
     status = response.status
     reason = response.reason if _is_reason(response.reason) else None
     bodiless = status in _BODILESS or request.method == hdrs.METH_HEAD
+    if body is not None and (coding is not None or isinstance(body, CodedBody)) and not bodiless:
+        body = sent_as(body, coding)
+        # What the headers say is the length before, or after, the coding.
+        declared = getattr(body, "length", None)
     if not bodiless and not isinstance(body, bytes | None):
         pairs = CIMultiDict(zip(headers[::2], headers[1::2], strict=True))
         return await _stream(request, _Streamed(status=status, reason=reason, headers=pairs), body, declared)
