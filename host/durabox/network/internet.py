@@ -23,7 +23,6 @@ from yarl import URL
 from durabox.errors import JavaScriptError, NetworkError
 from durabox.network.policy import BadHostError, Policy, literal
 from durabox.network.sockets import MAX_MESSAGE, Frames
-from durabox.objects.coding import CodedBody, coding_of
 from durabox.objects.messages import BodyStream, Request, Response
 from durabox.objects.sockets import pair
 
@@ -218,8 +217,6 @@ class Internet:
 
     async def _exchange(self, session: aiohttp.ClientSession, url: URL, request: Request) -> Response:
         body = request.body
-        if isinstance(body, CodedBody) and body.coding == coding_of(request.headers):
-            body = body.raw
         headers = _headers(request.headers, _OWN)
         data: bytes | AsyncIterator[bytes] | None
         failed: list[NetworkError] = []

@@ -81,6 +81,9 @@ const cases = {
   "broken gzip": async () => (await fetch(at + "/coded/broken")).text(),
   "cut gzip": async () => (await fetch(at + "/coded/cut")).text(),
   "gzip as request body": async () => (await heard("/echo", { method: "POST", body: (await fetch(at + "/coded/gzip")).body }))[3],
+  "gzip as gzip request body": async () => { const a = await heard("/echo", { method: "POST", headers: { "content-encoding": "gzip" }, body: (await fetch(at + "/coded/gzip")).body }); return [a[2], a[3].length]; },
+  "text as gzip request body": async () => { const a = await heard("/echo", { method: "POST", headers: { "content-encoding": "gzip" }, body: "plain" }); return [a[2], a[3]]; },
+  "stream as gzip request body": async () => { const a = await heard("/echo", { method: "POST", headers: { "content-encoding": "gzip" }, body: chunks("plain") }); return [a[2], a[3]]; },
   "head of gzip": async () => { const r = await fetch(at + "/coded/gzip", { method: "HEAD" }); return [[...r.headers].filter(([n]) => n !== "content-length"), await r.text()]; },
   // Redirects
   "redirect follow": async () => { const r = await fetch(to(302, "/echo/there")); return [plain(r), (await r.json()).method]; },
