@@ -82,6 +82,24 @@ CODINGS: Final[dict[str, tuple[str, Callable[[], _Decoder]]]] = {
 }
 
 
+class _Pieces:
+    """Reads a body in pieces that are soon worked through, whatever its chunks are."""
+
+    def __init__(self, body: BodyStream) -> None:
+        self._body = body
+        self._rest = memoryview(b"")
+
+    async def read(self) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(await self._body.read())
+        else:
+            # Others have their turn in between.
+            await asyncio.sleep(0)
+        piece = bytes(self._rest[:_PIECE])
+        self._rest = self._rest[_PIECE:]
+        return piece
+
+
 class CodedBody:
     """
     A compressed body. Who reads it gets it decompressed; who sends it under its ``Content-Encoding`` sends what came.
@@ -91,10 +109,11 @@ class CodedBody:
         coding: ``gzip`` or ``br``.
     """
 
-    __slots__ = ("_decoder", "_name", "_over", "coding", "raw")
+    __slots__ = ("_decoder", "_name", "_over", "_pieces", "coding", "raw")
 
     def __init__(self, raw: BodyStream, coding: str) -> None:
         self.raw = raw
+        self._pieces = _Pieces(raw)
         self.coding = coding
         self._name, make = CODINGS[coding]
         self._decoder = make()
@@ -104,7 +123,7 @@ class CodedBody:
         """See `BodyStream`."""
         decoder = self._decoder
         while not self._over:
-            data = await self.raw.read() if decoder.hungry else b""
+            data = await self._pieces.read() if decoder.hungry else b""
             try:
                 if not data and decoder.finished and decoder.hungry:
                     break
@@ -186,19 +205,18 @@ class EncodedBody:
         coding: ``gzip`` or ``br``.
     """
 
-    __slots__ = ("_body", "_packer")
+    __slots__ = ("_body", "_packer", "_pieces")
 
     def __init__(self, body: BodyStream, coding: str) -> None:
         self._body = body
+        self._pieces = _Pieces(body)
         self._packer: _Gzipped | _Brotlied | None = _Gzipped() if coding == "gzip" else _Brotlied()
 
     async def read(self) -> bytes:
         """See `BodyStream`."""
         if self._packer is None:
             return b""
-        data = await self._body.read()
-        # Others have their turn between two pieces, which may be large.
-        await asyncio.sleep(0)
+        data = await self._pieces.read()
         if data:
             return self._packer.feed(data)
         packer, self._packer = self._packer, None
@@ -211,7 +229,7 @@ class EncodedBody:
 
 class AtHand:
     """
-    Bytes as a stream, in pieces.
+    Bytes as a stream.
 
     Args:
         data: The bytes.
@@ -220,15 +238,14 @@ class AtHand:
     __slots__ = ("_data", "length")
 
     def __init__(self, data: bytes) -> None:
-        self._data = memoryview(data)
+        self._data = data
         self.length = len(data)
 
     async def read(self) -> bytes:
         """See `BodyStream`."""
-        data = self._data[:_PIECE]
-        self._data = self._data[_PIECE:]
-        return bytes(data)
+        data, self._data = self._data, b""
+        return data
 
     async def cancel(self, reason: str) -> None:
         """See `BodyStream`."""
-        self._data = memoryview(b"")
+        self._data = b""
