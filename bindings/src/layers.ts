@@ -13,7 +13,12 @@ import { runInContext } from "./web/scope";
 /** What the main bundle lends to a layer; everything else it finds among the globals and in other layers' modules. */
 export interface Platform {
   readonly native: typeof native;
+  readonly ops: typeof OP;
   readonly runInContext: typeof runInContext;
+  /** Names of Node's modules, without prefix. */
+  readonly builtinModules: readonly string[];
+  /** What `process.env` begins with. */
+  processEnvironment(): Readonly<Record<string, string>>;
 }
 
 /** What modules export as a whole (Node's `module.exports`), by their names. */
@@ -22,19 +27,48 @@ export type LayerModules = Readonly<Record<string, object>>;
 /** A layer's default export. */
 export type Layer = (platform: Platform) => LayerModules;
 
-/** The layer in which a built-in module is. */
-const LAYER_OF: Readonly<Record<string, string>> = {
-  "node:assert": "assert",
-  "node:assert/strict": "assert",
-  "node:async_hooks": "async_hooks",
-  "node:buffer": "buffer",
-  "node:events": "events",
-  "node:path": "path",
-  "node:path/posix": "path",
-  "node:path/win32": "path",
-  "node:string_decoder": "string_decoder",
-  "node:util": "util",
-  "node:util/types": "util",
+/** Which built-in modules a layer has, by the layer's name. */
+const MODULES_OF: Readonly<Record<string, readonly string[]>> = {
+  assert: ["assert", "assert/strict"],
+  async_hooks: ["async_hooks"],
+  buffer: ["buffer"],
+  crypto: ["crypto"],
+  diagnostics_channel: ["diagnostics_channel"],
+  events: ["events"],
+  path: ["path", "path/posix", "path/win32"],
+  process: ["process"],
+  querystring: ["querystring"],
+  stream: ["stream", "stream/consumers", "stream/promises", "stream/web"],
+  string_decoder: ["string_decoder"],
+  system: ["console", "constants", "module", "os", "perf_hooks"],
+  timers: ["timers", "timers/promises"],
+  url: ["punycode", "url"],
+  util: ["sys", "util", "util/types"],
+};
+
+/** Node's modules that need what an isolate has not: files, sockets, threads, other processes. */
+const UNAVAILABLE: readonly string[] = [
+  "child_process", "cluster", "dgram", "dns", "dns/promises", "domain", "fs", "fs/promises", "http", "http2", "https", "inspector",
+  "net", "readline", "repl", "sqlite", "tls", "trace_events", "tty", "v8", "vm", "wasi", "worker_threads", "zlib",
+];
+
+const LAYER_OF: ReadonlyMap<string, string> = new Map(
+  Object.entries(MODULES_OF).flatMap(([layer, modules]) => modules.map((module) => [`node:${module}`, layer] as const)),
+);
+
+const builtinModules: readonly string[] = Object.values(MODULES_OF).flat().sort();
+
+let environment: Readonly<Record<string, string>> = {};
+
+export function setProcessEnvironment(values: Readonly<Record<string, string>>): void {
+  environment = values;
+}
+
+const platform: Omit<Platform, "native"> = {
+  ops: OP,
+  runInContext,
+  builtinModules,
+  processEnvironment: () => environment,
 };
 
 const loaded = new Map<string, LayerModules>();
@@ -45,15 +79,16 @@ function requireLayer(name: string): LayerModules {
   if (modules === undefined) {
     const source = native.op(OP.layer, name) as string;
     const bundle = native.evalScript(source, `durabox:${name}`) as (require: typeof requireModule) => Layer;
-    modules = bundle(requireModule)({ native, runInContext });
+    modules = bundle(requireModule)({ native, ...platform });
     loaded.set(name, modules);
   }
   return modules;
 }
 
 /** A built-in module as a whole. */
-function requireModule(name: string): object {
-  const found = Object.hasOwn(LAYER_OF, name) ? requireLayer(LAYER_OF[name] as string)[name] : undefined;
+export function requireModule(name: string): object {
+  const layer = LAYER_OF.get(name);
+  const found = layer === undefined ? undefined : requireLayer(layer)[name];
   if (found === undefined) throw new Error(`No such module "${name}".`);
   return found;
 }
@@ -69,7 +104,11 @@ const provided = new Set<string>();
  */
 export function provideModule(specifier: string): string | undefined {
   const name = specifier.includes(":") ? specifier : `node:${specifier}`;
-  if (!Object.hasOwn(LAYER_OF, name)) return undefined;
+  if (!LAYER_OF.has(name)) {
+    if (UNAVAILABLE.includes(name.replace(/^node:/, "")) && specifier.startsWith("node:"))
+      throw new Error(`No such module "${specifier}": durabox has no ${specifier.slice(5)}, an isolate reaches nothing outside.`);
+    return undefined;
+  }
   if (!provided.has(name)) {
     const whole = requireModule(name);
     native.defineModule(name, { ...whole, default: whole });

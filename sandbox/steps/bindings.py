@@ -28,6 +28,8 @@ _NODE_MODULES = ("buffer", "events", "process", "string_decoder", "util")
 _GLOBAL_PACKAGES = {"abort-controller": "./src/layers/stream/abort_controller.ts"}
 #: What packages ask of Node's global `process` to find a terminal.
 _NO_TERMINAL = ("--define:process.stderr=undefined", "--define:process.emitWarning=undefined")
+#: More options, by layer. The package that `url` stands on warns of its own functions.
+_LAYER_OPTIONS = {"url": ("--pure:console.warn",)}
 
 
 def generate_protocol(layout: Layout) -> None:
@@ -72,7 +74,7 @@ def _bundle_layer(layout: Layout, entry: Path) -> bytes:
     name = entry.parent.name
     return _bundle(
         layout, entry.relative_to(layout.bindings).as_posix(), "(require => {", "})",
-        *_MINIFY, *_NO_TERMINAL, "--external:node:*",
+        *_MINIFY, *_NO_TERMINAL, *_LAYER_OPTIONS.get(name, ()), "--external:node:*",
         *(f"--alias:{module}=node:{module}" for module in _NODE_MODULES if module != name),
         *(f"--alias:{package}={file}" for package, file in _GLOBAL_PACKAGES.items()),
     )  # fmt: skip

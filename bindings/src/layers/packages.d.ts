@@ -7,5 +7,8 @@ declare module "assert/build/assert.js" { const assert: Any; export default asse
 declare module "events" { const EventEmitter: Any; export default EventEmitter; }
 declare module "@file-services/path/browser-path.js" { const path: Any; export default path; }
 declare module "string_decoder/lib/string_decoder.js" { export const StringDecoder: Any; }
-declare module "readable-stream/lib/ours/browser.js" { const stream: Any; export default stream; }
+declare module "readable-stream/lib/stream.js" { const stream: Any; export default stream; }
 declare module "readable-stream/lib/stream/promises.js" { const promises: Any; export default promises; }
+declare module "unenv/node/punycode" { const punycode: Any; export default punycode; }
+declare module "unenv/node/querystring" { const querystring: Any; export default querystring; }
+declare module "unenv/node/url" { const url: Any; export default url; }

@@ -1,11 +1,13 @@
 /** What a project's code finds around it: `env`, and `exports` with the namespaces of its own object classes. */
 
+import type { NodeFeatures } from "./node";
 import { type DurableObjectNamespace, makeNamespace } from "./namespace";
 
 /** How the host describes them in event `load`. */
 export interface Environment {
   vars: Record<string, unknown>;
   namespaces: { binding: string; className: string; index: number }[];
+  node: NodeFeatures;
 }
 
 /** Bindings, the same object for every handler and for `import { env }`. */

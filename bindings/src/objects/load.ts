@@ -2,11 +2,12 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { describeError } from "../web";
+import { describeError, makeNow } from "../web";
 import { type Environment, env, fillEnvironment } from "./env";
 import { WebSocketRequestResponsePair } from "./hibernation";
 import { hasFetchListener, listenerGlobals } from "./listeners";
 import { describeExports, setMainModule } from "./exports";
+import { installNode } from "./node";
 import { addEntrypoints } from "./services";
 import { workersModule } from "./workers";
 
@@ -24,10 +25,12 @@ export async function load(
 ): Promise<void> {
   try {
     fillEnvironment(environment);
+    installNode(environment.node, environment.vars);
     defineGlobals({ ...listenerGlobals, WebSocketRequestResponsePair });
     native.defineModule("cloudflare:workers", workersModule);
     if (format === "script") loadScript(specifier, source);
     else await loadModule(specifier);
+    makeNow(native.op(OP.mentioned, []) as string[]);
   } catch (error) {
     native.op(OP.load_failed, [describeError(error)]);
   }

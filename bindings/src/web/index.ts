@@ -6,6 +6,7 @@ export { Event, EventTarget } from "./events";
 export { cancelStream, pullStream } from "./guest_streams";
 export { install } from "./install";
 export { exposeInterface } from "./interface";
+export { defineLazily, makeNow } from "./lazy";
 export { completeAsync, startAsync } from "./operations";
 export { abortRequest, forgetRequest, makeRequest, notePassedOn, Request, readRequest } from "./request";
 export { makeResponse, Response, readResponse } from "./response";

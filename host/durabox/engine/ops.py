@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, get_args
 
-from durabox.engine import layers
+from durabox.engine import hashes, layers
 from durabox.engine.protocol import OPS, Bindings
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
@@ -95,6 +96,8 @@ class OpHandlers:
 
     #: By op number; made once per class.
     entries: ClassVar[tuple[Entry | None, ...]]
+    #: Made by the first hash of long data.
+    _hashes: hashes.Hashes | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -114,6 +117,53 @@ class OpHandlers:
         if source is None:
             raise GuestError("Error", "There is no such layer.")
         return source
+
+    def op_hash(self, algorithm: str, key: bytes | None, body: bytes) -> bytes:
+        """A hash, or an HMAC, of data that is there as a whole."""
+        with _wrong_values_thrown():
+            state = hashes.begin(algorithm, key)
+        state.update(body)
+        return state.digest()
+
+    def op_hash_open(self, algorithm: str, key: bytes | None, body: bytes) -> int:
+        """One of data that comes bit by bit."""
+        if self._hashes is None:
+            self._hashes = hashes.Hashes()
+        with _wrong_values_thrown():
+            return self._hashes.keep(hashes.begin(algorithm, key))
+
+    def op_hash_update(self, handle: int, body: bytes) -> None:
+        """More of its data."""
+        with _wrong_values_thrown():
+            self._open_hashes()[handle].update(body)
+
+    def op_hash_copy(self, handle: int, body: bytes) -> int:
+        """Another one in its state."""
+        with _wrong_values_thrown():
+            return self._open_hashes().keep(self._open_hashes()[handle].copy())
+
+    def op_hash_digest(self, handle: int, body: bytes) -> bytes:
+        """Its value and its end."""
+        with _wrong_values_thrown():
+            return self._open_hashes().take(handle).digest()
+
+    def op_hash_drop(self, handle: int, body: bytes) -> None:
+        """Its end."""
+        with _wrong_values_thrown():
+            self._open_hashes().take(handle)
+
+    def _open_hashes(self) -> hashes.Hashes:
+        if self._hashes is None:
+            raise ValueError("there is no such hash")
+        return self._hashes
+
+
+@contextmanager
+def _wrong_values_thrown() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise GuestError("Error", str(error)) from None
 
 
 def _table(handlers: type[OpHandlers]) -> tuple[Entry | None, ...]:

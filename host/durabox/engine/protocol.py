@@ -75,7 +75,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         2,
         "load",
         "[specifier, env, format]",
-        "Image time only: env = {vars, namespaces: [{binding, className, index}]}; evaluates the module graph from specifier (format 'module') or the script in the body ('script': service-worker format). Answered by op loaded or load_failed in the same turn.",
+        "Image time only: env = {vars, namespaces: [{binding, className, index}], node: {globals, timers, environment}}; evaluates the module graph from specifier (format 'module') or the script in the body ('script': service-worker format). Answered by op loaded or load_failed in the same turn.",
     ),
     Event(
         3,
@@ -428,6 +428,20 @@ OPS: Final[tuple[Op, ...]] = (
         "[async id, section, cache, url, status, reason, headers, body kind, handle] with the raw body: completes when it is kept, or may not be.",
     ),
     Op(133, "cache_delete", tuple[str | None, str], "[cache, url] → was it there."),
+    # Hashes; with a key, HMACs
+    Op(150, "hash", tuple[str, bytes | None], "[algorithm, key] with the data as body → digest."),
+    Op(151, "hash_open", tuple[str, bytes | None], "[algorithm, key] → handle of one that grows bit by bit."),
+    Op(152, "hash_update", tuple[int], "[handle] with more data as body."),
+    Op(153, "hash_copy", tuple[int], "[handle] → handle of another in the same state."),
+    Op(154, "hash_digest", tuple[int], "[handle] → digest; the handle is gone."),
+    Op(155, "hash_drop", tuple[int], "[handle]: the guest will not use it again."),
+    # Globals made on first use
+    Op(
+        156,
+        "mentioned",
+        tuple[()],
+        "Image time only: → names of globals that the sources seen so far mention.",
+    ),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

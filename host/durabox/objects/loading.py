@@ -12,11 +12,15 @@ from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, JavaScriptError, LimitExceededError, ModuleError, ProjectError
 from durabox.limits import Limits
 from durabox.objects.ids import IdFactory
+from durabox.project.compatibility import Change, Compatibility
 from durabox.project.frames import missing_module_error, module_error
 from durabox.project.modules import MissingModuleError
 from durabox.project.project import Project
 
 _EXPORTED_CLASS = re.compile(r"^\s*export\s+class\s+([A-Za-z_$][\w$]*)\s+extends\b", re.MULTILINE)
+
+#: Globals that the bindings make when somebody looks at them.
+_LAZY_GLOBAL = re.compile(rb"\b(Buffer|process|setImmediate|clearImmediate)\b")
 
 #: Module evaluation may take this much processor time; the platform allows one second at start-up.
 STARTUP_CPU_MS = 1000
@@ -65,6 +69,7 @@ class _LoadOps(OpHandlers):
         self._modules = project.modules
         self._ids = [IdFactory(project.unique_key(name)) for name in classes]
         self._console = Console("module", limits.log_kb)
+        self._mentioned: set[str] = set()
         self.exports: list[Export] | None = None
         self.failure: tuple[str, str, str] | None = None
         self.missing: MissingModuleError | None = None
@@ -90,9 +95,19 @@ class _LoadOps(OpHandlers):
     def op_module_source(self, name: bytes, body: bytes) -> bytes:
         """A module's bytes."""
         try:
-            return self._modules.source(name.decode())
+            source = self._modules.source(name.decode())
         except DuraboxError as error:
             raise GuestError("Error", str(error)) from None
+        self.note_globals(source)
+        return source
+
+    def note_globals(self, source: bytes) -> None:
+        """Note which globals a source mentions that are made on first use."""
+        self._mentioned.update(found.decode() for found in _LAZY_GLOBAL.findall(source))
+
+    def op_mentioned(self, body: bytes) -> list[str]:
+        """Those that have been noted: they are better made once, for the image."""
+        return sorted(self._mentioned)
 
     def _factory(self, namespace: int) -> IdFactory:
         if not 0 <= namespace < len(self._ids):
@@ -133,6 +148,16 @@ class _LoadOps(OpHandlers):
         self._console.write("error", f"Uncaught (in promise) {JavaScriptError(*error).trace}")
 
 
+def _node_features(compatibility: Compatibility) -> dict[str, bool]:
+    """What the guest has to know of compatibility."""
+    globals_there = compatibility.node_globals
+    return {
+        "globals": globals_there,
+        "timers": compatibility.has(Change.NODEJS_COMPAT) and compatibility.has(Change.NODEJS_GLOBAL_TIMERS),
+        "environment": globals_there and compatibility.has(Change.NODEJS_PROCESS_ENV),
+    }
+
+
 async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> tuple[Image, list[Export]]:
     limits = Limits(cpu_ms=STARTUP_CPU_MS)
     ops = _LoadOps(project, classes, limits)
@@ -144,10 +169,12 @@ async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> 
             for binding in project.bindings
             if binding.class_name in index
         ],
+        "node": _node_features(project.compatibility),
     }
     isolate = base.instantiate(ops, limits)
     try:
         body = project.modules.source(project.main) if project.format == "script" else b""
+        ops.note_globals(body)
         try:
             await isolate.run(EVENT["load"], [project.main, env, project.format], body)
         except LimitExceededError as error:

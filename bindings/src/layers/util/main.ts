@@ -6,7 +6,8 @@ import { utilModule } from "./util";
 
 const layer: Layer = ({ native }) => {
   const checks = types(native);
-  return { "node:util": utilModule(checks), "node:util/types": checks };
+  const util = utilModule(checks);
+  return { "node:sys": util, "node:util": util, "node:util/types": checks };
 };
 
 export default layer;
