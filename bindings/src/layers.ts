@@ -52,9 +52,13 @@ const UNAVAILABLE: readonly string[] = [
   "net", "readline", "repl", "sqlite", "tls", "trace_events", "tty", "v8", "vm", "wasi", "worker_threads", "zlib",
 ];
 
-const LAYER_OF: ReadonlyMap<string, string> = new Map(
-  Object.entries(MODULES_OF).flatMap(([layer, modules]) => modules.map((module) => [`node:${module}`, layer] as const)),
-);
+/** Layers of globals: a module of that name is for the bindings alone. */
+const GLOBAL_LAYERS = ["intl", "intl_names", "intl_segmenter"] as const;
+
+const LAYER_OF: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(MODULES_OF).flatMap(([layer, modules]) => modules.map((module) => [`node:${module}`, layer] as const)),
+  ...GLOBAL_LAYERS.map((layer) => [`durabox:${layer}`, layer] as const),
+]);
 
 const builtinModules: readonly string[] = Object.values(MODULES_OF).flat().sort();
 
@@ -104,6 +108,7 @@ const provided = new Set<string>();
  */
 export function provideModule(specifier: string): string | undefined {
   const name = specifier.includes(":") ? specifier : `node:${specifier}`;
+  if (!name.startsWith("node:")) return undefined;
   if (!LAYER_OF.has(name)) {
     if (UNAVAILABLE.includes(name.replace(/^node:/, "")) && specifier.startsWith("node:"))
       throw new Error(`No such module "${specifier}": durabox has no ${specifier.slice(5)}, an isolate reaches nothing outside.`);

@@ -28,8 +28,12 @@ _NODE_MODULES = ("buffer", "events", "process", "string_decoder", "util")
 _GLOBAL_PACKAGES = {"abort-controller": "./src/layers/stream/abort_controller.ts"}
 #: What packages ask of Node's global `process` to find a terminal.
 _NO_TERMINAL = ("--define:process.stderr=undefined", "--define:process.emitWarning=undefined")
-#: More options, by layer. The package that `url` stands on warns of its own functions.
-_LAYER_OPTIONS = {"url": ("--pure:console.warn",)}
+#: More options, by layer. Packages of `Intl` look for each other in the global one, which is theirs to be. The package that
+#: `url` stands on warns of its own functions.
+_IN_INTL = ("--inject:./src/layers/intl/intl.ts",)
+_LAYER_OPTIONS = {
+    "intl": _IN_INTL, "intl_names": _IN_INTL, "intl_segmenter": _IN_INTL, "url": ("--pure:console.warn",)
+}  # fmt: skip
 
 
 def generate_protocol(layout: Layout) -> None:
@@ -74,7 +78,7 @@ def _bundle_layer(layout: Layout, entry: Path) -> bytes:
     name = entry.parent.name
     return _bundle(
         layout, entry.relative_to(layout.bindings).as_posix(), "(require => {", "})",
-        *_MINIFY, *_NO_TERMINAL, *_LAYER_OPTIONS.get(name, ()), "--external:node:*",
+        *_MINIFY, *_NO_TERMINAL, *_LAYER_OPTIONS.get(name, ()), "--external:node:*", "--external:durabox:*",
         *(f"--alias:{module}=node:{module}" for module in _NODE_MODULES if module != name),
         *(f"--alias:{package}={file}" for package, file in _GLOBAL_PACKAGES.items()),
     )  # fmt: skip

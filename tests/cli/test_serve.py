@@ -49,7 +49,7 @@ WRONG: dict[str, tuple[dict[str, str], str, str]] = {
         "a.js",
         r"a\.js:2:\d+: TypeError: at start\n(.*\n)*> 2 ",
     ),
-    "endless module": ({"a.js": "for (;;);"}, "a.js", r"exceeded its cpu limit of 1000 ms"),
+    "endless module": ({"a.js": "for (;;);"}, "a.js", r"exceeded its cpu limit of 3000 ms"),
     "waiting module": ({"a.js": "await new Promise(() => {});"}, "a.js", r"top-level await"),
     "file that is no text": ({"a.js": "\udcff"}, "a.js", r'"a\.js" is not UTF-8: bad byte at offset 0'),
     "bad TOML": ({"p/wrangler.toml": 'name = "x"\nmain = ?\n'}, "p", r"wrangler\.toml: .*line 2, column 8"),

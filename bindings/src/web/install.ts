@@ -15,6 +15,7 @@ import { repairFinalizationRegistry } from "./finalization";
 import { FormData } from "./form_data";
 import { Headers } from "./headers";
 import { exposeInterface, type Interface, isObject, wrongField, wrongParameter } from "./interface";
+import { installLocale } from "./locale";
 import { Request } from "./request";
 import { Response } from "./response";
 import { streamClasses } from "./streams";
@@ -151,4 +152,5 @@ export function install(): void {
   define("performance", new Performance(), true);
   define("scheduler", new Scheduler(), true);
   define("self", globalThis, true);
+  installLocale();
 }

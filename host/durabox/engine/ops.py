@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, get_args
 
-from durabox.engine import hashes, layers
+from durabox.engine import hashes, layers, time_zones
 from durabox.engine.protocol import OPS, Bindings
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
@@ -117,6 +117,17 @@ class OpHandlers:
         if source is None:
             raise GuestError("Error", "There is no such layer.")
         return source
+
+    def op_time_zones(self, body: bytes) -> list[str]:
+        """Names of all time zones."""
+        return time_zones.names()
+
+    def op_time_zone(self, name: str, body: bytes) -> list[int]:
+        """Offsets of a time zone."""
+        periods = time_zones.periods(name)
+        if periods is None:
+            raise GuestError("RangeError", "There is no such time zone.")
+        return periods
 
     def op_hash(self, algorithm: str, key: bytes | None, body: bytes) -> bytes:
         """A hash, or an HMAC, of data that is there as a whole."""

@@ -440,7 +440,15 @@ OPS: Final[tuple[Op, ...]] = (
         156,
         "mentioned",
         tuple[()],
-        "Image time only: → names of globals that the sources seen so far mention.",
+        "Image time only: → names of globals made on first use that the sources seen so far mention; Date for dates in a language.",
+    ),
+    # Time zones
+    Op(157, "time_zones", tuple[()], "→ names of all."),
+    Op(
+        158,
+        "time_zone",
+        tuple[str],
+        "[name] → flat list of its periods: from when on (seconds since the epoch), offset (seconds), 1 in summer.",
     ),
 )
 

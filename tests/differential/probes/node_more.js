@@ -95,7 +95,7 @@ const cases = {
   "hkdf": async () => [Buffer.from(crypto.hkdfSync("sha256", "key", "salt", "info", 42)).toString("hex"), Buffer.from(await new Promise((r) => crypto.hkdf("sha512", Buffer.from("k"), "", "", 10, (e, v) => r(v)))).toString("hex")],
   "web crypto": () => [crypto.webcrypto === globalThis.crypto, typeof crypto.getRandomValues],
   // timers
-  "timers": async () => { const seen = []; await new Promise((done) => { timers.setTimeout((a) => seen.push(a), 1, "t"); setImmediate((a) => seen.push(a), "i"); const c = setImmediate(() => seen.push("no")); clearImmediate(c); timers.setTimeout(done, 5); }); return seen; },
+  "timers": async () => { const seen = []; await new Promise((done) => { timers.setTimeout((a) => seen.push(a), 8, "t"); setImmediate((a) => seen.push(a), "i"); const c = setImmediate(() => seen.push("no")); clearImmediate(c); timers.setTimeout(done, 20); }); return seen; },
   "timer objects": () => { const t = setTimeout(() => {}, 1000); const out = [typeof t, t.constructor.name, t.hasRef(), t.unref() === t, t.hasRef(), t.ref().hasRef(), typeof +t, Object.keys(t)]; clearTimeout(t); clearTimeout(+t); clearTimeout(); clearTimeout(null); return out; },
   "timer errors": async () => [await attempt(() => setTimeout(5)), await attempt(() => setInterval()), await attempt(() => setImmediate(5))],
   "timer refresh": async () => { let n = 0; await new Promise((done) => { const t = setTimeout(() => { n++; if (n === 2) done(); else t.refresh(); }, 1); }); return n; },

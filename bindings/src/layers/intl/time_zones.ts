@@ -1,0 +1,46 @@
+/** Time zones: the host knows their offsets. */
+
+import type { Platform } from "../../layers";
+
+/** From when on (seconds since the epoch) an offset (in seconds) holds; the name is not used. */
+type Period = readonly [since: number, name: number, offset: number, summer: boolean];
+
+interface Zoned {
+  tzData: Record<string, readonly Period[]>;
+}
+
+/** Values of one period as the host sends them. */
+const FIELDS = 3;
+
+function periods(flat: readonly number[]): Period[] {
+  const list: Period[] = [];
+  for (let at = 0; at < flat.length; at += FIELDS)
+    list.push([at === 0 ? Number.NEGATIVE_INFINITY : (flat[at] as number), 0, flat[at + 1] as number, flat[at + 2] === 1]);
+  return list;
+}
+
+/** Let the class find the zones by name; each is asked for when it is first used. */
+export function useHostTimeZones(DateTimeFormat: Zoned, native: Platform["native"], ops: Platform["ops"]): void {
+  const zones: Zoned["tzData"] = {};
+  const load = (): Zoned["tzData"] => {
+    for (const name of native.op(ops.time_zones, []) as string[])
+      Object.defineProperty(zones, name, {
+        get() {
+          const value = periods(native.op(ops.time_zone, [name]) as number[]);
+          Object.defineProperty(zones, name, { value, enumerable: true });
+          return value;
+        },
+        enumerable: true,
+        configurable: true,
+      });
+    return zones;
+  };
+  Object.defineProperty(DateTimeFormat, "tzData", {
+    get() {
+      const value = load();
+      Object.defineProperty(DateTimeFormat, "tzData", { value });
+      return value;
+    },
+    configurable: true,
+  });
+}

@@ -1,0 +1,110 @@
+/** `Intl` and the methods that depend on it. It is a layer; whoever looks at it or calls a method evaluates that. */
+
+import { requireModule } from "../layers";
+import { defineLazily } from "./lazy";
+
+type Formatter = { format(value: unknown): string; compare(a: string, b: string): number };
+type Formats = Record<string, new (locales: unknown, options: unknown) => Formatter>;
+
+/** Formatters for no locale and no options, by class: making one costs far more than using it. */
+const plain = new Map<string, Formatter>();
+
+function formatter(name: string, locales: unknown, options: unknown): Formatter {
+  if (locales !== undefined || options !== undefined)
+    return new ((requireModule("durabox:intl") as Formats)[name] as Formats[string])(locales, options);
+  let found = plain.get(name);
+  if (found === undefined) {
+    found = new ((requireModule("durabox:intl") as Formats)[name] as Formats[string])(undefined, undefined);
+    plain.set(name, found);
+  }
+  return found;
+}
+
+type DateOptions = Record<string, unknown>;
+
+const DATE = ["weekday", "year", "month", "day"];
+const TIME = ["dayPeriod", "hour", "minute", "second", "fractionalSecondDigits"];
+
+/** The options with the parts of a date that are shown when none is asked for. */
+function withDefaults(given: unknown, required: readonly string[], defaults: readonly string[]): DateOptions {
+  if (given === null) throw new TypeError("Cannot convert undefined or null to object");
+  const options: DateOptions = { ...(given as DateOptions | undefined) };
+  if (required.some((name) => options[name] !== undefined) || options.dateStyle !== undefined || options.timeStyle !== undefined)
+    return options;
+  for (const name of defaults) options[name] = "numeric";
+  return options;
+}
+
+function formatDate(date: Date, locales: unknown, options: DateOptions): string {
+  const time = Date.prototype.getTime.call(date);
+  return Number.isNaN(time) ? "Invalid Date" : formatter("DateTimeFormat", locales, options).format(time);
+}
+
+const [SHORT_DATE, SHORT_TIME] = [DATE.slice(1), TIME.slice(1, 4)];
+
+const dateMethods = {
+  toLocaleString(this: Date, locales?: unknown, options?: unknown): string {
+    return formatDate(this, locales, withDefaults(options, [...DATE, ...TIME], [...SHORT_DATE, ...SHORT_TIME]));
+  },
+  toLocaleDateString(this: Date, locales?: unknown, options?: unknown): string {
+    if ((options as DateOptions | undefined)?.timeStyle !== undefined) throw new TypeError("Invalid option : timeStyle");
+    return formatDate(this, locales, withDefaults(options, DATE, SHORT_DATE));
+  },
+  toLocaleTimeString(this: Date, locales?: unknown, options?: unknown): string {
+    if ((options as DateOptions | undefined)?.dateStyle !== undefined) throw new TypeError("Invalid option : dateStyle");
+    return formatDate(this, locales, withDefaults(options, TIME, SHORT_TIME));
+  },
+};
+
+const numberMethods = {
+  toLocaleString(this: number, locales?: unknown, options?: unknown): string {
+    return formatter("NumberFormat", locales, options).format(Number.prototype.valueOf.call(this));
+  },
+};
+
+const bigintMethods = {
+  toLocaleString(this: bigint, locales?: unknown, options?: unknown): string {
+    return formatter("NumberFormat", locales, options).format(BigInt.prototype.valueOf.call(this));
+  },
+};
+
+const stringMethods = {
+  localeCompare(this: string, other: unknown, locales?: unknown, options?: unknown): number {
+    if (this === undefined || this === null)
+      throw new TypeError("String.prototype.localeCompare called on null or undefined");
+    return formatter("Collator", locales, options).compare(`${this}`, `${other as string}`);
+  },
+};
+
+const arrayMethods = {
+  toLocaleString(this: ArrayLike<unknown>, locales?: unknown, options?: unknown): string {
+    return Array.prototype.map
+      .call(this, (item: unknown) =>
+        item === undefined || item === null ? "" : (item as { toLocaleString(...args: unknown[]): string }).toLocaleString(locales, options),
+      )
+      .join(",");
+  },
+};
+
+function replaceMethods(prototype: object, methods: Record<string, unknown>): void {
+  for (const name of Object.keys(methods)) {
+    const value = methods[name] as object;
+    Object.defineProperty(value, "length", { value: name === "localeCompare" ? 1 : 0, configurable: true });
+    Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
+  }
+}
+
+/** Make what the first date costs, for the image that objects start from: the patterns of the language are parsed then. */
+export function makeDatesNow(): void {
+  formatDate(new Date(0), undefined, withDefaults(undefined, DATE, SHORT_DATE));
+}
+
+/** Called once, before any user code. */
+export function installLocale(): void {
+  defineLazily("Intl", () => requireModule("durabox:intl"), false);
+  replaceMethods(Date.prototype, dateMethods);
+  replaceMethods(Number.prototype, numberMethods);
+  replaceMethods(BigInt.prototype, bigintMethods);
+  replaceMethods(String.prototype, stringMethods);
+  replaceMethods(Array.prototype, arrayMethods);
+}
