@@ -20,6 +20,8 @@ from sandbox.steps.layout import BuildError, Layout, write_if_changed
 from sandbox.steps.protocol import read_protocol, typescript
 
 _INSTALLED = ".durabox-installed"
+#: Languages of `Intl`.
+_LANGUAGES = ("en", "en-GB")
 #: Identifiers stay: the names of classes and functions can be seen.
 _MINIFY = ("--minify-whitespace", "--minify-syntax")
 #: What packages in layers import by the names of Node's modules is that module's layer, so that there is one of each.
@@ -105,7 +107,15 @@ def install_packages(layout: Layout, progress: Callable[[str], None]) -> None:
     progress("install  npm packages")
     npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     _node(layout.bindings, str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    _drop_other_languages(layout)
     installed.write_text(lock)
+
+
+def _drop_other_languages(layout: Layout) -> None:
+    """Remove the locale data that is not bundled: hundreds of megabytes."""
+    for data in (layout.bindings / "node_modules" / "@formatjs").glob("*/locale-data/*"):
+        if data.name.partition(".")[0] not in _LANGUAGES:
+            data.unlink()
 
 
 def bundled_packages(layout: Layout) -> list[Path]:

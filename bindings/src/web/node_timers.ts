@@ -1,5 +1,6 @@
 /** Timers as Node has them: objects, which under the newest compatibility dates the globals give. */
 
+import { checkFunction } from "../layers/node_errors";
 import { clearTimer, startTimer } from "./timers";
 
 type Callback = (...args: unknown[]) => unknown;
@@ -51,13 +52,8 @@ class Timeout {
 }
 
 function start(callback: unknown, delay: unknown, args: unknown[], repeat: boolean): Timeout {
-  if (typeof callback !== "function") {
-    const received = callback === undefined || callback === null ? `${callback}` : `type ${typeof callback} (${String(callback)})`;
-    throw Object.assign(new TypeError(`The "callback" argument must be of type function. Received ${received}`), {
-      code: "ERR_INVALID_ARG_TYPE",
-    });
-  }
-  return new Timeout(callback as Callback, delay, args, repeat);
+  checkFunction(callback, "callback");
+  return new Timeout(callback, delay, args, repeat);
 }
 
 /** Takes what `setTimeout` gave, and its number. */
