@@ -1,5 +1,5 @@
 // Node's other modules and globals, case by case. Served by durabox and by workerd; the two answers must be equal.
-import { AsyncLocalStorage } from "node:async_hooks";
+import asyncHooks, { AsyncLocalStorage } from "node:async_hooks";
 import * as crypto from "node:crypto";
 import dc from "node:diagnostics_channel";
 import { createRequire, isBuiltin } from "node:module";
@@ -12,6 +12,7 @@ import { finished, pipeline } from "node:stream/promises";
 import * as web from "node:stream/web";
 import timers from "node:timers";
 import * as timersPromises from "node:timers/promises";
+import util from "node:util";
 import url, { fileURLToPath, pathToFileURL, urlToHttpOptions } from "node:url";
 
 const show = (value) =>
@@ -24,6 +25,9 @@ const hashOf = (name, data) => crypto.createHash(name).update(data).digest("hex"
 const parts = (u) => ({ ...u });
 
 const cases = {
+  // util and async_hooks of old
+  "util checks": () => ["isArray", "isBoolean", "isBuffer", "isDate", "isError", "isFunction", "isNull", "isNullOrUndefined", "isNumber", "isObject", "isPrimitive", "isRegExp", "isString", "isSymbol", "isUndefined"].map((name) => [[], true, Buffer.alloc(1), new Date(), new Error(), () => {}, null, undefined, 1, {}, /x/, "s", Symbol()].map((value) => Number(util[name](value))).join("")),
+  "async hooks": () => [asyncHooks.executionAsyncId(), asyncHooks.triggerAsyncId(), typeof asyncHooks.createHook({}).enable, asyncHooks.executionAsyncResource()],
   // url
   "url parse": () => parts(url.parse("http://user:pa%20ss@Host.com:8080/p/a/t/h?query=string#hash")),
   "url parse query": () => parts(url.parse("/a?x=1&y=2&x=3", true)),

@@ -107,5 +107,21 @@ export function asyncHooks({ native, runInContext }: Platform): Record<string, u
     }
   }
 
-  return { AsyncLocalStorage, AsyncResource };
+  return {
+    AsyncLocalStorage,
+    AsyncResource,
+    asyncWrapProviders: {},
+    // As on the platform, hooks can be made, and are never called: there is nothing below that would number what is asynchronous.
+    createHook: () => ({
+      enable() {
+        return this;
+      },
+      disable() {
+        return this;
+      },
+    }),
+    executionAsyncId: () => 0,
+    executionAsyncResource: () => ({}),
+    triggerAsyncId: () => 0,
+  };
 }

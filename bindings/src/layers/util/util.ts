@@ -155,9 +155,31 @@ async function aborted(signal: unknown, resource: unknown): Promise<void> {
   if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-export function utilModule(types: object): object {
+/** What a value is, in the words of older Node; much of npm still asks so. */
+function legacyChecks(types: Record<string, (value: unknown) => boolean>): Record<string, (value: unknown) => boolean> {
+  return {
+    isArray: Array.isArray,
+    isBoolean: (value) => typeof value === "boolean",
+    isBuffer: (value) => (require("node:buffer") as unknown as { Buffer: { isBuffer(value: unknown): boolean } }).Buffer.isBuffer(value),
+    isDate: types.isDate as (value: unknown) => boolean,
+    isError: (value) => value instanceof Error,
+    isFunction: (value) => typeof value === "function",
+    isNull: (value) => value === null,
+    isNullOrUndefined: (value) => value === null || value === undefined,
+    isNumber: (value) => typeof value === "number",
+    isObject: (value) => value !== null && typeof value === "object",
+    isPrimitive: (value) => value === null || (typeof value !== "object" && typeof value !== "function"),
+    isRegExp: types.isRegExp as (value: unknown) => boolean,
+    isString: (value) => typeof value === "string",
+    isSymbol: (value) => typeof value === "symbol",
+    isUndefined: (value) => value === undefined,
+  };
+}
+
+export function utilModule(types: Record<string, (value: unknown) => boolean>): object {
   showErrorsByNameAndStack();
   return {
+    ...legacyChecks(types),
     TextDecoder,
     TextEncoder,
     _extend: (target: object, source: unknown) => (typeof source === "object" ? Object.assign(target, source) : target),
@@ -170,7 +192,6 @@ export function utilModule(types: object): object {
     formatWithOptions,
     inherits,
     inspect,
-    isArray: Array.isArray,
     isDeepStrictEqual,
     log: (...args: unknown[]) => console.log(format(...(args as [unknown]))),
     parseEnv,
