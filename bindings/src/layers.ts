@@ -6,6 +6,7 @@
  * objects nothing.
  */
 
+import { isolate } from "./isolate";
 import { native } from "./native";
 import { OP } from "./protocol";
 import { runInContext } from "./web/scope";
@@ -17,6 +18,8 @@ export interface Platform {
   readonly runInContext: typeof runInContext;
   /** Names of Node's modules, without prefix. */
   readonly builtinModules: readonly string[];
+  /** Whether modules are being evaluated: what the host holds then is not there for the isolates that start from the image. */
+  atGlobalScope(): boolean;
   /** What `process.env` begins with. */
   processEnvironment(): Readonly<Record<string, string>>;
 }
@@ -72,6 +75,7 @@ const platform: Omit<Platform, "native"> = {
   ops: OP,
   runInContext,
   builtinModules,
+  atGlobalScope: () => isolate.atGlobalScope,
   processEnvironment: () => environment,
 };
 

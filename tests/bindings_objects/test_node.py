@@ -107,3 +107,13 @@ async def test_hashes_of_long_data_grow_on_the_host_and_have_a_bound(in_object: 
       for (let i = 0; i < 1100; i++) createHash("sha1").update(big).digest();
       return createHash("sha1").update(big).digest("hex");"""
     assert await in_object(body, more) == hashlib.sha1(bytes(262_145)).hexdigest()
+
+
+async def test_a_long_hash_begun_at_global_scope_goes_on_in_the_object(in_object: InObject) -> None:
+    more = """import { createHash } from "node:crypto";
+      const begun = createHash("sha1").update(new Uint8Array(300_000));"""
+    body = """
+      const other = createHash("sha1").update(new Uint8Array(262_145).fill(1));
+      begun.update("more");
+      return begun.digest("hex");"""
+    assert await in_object(body, more) == hashlib.sha1(bytes(300_000) + b"more").hexdigest()

@@ -29,14 +29,12 @@ function algorithmOf(name: string): string {
   return plain;
 }
 
-type Native = Platform["native"];
-type Ops = Platform["ops"];
+type Host = Pick<Platform, "native" | "ops" | "atGlobalScope">;
 type Done = (error?: unknown) => void;
 
 /** A hash that grows. */
 class State {
-  readonly #native: Native;
-  readonly #ops: Ops;
+  readonly #host: Host;
   readonly #algorithm: string;
   readonly #key: Uint8Array | null;
   readonly #forgotten: FinalizationRegistry<number>;
@@ -44,38 +42,37 @@ class State {
   #keptBytes = 0;
   #handle = 0;
 
-  constructor(native: Native, ops: Ops, algorithm: string, key: Uint8Array | null, forgotten: FinalizationRegistry<number>) {
-    this.#native = native;
-    this.#ops = ops;
+  constructor(host: Host, algorithm: string, key: Uint8Array | null, forgotten: FinalizationRegistry<number>) {
+    this.#host = host;
     this.#algorithm = algorithm;
     this.#key = key;
     this.#forgotten = forgotten;
   }
 
   update(bytes: Uint8Array): void {
-    if (this.#handle === 0 && this.#keptBytes + bytes.length <= KEPT) {
+    if (this.#handle === 0 && (this.#keptBytes + bytes.length <= KEPT || this.#host.atGlobalScope())) {
       this.#kept.push(bytes.slice());
       this.#keptBytes += bytes.length;
       return;
     }
     if (this.#handle === 0) {
-      this.#hold(this.#native.op(this.#ops.hash_open, [this.#algorithm, this.#key]) as number);
+      this.#hold(this.#host.native.op(this.#host.ops.hash_open, [this.#algorithm, this.#key]) as number);
       for (const kept of this.#kept.splice(0)) this.#send(kept);
     }
     this.#send(bytes);
   }
 
   digest(): ArrayBuffer {
-    if (this.#handle === 0) return this.#native.op(this.#ops.hash, [this.#algorithm, this.#key], this.#whole()) as ArrayBuffer;
+    if (this.#handle === 0) return this.#host.native.op(this.#host.ops.hash, [this.#algorithm, this.#key], this.#whole()) as ArrayBuffer;
     this.#forgotten.unregister(this);
-    return this.#native.op(this.#ops.hash_digest, [this.#handle]) as ArrayBuffer;
+    return this.#host.native.op(this.#host.ops.hash_digest, [this.#handle]) as ArrayBuffer;
   }
 
   copy(): State {
-    const copy = new State(this.#native, this.#ops, this.#algorithm, this.#key, this.#forgotten);
+    const copy = new State(this.#host, this.#algorithm, this.#key, this.#forgotten);
     copy.#kept = [...this.#kept];
     copy.#keptBytes = this.#keptBytes;
-    if (this.#handle !== 0) copy.#hold(this.#native.op(this.#ops.hash_copy, [this.#handle]) as number);
+    if (this.#handle !== 0) copy.#hold(this.#host.native.op(this.#host.ops.hash_copy, [this.#handle]) as number);
     return copy;
   }
 
@@ -86,7 +83,7 @@ class State {
 
   #send(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += PART)
-      this.#native.op(this.#ops.hash_update, [this.#handle], bytes.subarray(at, at + PART));
+      this.#host.native.op(this.#host.ops.hash_update, [this.#handle], bytes.subarray(at, at + PART));
   }
 
   #whole(): Uint8Array {
@@ -143,13 +140,13 @@ export interface HashFunctions {
   createHmac(algorithm: unknown, key: unknown): { update(data: unknown): { digest(): unknown } };
 }
 
-export function hashFunctions(native: Native, ops: Ops): HashFunctions {
-  const forgotten = new FinalizationRegistry<number>((handle) => native.op(ops.hash_drop, [handle]));
+export function hashFunctions(host: Host): HashFunctions {
+  const forgotten = new FinalizationRegistry<number>((handle) => host.native.op(host.ops.hash_drop, [handle]));
 
   class Hash extends Digester {
     constructor(algorithm: unknown, options?: object, state?: State) {
       if (state === undefined) checkString(algorithm, "algorithm");
-      super(state ?? new State(native, ops, algorithmOf(algorithm as string), null, forgotten), options);
+      super(state ?? new State(host, algorithmOf(algorithm as string), null, forgotten), options);
     }
 
     digest(encoding?: unknown): unknown {
@@ -171,7 +168,7 @@ export function hashFunctions(native: Native, ops: Ops): HashFunctions {
       } catch {
         throw nodeError(Error, "ERR_CRYPTO_INVALID_DIGEST", `Invalid digest: ${algorithm}`);
       }
-      super(new State(native, ops, plain, bytesOf(key, "key", options?.encoding).slice(), forgotten), options);
+      super(new State(host, plain, bytesOf(key, "key", options?.encoding).slice(), forgotten), options);
     }
 
     /** Unlike a hash, an HMAC that is over gives nothing once more. */

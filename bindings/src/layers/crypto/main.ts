@@ -5,8 +5,8 @@ import { hashFunctions } from "./hash";
 import { hkdf } from "./hkdf";
 import { randomFunctions } from "./random";
 
-const layer: Layer = ({ native, ops }) => {
-  const hashes = hashFunctions(native, ops);
+const layer: Layer = (platform) => {
+  const hashes = hashFunctions(platform);
   return {
     "node:crypto": {
       ...hashes,
