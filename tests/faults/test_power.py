@@ -43,18 +43,27 @@ def _reopened(folder: Path) -> Content:
     try:
         (path,) = [*folder.glob("*/" + "[0-9a-f]" * 64 + ".sqlite")] or [None]
         object_id = path.stem if path else "0" * 64
-        flat = state.database("bank-Bank", object_id).kv.list(None, None, None, False, -1)
+        database = state.database("bank-Bank", object_id)
+        flat = database.kv.list(None, None, None, False, -1)
+        alarm = database.metadata.alarm()
+        state.alarms.open("bank-Bank").result()
+        known = state.alarms.get("bank-Bank", object_id).result()
+        assert alarm is None or (known is not None and known <= alarm), "the index would look at it too late"
     finally:
         state.close()
+    content: Content = {}
     for file in folder.rglob("*.sqlite"):
         with sqlite3.connect(file) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'words'").fetchall():
+                content["words"] = [[*row] for row in connection.execute("SELECT * FROM words ORDER BY id")]
         connection.close()
-    values = [v8serialize.loads(value) for value in flat[1::2]]
-    return {
-        key.decode(): len(value) if isinstance(value, str) else value
-        for key, value in zip(flat[::2], values, strict=True)
-    }
+    if alarm is not None:
+        content["alarm"] = alarm // 1_000_000
+    for key, value in zip(flat[::2], flat[1::2], strict=True):
+        shown = v8serialize.loads(value)
+        content[key.decode()] = len(shown) if isinstance(shown, str) else shown
+    return content
 
 
 def _acceptable(files: RecordedFiles, steps: int) -> list[Content]:
