@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from durabox.errors import JavaScriptError, ObjectBrokenError
+from durabox.limits import Limits
 from durabox.objects.host import Host
 from durabox.objects.messages import Response
+from durabox.storage.durability import Durability
 from durabox.testing import settle
 from tests.objects.conftest import OpenHost
 
@@ -117,6 +119,38 @@ async def test_a_stream_goes_in_and_comes_out(host_of: OpenHost, tmp_path: Path,
         assert await files.text("/type") == "[object ReadableStream]"
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         assert await (await Files(host).ask("/get")).read() == b"".join(chunks)
+
+
+class Large:
+    """A request's body of so many bytes, none of which exist before they are read."""
+
+    def __init__(self, total: int) -> None:
+        self.left = total
+
+    async def read(self) -> bytes:
+        size = min(self.left, 1 << 20)
+        self.left -= size
+        return bytes(size)
+
+    async def cancel(self, reason: str) -> None:
+        self.left = 0
+
+
+async def test_a_stream_many_times_the_guests_memory_goes_in_and_through_and_out(
+    host_of: OpenHost, tmp_path: Path
+) -> None:
+    total = 64 << 20
+    options = {"state": tmp_path / "state", "durability": Durability.OFF, "history": None}
+    async with host_of(SOURCE, limits=Limits(memory_mb=8), **options) as host:
+        files = Files(host)
+        assert await files.text("/put", Large(total)) == "stored"
+        assert await files.text("/get-read") == str(total)
+        body = (await files.ask("/get")).body
+        assert not isinstance(body, bytes | None)
+        length = 0
+        while chunk := await body.read():
+            length += len(chunk)
+        assert length == total
 
 
 async def test_streams_are_listed_and_read_beside_other_values(host_of: OpenHost) -> None:

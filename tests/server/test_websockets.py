@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import v8serialize
 from aiohttp import WSMsgType
 
 from durabox import Host
@@ -256,6 +258,28 @@ async def test_too_large_a_message_closes_with_its_code(rooms: Rooms) -> None:
     with suppress(ConnectionError):  # the server does not read on
         await socket.send_bytes(bytes(33 * 1024 * 1024))
     assert (await said(socket))[0] in (1009, 1006)
+
+
+async def test_sockets_are_seen_from_outside_and_an_export_tells_of_them(
+    rooms: Rooms, tmp_path: Path
+) -> None:
+    ann = await rooms.open(f"{ROOM}/hibernate?name=ann&tag=a&tag=b")
+    objects = rooms.host.objects
+    told = [{"tags": ["a", "b"], "attachment": {"name": "ann"}}]
+    assert (await objects.show("Room", "r"))["sockets"] == told
+    await rooms.sleep()
+    assert (await objects.show("Room", "r"))["sockets"] == told, "they outlive its leaving memory"
+    file = tmp_path / "room.sqlite"
+    await objects.export("Room", "r", file)
+    with sqlite3.connect(file) as tool:
+        ((tags, attachment),) = tool.execute("SELECT tags, attachment FROM _cf_PORTABLE_SOCKET")
+    tool.close()
+    assert json.loads(tags) == ["a", "b"]
+    assert dict(v8serialize.loads(attachment)) == {"name": "ann"}
+    await objects.load("Room", "copy", file)
+    assert (await objects.show("Room", "copy"))["sockets"] == [], "a connection does not travel"
+    assert (await objects.show("Room", "copy"))["tables"] == {}
+    await ann.close()
 
 
 async def test_idle_sockets_do_not_keep_an_object(rooms: Rooms) -> None:

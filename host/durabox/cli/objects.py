@@ -8,11 +8,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from durabox.errors import DuraboxError, StateLockedError
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from durabox.server.client import AdminClient
 
     Objects: TypeAlias = Inventory | AdminClient
+
+T = TypeVar("T")
 
 _COLUMN: Final = 60
 #: Seconds after which something that goes on gets a line of progress, and between two of them.
@@ -49,6 +51,26 @@ class _Progress:
         full = width * done // max(of, 1)
         bar = "#" * full + "·" * (width - full)
         print(f"\r\x1b[K{self._what}: {bar} {done:,} of {of:,}", end="", file=sys.stderr, flush=True)
+
+    async def during(self, work: Awaitable[T]) -> T:
+        """Wait for something that does not tell how far it is: the line says for how long."""
+
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(_REDRAW)
+                now = time.monotonic()
+                # Whoever is told how far it is, by the call of this object, needs no clock beside it.
+                if now - self._drawn > _PATIENCE and sys.stderr.isatty():
+                    self._shown = True
+                    text = f"\r\x1b[K{self._what} … {now - self._started:.0f} s"
+                    print(text, end="", file=sys.stderr, flush=True)
+
+        ticking = asyncio.ensure_future(tick())
+        try:
+            return await work
+        finally:
+            ticking.cancel()
+            self.end()
 
     def end(self) -> None:
         """Take the line away."""
@@ -88,7 +110,7 @@ async def _opened(options: argparse.Namespace) -> AsyncIterator[Objects]:
 
 
 async def _classes(objects: Objects, options: argparse.Namespace) -> None:
-    found = await objects.classes()
+    found = await _Progress("reading names").during(objects.classes())
     if options.json:
         _print_json(found)
     else:
@@ -104,10 +126,9 @@ async def _list(objects: Objects, options: argparse.Namespace) -> None:
     rows: list[list[object]] = []
     while left is None or left > 0:
         limit = min(MAX_PAGE if left is None else left, MAX_PAGE if options.json else PAGE * 10)
-        page = await objects.list(
-            options.klass, prefix=options.prefix, cursor=cursor, limit=limit, progress=progress
+        page = await progress.during(
+            objects.list(options.klass, prefix=options.prefix, cursor=cursor, limit=limit, progress=progress)
         )
-        progress.end()
         for each in page.objects:
             if options.json:
                 _print_json(
@@ -143,8 +164,10 @@ async def _list(objects: Objects, options: argparse.Namespace) -> None:
 
 
 async def _show(objects: Objects, options: argparse.Namespace) -> None:
-    shown = await objects.show(
-        options.klass, options.object, prefix=options.prefix, cursor=options.cursor, limit=options.limit
+    shown = await _Progress("reading").during(
+        objects.show(
+            options.klass, options.object, prefix=options.prefix, cursor=options.cursor, limit=options.limit
+        )
     )
     if options.json:
         _print_json(shown)
@@ -155,6 +178,9 @@ async def _show(objects: Objects, options: argparse.Namespace) -> None:
     print(f"state  {'awake' if shown['awake'] else 'asleep'}")
     for table, columns in shown["tables"].items():
         print(f"table  {_plain(table)} ({_plain(', '.join(columns))})")
+    for socket in shown["sockets"]:
+        attachment = json.dumps(socket["attachment"], ensure_ascii=False) if "attachment" in socket else ""
+        print(_plain(f"socket {json.dumps(socket['tags'], ensure_ascii=False)} {attachment}").rstrip())
     if shown["keys"]:
         print()
         _table(
@@ -205,11 +231,14 @@ async def _sql(objects: Objects, options: argparse.Namespace) -> None:
 
 async def _export(objects: Objects, options: argparse.Namespace) -> None:
     if options.salvage:
-        written = await objects.salvage(options.klass, options.object, options.file)
+        written = await _Progress("salvaging").during(
+            objects.salvage(options.klass, options.object, options.file)
+        )
     else:
         progress = _Progress("copying")
-        written = await objects.export(options.klass, options.object, options.file, progress=progress)
-        progress.end()
+        written = await progress.during(
+            objects.export(options.klass, options.object, options.file, progress=progress)
+        )
     print(f"{options.file}: {_bytes(written['bytes'])}")
     for table, rows in written.get("rows", {}).items():
         print(f"{_plain(table)}: {rows:,} rows")
@@ -220,28 +249,33 @@ async def _export(objects: Objects, options: argparse.Namespace) -> None:
 
 
 async def _import(objects: Objects, options: argparse.Namespace) -> None:
-    made = await objects.load(options.klass, options.object, options.file, force=options.force)
+    made = await _Progress("importing").during(
+        objects.load(options.klass, options.object, options.file, force=options.force)
+    )
     print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(made['name'])}")
 
 
 async def _copy(objects: Objects, options: argparse.Namespace) -> None:
-    made = await objects.copy(
-        options.klass, options.object, options.to_class or options.klass, options.to, force=options.force
+    made = await _Progress("copying").during(
+        objects.copy(
+            options.klass, options.object, options.to_class or options.klass, options.to, force=options.force
+        )
     )
     print(f"{made['id']}{'' if made['name'] is None else ' ' + _plain(made['name'])}")
 
 
 async def _delete(objects: Objects, options: argparse.Namespace) -> None:
-    await objects.delete(options.klass, options.object)
+    await _Progress("deleting").during(objects.delete(options.klass, options.object))
 
 
 async def _restore(objects: Objects, options: argparse.Namespace) -> None:
-    undo = (await objects.restore(options.klass, options.object, options.to))["undo"]
+    restored = await _Progress("restoring").during(objects.restore(options.klass, options.object, options.to))
+    undo = restored["undo"]
     print(f"to undo this: --to {undo}")
 
 
 async def _vacuum(objects: Objects, options: argparse.Namespace) -> None:
-    sizes = await objects.vacuum(options.klass, options.object)
+    sizes = await _Progress("vacuuming").during(objects.vacuum(options.klass, options.object))
     print(f"{_bytes(sizes['before'])} → {_bytes(sizes['after'])}")
 
 

@@ -103,6 +103,10 @@ class Access(ABC):
     def is_awake(self, unique_key: str, object_id: str) -> bool:
         """Whether an object is in memory."""
 
+    def sockets(self, unique_key: str, object_id: str) -> list[tuple[tuple[str, ...], bytes]]:
+        """Tags and attachment (V8's format) of each of an object's WebSockets that outlive its leaving memory."""
+        return []
+
     @abstractmethod
     async def read(self, unique_key: str, object_id: str, look: Callable[[ObjectDatabase], T]) -> T:
         """
@@ -225,6 +229,10 @@ class HostAccess(Access):
     def is_awake(self, unique_key: str, object_id: str) -> bool:
         """See `Access`."""
         return self._host.live_actor(unique_key, object_id) is not None
+
+    def sockets(self, unique_key: str, object_id: str) -> list[tuple[tuple[str, ...], bytes]]:
+        """See `Access`."""
+        return self._host.sockets_of(unique_key, object_id)
 
     async def read(self, unique_key: str, object_id: str, look: Callable[[ObjectDatabase], T]) -> T:
         """See `Access`."""

@@ -368,6 +368,12 @@ class Host:
         space = self._by_key.get(unique_key)
         return None if space is None else self._actors.get((space.class_name, object_id))
 
+    def sockets_of(self, unique_key: str, object_id: str) -> list[tuple[tuple[str, ...], bytes]]:
+        """See `access.Access.sockets`."""
+        space = self._by_key.get(unique_key)
+        table = None if space is None else self._sockets.get((space.class_name, object_id))
+        return [] if table is None else table.seen()
+
     @contextmanager
     def held(self, unique_key: str, object_id: str) -> Iterator[ObjectDatabase]:
         """The database of an object that is not in memory; its requests wait until the block ends."""

@@ -361,7 +361,8 @@ class Inventory:
             limit: Most keys.
         Returns:
             ``{"id", "name", "alarm", "awake", "keys": [{"key", "bytes", "value"}], "cursor", "tables": {name:
-            [column]}}``. A value is JSON as `values` has it, and left out when it is longer than 64 KiB.
+            [column]}, "sockets": [{"tags", "attachment"}]}``. A value is JSON as `values` has it, and left out when it
+            is longer than 64 KiB; so is the attachment of a socket that has none.
         Raises:
             NoSuchObjectError: It stores nothing.
             BadArgumentError: The cursor or the limit is none.
@@ -377,6 +378,7 @@ class Inventory:
         )
         if seen is None:
             raise NoSuchObjectError(class_name, target)
+        sockets = self._access.sockets(found.unique_key, found.id)
 
         def describe() -> dict[str, Any]:
             keys = []
@@ -393,6 +395,10 @@ class Inventory:
                 "keys": keys,
                 "cursor": _encoded(seen.keys[-1][0]) if seen.more else None,
                 "tables": dict(seen.tables),
+                "sockets": [
+                    {"tags": [*tags]} | ({"attachment": stored_as_json(value)} if value else {})
+                    for tags, value in sockets
+                ],
             }
 
         return await asyncio.to_thread(describe)
@@ -420,7 +426,10 @@ class Inventory:
             beside.unlink(missing_ok=True)
             name = await self._name(found)
             copy = await self._copy(found, str(beside), progress)
-            await asyncio.to_thread(portable.seal, copy, found.unique_key, found.id, time.time() * 1000.0)
+            sockets = self._access.sockets(found.unique_key, found.id)
+            await asyncio.to_thread(
+                portable.seal, copy, found.unique_key, found.id, time.time() * 1000.0, sockets
+            )
             size = beside.stat().st_size
             await asyncio.to_thread(portable.publish, beside, path)
         except OSError as error:

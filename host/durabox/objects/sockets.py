@@ -303,6 +303,10 @@ class SocketTable:
             return [number for number, end in reversed(self.ends.items()) if end.hibernatable]
         return [number for number, end in self.ends.items() if end.hibernatable and tag in end.tags]
 
+    def seen(self) -> list[tuple[tuple[str, ...], bytes]]:
+        """See `access.Access.sockets`."""
+        return [(end.tags, end.attachment) for end in self.ends.values() if end.hibernatable]
+
     @property
     def hibernates(self) -> bool:
         """Whether anything in it outlives the isolate."""

@@ -8,13 +8,21 @@ It is a copy of the object's own database, in the layout that workerd reads, wit
         id           its id there
         exported     milliseconds since the epoch
 
+and, when the object had WebSockets that outlive its leaving memory, what was known of each of them::
+
+    _cf_PORTABLE_SOCKET (tags TEXT, attachment BLOB)    a JSON array; in V8's format, NULL for none
+
+A connection itself does not travel: an import takes no notice of that table.
+
 Its name and its alarm are rows of ``_cf_METADATA``, as in every object's file. A file without that table, such as an
 object's own, can be imported as well; one that is damaged or whose reserved tables are not ours cannot.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +39,7 @@ from durabox.storage.streams import INDEXES
 FORMAT: Final = 1
 _TABLE: Final = "_cf_PORTABLE"
 _CREATE: Final = f"CREATE TABLE {_TABLE} (key TEXT PRIMARY KEY, value) WITHOUT ROWID"
+_SOCKETS: Final = f"{_TABLE}_SOCKET"
 _HAS: Final = f"SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '{_TABLE}'"
 _READ: Final = f"SELECT key, value FROM {_TABLE} WHERE key IN ('format', 'unique_key', 'id')"
 #: Nothing that stands on a reserved table may run when the host writes to it.
@@ -76,7 +85,13 @@ class Facts:
     alarm: int | None
 
 
-def seal(copy: apsw.Connection, unique_key: str, object_id: str, now: float) -> None:
+def seal(
+    copy: apsw.Connection,
+    unique_key: str,
+    object_id: str,
+    now: float,
+    sockets: Sequence[tuple[Sequence[str], bytes]] = (),
+) -> None:
     """
     Make a finished copy of an object's database a portable file, and close it. Blocking.
 
@@ -85,6 +100,7 @@ def seal(copy: apsw.Connection, unique_key: str, object_id: str, now: float) -> 
         unique_key: The namespace of the object.
         object_id: Its id.
         now: The time, in milliseconds since the epoch.
+        sockets: Tags and attachment (``b""`` for none) of each of its WebSockets.
     Raises:
         StorageError: It cannot be written.
     """
@@ -96,6 +112,12 @@ def seal(copy: apsw.Connection, unique_key: str, object_id: str, now: float) -> 
         with copy:
             copy.execute(_CREATE)
             copy.executemany(f"INSERT INTO {_TABLE} VALUES (?, ?)", facts.items())
+            if sockets:
+                copy.execute(f"CREATE TABLE {_SOCKETS} (tags TEXT, attachment BLOB)")
+                copy.executemany(
+                    f"INSERT INTO {_SOCKETS} VALUES (?, ?)",
+                    ((json.dumps([*tags]), attachment or None) for tags, attachment in sockets),
+                )
         copy.close()
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -209,7 +231,7 @@ def _facts(content: apsw.Connection) -> Facts:
             raise StorageError(
                 "import", f"The file has the format {said.get('format')!r}; this reads {FORMAT}."
             )
-        content.execute(f"DROP TABLE {_TABLE}")
+        content.execute(f"DROP TABLE {_TABLE}; DROP TABLE IF EXISTS {_SOCKETS}")
     name, alarm = None, None
     if content.execute(statements.HAS_METADATA).get:
         name = name_from(content.execute(statements.GET_NAME, (int(Key.NAME),)).get)
