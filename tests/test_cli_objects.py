@@ -118,6 +118,32 @@ def test_a_server_with_a_token_is_asked_with_it(tmp_path: Path) -> None:
         assert objects("list", "Counter", "--admin-token", "secret", state=state).returncode == 0
 
 
+def test_a_name_that_no_path_can_carry_is_refused_by_a_server_and_known_without(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        assert server.request("POST", "/increment?name=..").text == "1\n"
+        (found,) = lines("list", "Counter", state=state)
+        assert found["name"] == ".."
+        refused = objects("show", "Counter", "..", state=state)
+        assert (refused.returncode, "by its id" in refused.stderr) == (1, True)
+        assert lines("show", "Counter", found["id"], state=state)[0]["name"] == ".."
+        assert server.stop() == 0
+    assert lines("show", "Counter", "..", state=state)[0]["id"] == found["id"]
+
+
+def test_what_is_kept_of_the_past_without_a_server_is_an_option(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        server.request("POST", "/increment?name=a")
+        assert server.stop() == 0
+    assert objects("vacuum", "Counter", "a", "--history", "400d,2GB", state=state).returncode == 0
+    off = objects("restore", "Counter", "a", "--to", "2026-01-01", "--history", "off", state=state)
+    assert off.returncode == 1
+    assert "does not implement point-in-time recovery" in off.stderr
+    wrong = objects("vacuum", "Counter", "a", "--history", "always", state=state)
+    assert (wrong.returncode, "no bound of a history" in wrong.stderr) == (2, True)
+
+
 def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
     state = tmp_path / "state"
     state.mkdir()

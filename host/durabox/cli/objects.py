@@ -19,6 +19,7 @@ from durabox.errors import DuraboxError, StateLockedError
 if TYPE_CHECKING:
     from durabox.objects.inventory import Inventory
     from durabox.server.client import AdminClient
+    from durabox.storage.history.retention import Retention
 
     Objects: TypeAlias = Inventory | AdminClient
 
@@ -89,7 +90,7 @@ async def _opened(options: argparse.Namespace) -> AsyncIterator[Objects]:
     if not path.is_dir() and options.run is not _import:
         raise DuraboxError(f"{path}: there is no such state directory; name one with --state")
     try:
-        state = StateDirectory(path)
+        state = StateDirectory(path, history=options.history)
     except StateLockedError as error:
         from durabox.server.client import AdminClient
 
@@ -371,6 +372,15 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _retention(text: str) -> Retention | None:
+    from durabox.storage.history.retention import Retention
+
+    try:
+        return Retention.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _state(text: str) -> str | float:
     """A time in milliseconds since the epoch, or a bookmark."""
     try:
@@ -403,6 +413,13 @@ def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
         )
         made.add_argument(
             "--admin-token", default=token, help="of the server that owns it (default: $DURABOX_ADMIN_TOKEN)"
+        )
+        made.add_argument(
+            "--history",
+            type=_retention,
+            default="30d,1GB",
+            metavar="AGE,SIZE",
+            help="how much of each object's past is kept when no server runs; see `durabox serve` (default: %(default)s)",
         )
         return made.add_argument
 

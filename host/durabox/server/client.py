@@ -221,6 +221,8 @@ async def _refused(answer: aiohttp.ClientResponse) -> AdminClientError:
 
 
 def _path(*parts: str) -> str:
+    if not {"", ".", ".."}.isdisjoint(parts):
+        raise AdminClientError("An object of that name is named by its id here: see a list of them.", "name")
     return "".join("/" + quote(part.encode("utf-8", "surrogatepass"), safe="") for part in parts)
 
 
