@@ -17,7 +17,7 @@ import pytest
 from durabox.errors import JavaScriptError
 from durabox.objects.host import Host
 from durabox.testing import Fault, FaultyFiles, VirtualClock
-from tests.faults.bank import SOURCE
+from tests.faults.bank import SOURCE, after
 from tests.served import environment, run, serve
 from tests.walkthrough import EXAMPLES
 
@@ -50,24 +50,37 @@ async def test_a_damaged_file_is_its_own_objects_error_only(
     async with Host.open(SOURCE, tmp_path) as host:
         space = host.namespace("Bank")
         for name in ("damaged", "whole"):
-            await space.get_by_name(name).fetch("/large")
-            await space.get_by_name(name).fetch("/birth")
+            for step in ("birth", "tables", "large"):
+                await space.get_by_name(name).fetch(f"/{step}")
         damaged = space.get_by_name("damaged").id
     (path,) = tmp_path.rglob(f"{damaged}.sqlite")
     path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
     damage(path)
     async with Host.open(SOURCE, tmp_path) as host:
         space = host.namespace("Bank")
-        for _ in range(2):
+        # By keys and by SQL.
+        for step in ("", "rows", "", "rows"):
             with pytest.raises(
                 JavaScriptError, match=rf"{damaged}\.sqlite: .*SQLITE_(CORRUPT|NOTADB|CANTOPEN)"
             ) as caught:
-                await space.get_by_name("damaged").fetch("/")
-                await space.get_by_name("damaged").fetch("/change")
+                await space.get_by_name("damaged").fetch(f"/{step}")
             assert str(tmp_path) not in caught.value.message
-        await space.get_by_name("whole").fetch("/change")
+        await space.get_by_name("whole").fetch("/rows")
         content = json.loads(await (await space.get_by_name("whole").fetch("/")).text())
-        assert content == {"a": 2, "large": 1_100_000}
+        assert content == after("rows", after("tables", {"a": 1, "b": 2, "large": 1_100_000}))
+
+
+async def test_an_object_that_would_take_more_than_it_may_loses_nothing(tmp_path: Path) -> None:
+    async with Host.open(SOURCE, tmp_path, max_object_bytes=600_000) as host:
+        stub = host.namespace("Bank").get_by_name("a")
+        for step in ("birth", "tables"):
+            await stub.fetch(f"/{step}")
+        for _ in range(2):
+            with pytest.raises(JavaScriptError, match="database or disk is full: SQLITE_FULL"):
+                await stub.fetch("/large")
+        await stub.fetch("/rows")
+        expected = after("rows", after("tables", {"a": 1, "b": 2}))
+        assert json.loads(await (await stub.fetch("/")).text()) == expected
 
 
 async def test_a_file_that_cannot_be_opened_is_used_again_when_it_can(tmp_path: Path) -> None:
@@ -160,6 +173,7 @@ async def main():
     async with Host.open({str(SOURCE)!r}, state) as host:
         space = host.namespace("Bank")
         await space.get_by_name("a").fetch("/birth")
+        await space.get_by_name("a").fetch("/tables")
         ballast = state / "ballast"
         file = os.open(ballast, os.O_WRONLY | os.O_CREAT)
         try:
@@ -167,14 +181,14 @@ async def main():
         except OSError:
             os.close(file)
         failed = []
-        for name, step in [("a", "large"), ("a", "large"), ("b", "large"), ("c", "birth")]:
+        for name, step in [("a", "large"), ("a", "rows"), ("b", "large"), ("c", "birth"), ("d", "tables")]:
             try: await space.get_by_name(name).fetch("/" + step)
             except JavaScriptError as error: failed.append(error.message)
         print(json.dumps(failed))
         print(await (await space.get_by_name("a").fetch("/")).text())
         ballast.unlink()
-        for name in "abc": await space.get_by_name(name).fetch("/change")
-        for name in "abc": print(await (await space.get_by_name(name).fetch("/")).text())
+        for name in "abcd": await space.get_by_name(name).fetch("/tables")
+        for name in "abcd": print(await (await space.get_by_name(name).fetch("/")).text())
 
 asyncio.run(main())
 """
@@ -195,6 +209,7 @@ asyncio.run(main())
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines[0]) == 4
+    assert len(lines[0]) == 5
     assert all("database or disk is full: SQLITE_FULL" in message for message in lines[0])
-    assert lines[1:] == [{"a": 1, "b": 2}, {"a": 2}, {"a": 2}, {"a": 2}]
+    tables = after("tables", {})
+    assert lines[1:] == [{"a": 1, "b": 2, **tables}] * 2 + [tables] * 3

@@ -70,6 +70,20 @@ async def test_a_lost_journal_touches_nothing_twice(host_of: OpenHost, tmp_path:
             assert ["touched", 1] in await put(host, "a")
 
 
+async def test_an_alarm_that_a_script_sets_rings(host_of: OpenHost, tmp_path: Path) -> None:
+    source = SOURCE.replace("async fetch", "alarm() { this.ctx.storage.kv.put('rang', 1); }\n  async fetch")
+    script = "export default (storage, { name }) => storage.setAlarm(Date.now() + (name === 'a' ? -1 : 1e9));"
+    async with host_of(source, state=tmp_path / "state") as host:
+        for name in ("a", "b"):
+            await put(host, name, "x=1")
+        assert await migrate(host, script) == [("a", "done"), ("b", "done")]
+        await host.alarms_quiet()
+        assert await put(host, "a", "x=1") == [["rang", 1], ["x", "1"]]
+        assert await put(host, "b", "x=1") == [["x", "1"]]
+        page = await host.objects.list("Box")
+        assert [each.alarm is None for each in page.objects] == [True, False]
+
+
 async def test_an_object_that_fails_is_as_it_was_and_is_tried_again(
     host_of: OpenHost, tmp_path: Path
 ) -> None:
