@@ -12,20 +12,33 @@ const VALUES = {
   "\uffff": () => 2,
 };
 
-/** Keeps values of many types; tells what it has. */
+/** Keeps values of many types, rows, words to search for and an alarm; tells what it has. */
 export class Keeper extends DurableObject {
   async fetch(request) {
     const { storage } = this.ctx;
     switch (new URL(request.url).pathname) {
       case "/write":
         for (const [key, make] of Object.entries(VALUES)) await storage.put(key, make());
+        storage.sql.exec(`
+          CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, data BLOB, amount REAL);
+          CREATE INDEX by_text ON notes (text);
+          CREATE VIRTUAL TABLE words USING fts5(text);
+        `);
+        storage.sql.exec("INSERT INTO notes VALUES (?, ?, ?, ?)", 1, "kept €", new Uint8Array([0, 255]).buffer, 0.5);
+        storage.sql.exec("INSERT INTO words (text) VALUES ('these words are kept')");
+        await storage.setAlarm(4e12);
         break;
       case "/change":
         await storage.transaction(async (txn) => {
           await txn.put("changes", ((await txn.get("changes")) ?? 0) + 1);
           await txn.delete("number");
+          storage.sql.exec("INSERT INTO notes (text) VALUES ('changed')");
+          storage.sql.exec("INSERT INTO words (text) VALUES ('so are kept ones')");
+          await txn.setAlarm((await txn.getAlarm()) + 1000);
         });
         break;
+      case "/rows":
+        return Response.json(await this.rows());
       case "/replace":
         await storage.deleteAll();
         await storage.put("replaced", new Date(7));
@@ -33,6 +46,16 @@ export class Keeper extends DurableObject {
     }
     return new Response([...(await storage.list())].map(([key, value]) => `${key}=${show(value)}`).join("\n"));
   }
+
+  async rows() {
+    const { sql } = this.ctx.storage;
+    const notes = sql.exec("SELECT * FROM notes ORDER BY id").raw().toArray();
+    const found = sql.exec("SELECT rowid, highlight(words, 0, '[', ']') FROM words WHERE words MATCH 'kept' ORDER BY rowid");
+    return [notes.map((row) => row.map((cell) => (cell instanceof ArrayBuffer ? [...new Uint8Array(cell)] : cell))),
+      found.raw().toArray(), await this.ctx.storage.getAlarm()];
+  }
+
+  alarm() {}
 }
 
 function show(value) {

