@@ -33,7 +33,11 @@ export class Interpreter extends DurableObject {
       case "put many": return this.plain(await this.store(given.pop(), txn).put(Object.fromEntries(given[0])));
       case "delete": return this.store(given.pop(), txn).delete(...given);
       case "list": return this.plain(await this.store(given.pop(), txn).list(...given));
-      case "put stream": return this.plain(await this.store(given.pop(), txn).put(given[0], new Response("x".repeat(given[1])).body));
+      case "put stream":
+        await this.store(given.pop(), txn).put(given[0], new Response("x".repeat(given[1])).body);
+        // Outside of transactions it is written in steps of its own, which may be committed already.
+        if (!txn) await storage.sync();
+        return null;
       case "setAlarm": return this.plain(await this.store(given.pop(), txn).setAlarm(Date.now() + given[0]));
       case "deleteAlarm": return this.plain(await this.store(given.pop(), txn).deleteAlarm());
       case "getAlarm": return this.store(given.pop(), txn).getAlarm();

@@ -196,10 +196,9 @@ class Model:
             case ["put" | "kv.put" | "put unconfirmed" | "unawaited", key, value, *_]:
                 keys[key] = value
             case ["put stream", key, length, _]:
-                # It is written in steps of its own: what came before is committed with the first.
+                keys[key] = {"stream": length}
                 if not self.depth:
                     self.commit()
-                keys[key] = {"stream": length}
             case ["put many", entries, _]:
                 keys |= dict(entries)
             case ["delete", list() as names, _]:
