@@ -39,10 +39,6 @@ export class Content {
   handle = 0;
   stream: ReadableStream | undefined = undefined;
   used = false;
-  /** Ends the reading of the host's stream when it aborts. */
-  signal: AbortSignal | undefined = undefined;
-  /** Stops listening to the signal. */
-  unwatch: (() => void) | undefined = undefined;
 
   constructor(source: string | Uint8Array<ArrayBuffer> | undefined) {
     this.source = source;
@@ -59,13 +55,22 @@ export function receivedContent(kind: number, handle: number, body: ArrayBuffer 
   return content;
 }
 
+/** What ends the reading of a host's stream early; few have such. */
+interface Watch {
+  readonly signal: AbortSignal;
+  /** Stops listening to the signal. */
+  readonly stop: () => void;
+}
+
+const watches = new WeakMap<Content, Watch>();
+
 /** Have a signal end the reading of what the host sends. */
 export function watch(content: Content, signal: AbortSignal): void {
   const { handle } = content;
-  content.signal = signal;
-  content.unwatch = whenAborted(signal, () => {
+  const stop = whenAborted(signal, () => {
     dropHostStream(handle, "The request was aborted.");
   });
+  watches.set(content, { signal, stop });
 }
 
 /** Nobody will read it. */
@@ -98,7 +103,7 @@ export function isUsed(content: Content): boolean {
 /** The stream of a content; made when it is first asked for. */
 export function streamOf(content: Content): ReadableStream {
   if (content.stream !== undefined) return content.stream;
-  const stream = content.handle === 0 ? memoryStream(content) : hostStream(content.handle, content.signal, () => release(content));
+  const stream = content.handle === 0 ? memoryStream(content) : hostStream(content.handle, watches.get(content)?.signal, () => release(content));
   contents.set(stream, content);
   content.stream = stream;
   // What was read before there was a stream has left nothing for it, and holds it.
@@ -197,11 +202,12 @@ function take(content: Content): void {
 /** The handle is somebody else's from now on. */
 function release(content: Content): void {
   collected.unregister(content);
-  content.unwatch?.();
+  watches.get(content)?.stop();
 }
 
 async function readAll(content: Content): Promise<Uint8Array<ArrayBuffer>> {
-  const { handle, stream, signal } = content;
+  const { handle, stream } = content;
+  const signal = handle === 0 ? undefined : watches.get(content)?.signal;
   const reader = handle === 0 ? new ByteReader(stream as ReadableStream) : undefined;
   const next = () => (reader === undefined ? nextChunk(handle, signal) : reader.next());
   const chunks: Uint8Array[] = [];

@@ -100,14 +100,15 @@ export function abortRequest(number: number): void {
   const request = isolate.unanswered?.get(number);
   if (request === undefined) return;
   forgetRequest(number);
-  for (const operation of passedOnAs(request)) native.op(OP.abandon, [operation]);
+  for (const operation of passedOn.get(request) ?? []) native.op(OP.abandon, [operation]);
   abortSignal(request.signal, new DOMException("The client has disconnected.", "AbortError"));
 }
 
 /** That fetch sends a request on that came from a client: when the client leaves, nobody waits for it any more. */
 export let notePassedOn: (request: Request, operation: number) => void;
 
-let passedOnAs: (request: Request) => readonly number[];
+/** Fetches that sent a client's request on. */
+const passedOn = new WeakMap<Request, number[]>();
 
 /** Take a request apart to send it; its body is used from then on. @throws TypeError when it was used before. */
 export let readRequest: (request: Request) => OutgoingRequest;
@@ -117,13 +118,14 @@ export class Request extends Body {
   readonly #url: string;
   #signal: AbortSignal | undefined;
   readonly #details: Details;
-  #passedOn: number[] | undefined;
 
   static {
     notePassedOn = (request, operation) => {
-      if (request.#details === RECEIVED) (request.#passedOn ??= []).push(operation);
+      if (request.#details !== RECEIVED) return;
+      const operations = passedOn.get(request);
+      if (operations === undefined) passedOn.set(request, [operation]);
+      else operations.push(operation);
     };
-    passedOnAs = (request) => request.#passedOn ?? [];
     readRequest = (request) => {
       const content = contentOf(request);
       const { kind, handle, raw } = handOver(content);

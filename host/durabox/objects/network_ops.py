@@ -49,9 +49,9 @@ class NetworkOps(OpHandlers):
     cause: Subrequests | None = None
 
     def __init__(self) -> None:
-        #: Fetches by async id: tasks of ours, or the object that was asked and the number of the request there; of those that
-        #: wait at the output gate, whether they are still wanted.
-        self._fetches: dict[int, asyncio.Task[None] | tuple[Actor, int] | bool] = {}
+        #: Fetches by async id: tasks of ours, or the object that was asked and the number of the request there; ``None`` for
+        #: those that were given up while they waited at the output gate.
+        self._fetches: dict[int, asyncio.Task[None] | tuple[Actor, int] | None] = {}
 
     def caused(self) -> Subrequests:
         """The account of the event that runs, for what goes on with it later."""
@@ -78,7 +78,7 @@ class NetworkOps(OpHandlers):
         for at in range(0, len(headers), 2):
             if not _NAME.fullmatch(headers[at]) or _BAD_VALUE.search(headers[at + 1]):
                 raise GuestProtocolError("a request with a malformed header")
-        if operation in self._fetches:
+        if operation in self._causes:
             raise GuestProtocolError(f"fetch {operation} is under way already")
         size = len(body) + len(url) + sum(map(len, headers))
         self._check_sent(size)
@@ -88,7 +88,6 @@ class NetworkOps(OpHandlers):
             content = SizedBody(content, length)
         request = Request(method, url, headers, content)
         counted = self.actor.core.async_started(section)
-        self._fetches[operation] = True
         self._causes[operation] = self.caused()
 
         async def run() -> None:
@@ -109,7 +108,7 @@ class NetworkOps(OpHandlers):
                 self._received(operation, counted, url, response)
 
         def send() -> None:
-            if self._fetches.get(operation) is True:
+            if operation not in self._fetches:
                 # Not among the actor's tasks: a server that never answers must not keep an object in memory for good.
                 self._fetches[operation] = self.actor.loop.create_task(run())
             else:
@@ -132,8 +131,8 @@ class NetworkOps(OpHandlers):
             fetch.cancel()
         elif isinstance(fetch, tuple):
             fetch[0].abort_request(fetch[1])
-        elif fetch is not None:
-            self._fetches[operation] = False
+        elif operation in self._causes:
+            self._fetches[operation] = None
 
     def op_cache_match(
         self, cache: str | None, url: str, headers: list[str], body: bytes

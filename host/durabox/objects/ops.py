@@ -422,18 +422,17 @@ class ActorOps(SocketOps, NetworkOps):
         request = Request(method, url, headers, self._body(body_kind, handle, body))
         counted = self.actor.core.async_started(section)
         self._causes[operation] = self.caused()
-        self._fetches[operation] = True
 
         def done(future: asyncio.Future[Response]) -> None:
             self._sent_bytes -= size
             self._fetched(operation, counted, url, future)
 
         def start(actor: Actor) -> None:
-            wanted = self._fetches.get(operation)
             future = actor.start_fetch(request, target.entry)
-            self._fetches[operation] = actor, actor.last_request
-            if not wanted:
-                actor.abort_request(actor.last_request)
+            number = actor.last_request
+            if operation in self._fetches:
+                actor.abort_request(number)
+            self._fetches[operation] = actor, number
             future.add_done_callback(done)
 
         self._send(target, operation, counted, size, start)
