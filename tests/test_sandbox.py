@@ -272,5 +272,5 @@ def test_limit_out_of_range_is_refused(limits: dict[str, Any], message: str) -> 
 
 async def test_timers_at_once_are_limited() -> None:
     async with Sandbox(limits=Limits(pending=5)) as box:
-        with pytest.raises(JavaScriptError, match="Too many timers: the limit is 5"):
+        with pytest.raises(JavaScriptError, match="Too many timers and operations: the limit is 5"):
             await box.eval("for (;;) setTimeout(() => {}, 1000)")

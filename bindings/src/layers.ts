@@ -9,20 +9,16 @@
 import { isolate } from "./isolate";
 import { native } from "./native";
 import { OP } from "./protocol";
-import { runInContext } from "./web/scope";
+import { DOMException } from "./web/dom_exception";
+import { dispatchTrusted, EventTarget, MessageEvent } from "./web/events";
+import { exposeInterface } from "./web/interface";
+import { startOrFinish } from "./web/operations";
+import { checkIoAllowed, currentSection, runInContext } from "./web/scope";
+import { ReadableStream, TransformStream, WritableStream } from "./web/streams";
+import { startTimer } from "./web/timers";
 
 /** What the main bundle lends to a layer; everything else it finds among the globals and in other layers' modules. */
-export interface Platform {
-  readonly native: typeof native;
-  readonly ops: typeof OP;
-  readonly runInContext: typeof runInContext;
-  /** Names of Node's modules, without prefix. */
-  readonly builtinModules: readonly string[];
-  /** Whether modules are being evaluated: what the host holds then is not there for the isolates that start from the image. */
-  atGlobalScope(): boolean;
-  /** What `process.env` begins with. */
-  processEnvironment(): Readonly<Record<string, string>>;
-}
+export type Platform = typeof platform & { readonly native: typeof native };
 
 /** What modules export as a whole (Node's `module.exports`), by their names. */
 export type LayerModules = Readonly<Record<string, object>>;
@@ -56,7 +52,9 @@ const UNAVAILABLE: readonly string[] = [
 ];
 
 /** Layers of globals: a module of that name is for the bindings alone. */
-const GLOBAL_LAYERS = ["intl", "intl_names", "intl_segmenter"] as const;
+const GLOBAL_LAYERS = [
+  "compression", "intl", "intl_names", "intl_segmenter", "messaging", "urlpattern", "webcrypto",
+] as const;
 
 const LAYER_OF: ReadonlyMap<string, string> = new Map([
   ...Object.entries(MODULES_OF).flatMap(([layer, modules]) => modules.map((module) => [`node:${module}`, layer] as const)),
@@ -71,11 +69,26 @@ export function setProcessEnvironment(values: Readonly<Record<string, string>>):
   environment = values;
 }
 
-const platform: Omit<Platform, "native"> = {
+const platform = {
   ops: OP,
+  checkIoAllowed,
+  currentSection,
+  DOMException,
+  dispatchTrusted,
+  EventTarget,
+  exposeInterface,
+  MessageEvent,
+  ReadableStream,
   runInContext,
+  startOrFinish,
+  startTimer,
+  TransformStream,
+  WritableStream,
+  /** Names of Node's modules, without prefix. */
   builtinModules,
+  /** Whether modules are being evaluated: what the host holds then is not there for the isolates that start from the image. */
   atGlobalScope: () => isolate.atGlobalScope,
+  /** What `process.env` begins with. */
   processEnvironment: () => environment,
 };
 

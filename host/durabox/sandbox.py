@@ -9,9 +9,11 @@ from typing import Any, Final
 from durabox.console import Console
 from durabox.engine.engine import Engine
 from durabox.engine.isolate import Isolate
-from durabox.engine.ops import GuestError, OpHandlers
+from durabox.engine.ops import GuestError
+from durabox.engine.platform_ops import LongWork, PlatformOps
 from durabox.engine.protocol import EVENT
 from durabox.engine.text import decode_text
+from durabox.engine.webcrypto import CryptoRequest
 from durabox.errors import (
     DuraboxError,
     GuestProtocolError,
@@ -42,7 +44,7 @@ class NotPlainError(DuraboxError, TypeError):
     code = "not-plain"
 
 
-class _Ops(OpHandlers):
+class _Ops(PlatformOps):
     """Console, timers and the result."""
 
     def __init__(self, limits: Limits) -> None:
@@ -50,7 +52,10 @@ class _Ops(OpHandlers):
         self._limits = limits
         self.console = Console("sandbox", limits.log_kb)
         self.timers: dict[int, tuple[asyncio.TimerHandle, float | None]] = {}
-        self.due: asyncio.Queue[int] = asyncio.Queue()
+        #: Events that wait: what they are, their arguments and body. None wakes who waits for one.
+        self.due: asyncio.Queue[tuple[int, list[object], bytes] | None] = asyncio.Queue()
+        self.under_way = 0
+        self._long_work = LongWork()
         self.result: Any = None
         self.failure: WireError | None = None
         self.settled = False
@@ -82,9 +87,12 @@ class _Ops(OpHandlers):
     def op_decode_text(self, label: str, fatal: bool, ignore_bom: bool, body: bytes) -> str:
         return decode_text(label, fatal, body)
 
+    def _check_room(self) -> None:
+        if len(self.timers) + self.under_way >= self._limits.pending:
+            raise GuestError("Error", f"Too many timers and operations: the limit is {self._limits.pending}.")
+
     def op_timer_set(self, timer: int, section: int, delay: float, repeat: bool, body: bytes) -> None:
-        if len(self.timers) >= self._limits.pending:
-            raise GuestError("Error", f"Too many timers: the limit is {self._limits.pending}.")
+        self._check_room()
         if timer in self.timers:
             raise GuestProtocolError(f"timer {timer} is set already")
         seconds = min(max(delay, 0.0), 2.0**31) / 1000.0 if delay == delay else 0.0
@@ -98,7 +106,18 @@ class _Ops(OpHandlers):
         _, period = self.timers.pop(timer)
         if period is not None:
             self._start(timer, period, period)
-        self.due.put_nowait(timer)
+        self.due.put_nowait((EVENT["timer"], [timer], b""))
+
+    def start_long(self, operation: int, section: int, request: CryptoRequest) -> None:
+        self._check_room()
+        self.under_way += 1
+
+        def ended(result: bytes, error: GuestError | None) -> None:
+            self.under_way -= 1
+            args: list[object] = [operation, 0, None] if error is None else [operation, 1, error.described]
+            self.due.put_nowait((EVENT["complete"], args, result))
+
+        self._long_work.start(request, ended)
 
     def op_timer_clear(self, timer: int, body: bytes) -> None:
         entry = self.timers.pop(timer, None)
@@ -106,7 +125,9 @@ class _Ops(OpHandlers):
             entry[0].cancel()
 
     def stop(self) -> None:
-        """End all timers."""
+        """End all timers and all long work."""
+        self._long_work.close()
+        self._long_work, self.under_way = LongWork(), 0
         for handle, _ in self.timers.values():
             handle.cancel()
         self.timers.clear()
@@ -150,8 +171,8 @@ class Sandbox:
         """End the isolate; evaluations under way fail with `IsolateClosedError`."""
         if self._ops is not None:
             self._ops.stop()
-            # An evaluation may be waiting for a timer: it goes on, and finds the isolate closed.
-            self._ops.due.put_nowait(0)
+            # An evaluation may be waiting for an event: it goes on, and finds the isolate closed.
+            self._ops.due.put_nowait(None)
         if self._isolate is not None:
             self._isolate.close()
 
@@ -220,11 +241,13 @@ class Sandbox:
         isolate.carried_ns = 0
         await isolate.run(EVENT["eval"], arguments, source.encode("utf-8", "surrogatepass"))
         while not ops.settled:
-            if not ops.timers and ops.due.empty():
+            if not ops.timers and not ops.under_way and ops.due.empty():
                 raise NeverSettledError("The code awaits a promise that nothing can settle any more.")
-            timer = await ops.due.get()
+            event = await ops.due.get()
+            if event is None:
+                raise IsolateClosedError("The sandbox was closed.")
             isolate.carried_ns = isolate.cpu_ns - before
-            await isolate.run(EVENT["timer"], [timer])
+            await isolate.run(*event)
         failure: WireError | None = ops.failure
         if failure is not None:
             raise JavaScriptError(*failure)

@@ -1,5 +1,6 @@
-/** `crypto`: randomness. The rest of Web Crypto comes with a later release. */
+/** `crypto`: randomness; the rest of it is in a layer. */
 
+import { requireModule } from "../layers";
 import { native } from "../native";
 import { DOMException } from "./dom_exception";
 import { illegalConstructor } from "./interface";
@@ -11,6 +12,10 @@ const MAKER = Symbol("crypto");
 export class Crypto {
   constructor(maker: symbol) {
     if (maker !== MAKER) throw illegalConstructor();
+  }
+
+  get subtle(): unknown {
+    return part("subtle");
   }
 
   getRandomValues<T extends ArrayBufferView>(view: T): T {
@@ -40,6 +45,17 @@ export class Crypto {
     for (const byte of bytes) hex += (byte < 16 ? "0" : "") + byte.toString(16);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
+}
+
+Object.defineProperty(Crypto.prototype, "DigestStream", {
+  get: () => part("DigestStream"),
+  enumerable: true,
+  configurable: true,
+});
+
+/** `subtle` or `DigestStream`. */
+function part(name: string): unknown {
+  return (requireModule("durabox:webcrypto") as Record<string, unknown>)[name];
 }
 
 export const crypto = new Crypto(MAKER);

@@ -103,7 +103,7 @@ export class TextDecoder {
 
   decode(input?: Bytes, options: { stream?: boolean } = {}): string {
     if (input !== undefined && !(input instanceof ArrayBuffer) && !ArrayBuffer.isView(input))
-      throw wrongParameter("decode", "TextDecoder", 1, "ArrayBuffer or ArrayBufferView");
+      throw wrongParameter("decode", "TextDecoder", 1, "Array");
     const more = Boolean(options.stream);
     if (!more && !this.#begun && input !== undefined && this.#encoding === "utf-8")
       return native.utf8Decode(input, this.#fatal, this.#ignoreBOM);

@@ -14,8 +14,10 @@ import { fetch } from "./fetch";
 import { repairFinalizationRegistry } from "./finalization";
 import { FormData } from "./form_data";
 import { Headers } from "./headers";
-import { exposeInterface, type Interface, isObject, wrongField, wrongParameter } from "./interface";
+import { exposeInterface, type Interface, illegalConstructor, isObject, wrongField, wrongParameter } from "./interface";
+import { installLayered } from "./layered";
 import { installLocale } from "./locale";
+import { Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, performance } from "./performance";
 import { Request } from "./request";
 import { Response } from "./response";
 import { streamClasses } from "./streams";
@@ -26,18 +28,27 @@ import { WebSocket, WebSocketPair } from "./websocket";
 
 const OWNER = "ServiceWorkerGlobalScope";
 
-class Performance {
-  get timeOrigin(): number {
-    return 0;
-  }
-  now(): number {
-    return native.now();
-  }
-}
+const NAVIGATOR = Symbol("navigator");
 
 class Navigator {
+  constructor(maker: symbol) {
+    if (maker !== NAVIGATOR) throw illegalConstructor();
+  }
+
   get userAgent(): string {
     return "Cloudflare-Workers";
+  }
+  get language(): string {
+    return "en";
+  }
+  get languages(): string[] {
+    return ["en"];
+  }
+  get platform(): string {
+    return "";
+  }
+  get hardwareConcurrency(): number {
+    return 1;
   }
 }
 
@@ -75,6 +86,9 @@ const classes: Readonly<Record<string, Interface>> = {
   MessageEvent,
   Navigator,
   Performance,
+  PerformanceEntry,
+  PerformanceMark,
+  PerformanceMeasure,
   Request,
   Response,
   Scheduler,
@@ -124,10 +138,13 @@ const functions = {
     reportUncaught(error);
   },
   structuredClone(value: unknown, options?: { transfer?: ArrayBuffer[] }): unknown {
-    if (arguments.length === 0) throw wrongParameter("structuredClone", OWNER, 1, "any");
+    if (arguments.length === 0) throw wrongParameter("structuredClone", OWNER, 1, "Value");
     if (options?.transfer === undefined) return native.structuredClone(value);
     if (!isObject(options.transfer)) throw wrongField("transfer", "StructuredCloneOptions", "Array");
-    return native.structuredClone(value, [...options.transfer]);
+    const transfer = [...options.transfer];
+    if (!transfer.every((item) => (item as unknown) instanceof ArrayBuffer))
+      throw new TypeError("Only an ArrayBuffer can be transferred.");
+    return native.structuredClone(value, transfer);
   },
 };
 
@@ -145,11 +162,12 @@ export function install(): void {
     define(name, constructor, false);
   }
   for (const [name, value] of Object.entries(functions)) define(name, value, true);
+  installLayered();
   define("caches", new CacheStorage(), true);
   define("console", console, false);
   define("crypto", crypto, true);
-  define("navigator", new Navigator(), true);
-  define("performance", new Performance(), true);
+  define("navigator", new Navigator(NAVIGATOR), true);
+  define("performance", performance, true);
   define("scheduler", new Scheduler(), true);
   define("self", globalThis, true);
   installLocale();

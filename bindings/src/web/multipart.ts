@@ -43,10 +43,6 @@ function escape(name: string): string {
   return name.replace(/\n/g, "%0A").replace(/\r/g, "%0D").replace(/"/g, "%22");
 }
 
-function unescape(name: string): string {
-  return name.replace(/%0A/gi, "\n").replace(/%0D/gi, "\r").replace(/%22/g, '"');
-}
-
 /** The essence of a media type in lower case, and its parameters. */
 export function parseMediaType(text: string): { essence: string; parameters: Map<string, string> } {
   const parameters = parseParameters(text);
@@ -137,14 +133,14 @@ const EMPTY_LINE = new Uint8Array([CR, LF]);
 
 /** Position of the line break before the empty line that ends a part's head. */
 function endOfHead(bytes: Uint8Array, from: number): number {
-  const at = findLine(bytes, from, EMPTY_LINE);
-  if (at < 0) throw new TypeError("No empty line after the headers of a part of a multipart message.");
+  const at = findLine(bytes, from + 2, EMPTY_LINE);
+  if (at < 0) throw new TypeError("No multipart message header termination found.");
   return at;
 }
 
 function append(form: FormData, head: string, content: Uint8Array<ArrayBuffer>): void {
   let disposition: string | undefined;
-  let type = "text/plain";
+  let type = "";
   for (const line of head.split("\r\n")) {
     const colon = line.indexOf(":");
     const name = line.slice(0, colon).trim().toLowerCase();
@@ -153,13 +149,18 @@ function append(form: FormData, head: string, content: Uint8Array<ArrayBuffer>):
   }
   if (disposition === undefined) throw new TypeError("No Content-Disposition header in FormData part.");
   const parameters = parseParameters(disposition);
+  const { essence } = parseMediaType(disposition);
+  if (essence !== "form-data")
+    throw new TypeError(
+      'Content-Disposition header for FormData part must have the value "form-data", possibly followed by parameters. ' +
+        `Got: "${essence}"`,
+    );
   const name = parameters.get("name");
-  if (parseMediaType(disposition).essence !== "form-data" || name === undefined)
-    throw new TypeError('Content-Disposition header for FormData part must have the value "form-data" and a name.');
+  if (name === undefined) throw new TypeError("Content-Disposition header in FormData part is missing a name.");
   const filename = parameters.get("filename");
   const value: FormValue =
-    filename === undefined
+    !filename
       ? native.utf8Decode(content, false, true)
-      : new File([content], unescape(filename), { type });
-  form.append(unescape(name), value);
+      : new File([content], filename, { type });
+  form.append(name, value);
 }

@@ -62,6 +62,24 @@ export function startAsync<T>(start: (id: number) => void, read: Reader<T>, sign
   });
 }
 
+/**
+ * Work that the host does at once when it is short: then the op's reply is the result. That goes at global scope too.
+ *
+ * @param start Calls the op with the id it is given; what it throws rejects the promise.
+ */
+export function startOrFinish(start: (id: number) => ArrayBuffer | undefined): Promise<ArrayBuffer> {
+  return new Promise((resolve, reject) => {
+    const id = ++last;
+    const result = start(id);
+    if (result !== undefined) {
+      resolve(result);
+      return;
+    }
+    const read = (_: unknown, body: ArrayBuffer | undefined) => body ?? new ArrayBuffer(0);
+    pending.set(id, { read, resolve: resolve as (value: unknown) => void, reject, abandoned: false, release: undefined });
+  });
+}
+
 /** Event `complete`. */
 export function completeAsync(id: number, status: number, value: unknown, body: ArrayBuffer | undefined): void {
   const entry = pending.get(id);

@@ -17,7 +17,7 @@ import {
   WritableStreamDefaultController,
   WritableStreamDefaultWriter,
 } from "web-streams-polyfill";
-import { illegalInvocation, wrongConstructorParameter } from "./interface";
+import { illegalInvocation, isObject, wrongConstructorParameter, wrongParameter } from "./interface";
 import { utf8Bytes } from "./text";
 
 export { ReadableStream, TransformStream, WritableStream };
@@ -86,8 +86,34 @@ interface Pipe {
   readonly writable: WritableStream<unknown>;
 }
 
-/** A pipe without a buffer: what is written waits until somebody reads it. */
-function makePipe(length: number | undefined): Pipe {
+/**
+ * Workers' own way to ask for a minimum.
+ *
+ * @throws TypeError for a minimum that makes no sense.
+ */
+async function readAtLeast(this: ReadableStreamBYOBReader, minimum: unknown, view: ArrayBufferView): Promise<unknown> {
+  const min = Number(minimum);
+  if (!(min > 0)) throw new TypeError(`Requested invalid minimum number of bytes to read (${min}).`);
+  if (!ArrayBuffer.isView(view)) throw wrongParameter("readAtLeast", "ReadableStreamBYOBReader", 2, "ArrayBufferView");
+  if (min > view.byteLength)
+    throw new TypeError(`Minimum bytes to read (${min}) exceeds size of buffer (${view.byteLength}).`);
+  const size = (view as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
+  return this.read(view, { min: Math.ceil(min / size) });
+}
+Object.defineProperty(ReadableStreamBYOBReader.prototype, "readAtLeast", {
+  value: readAtLeast,
+  writable: true,
+  configurable: true,
+});
+
+/** How many bytes a pipe's writer may be ahead of its reader, when it says so. */
+function byteStrategy(highWaterMark: number | undefined): { highWaterMark?: number; size?: (chunk: unknown) => number } {
+  if (highWaterMark === undefined) return {};
+  return { highWaterMark, size: (chunk) => (ArrayBuffer.isView(chunk) || chunk instanceof ArrayBuffer ? chunk.byteLength : 1) };
+}
+
+/** A pipe without a buffer of its own: what is written waits until somebody reads it. */
+function makePipe(length: number | undefined, highWaterMark: number | undefined): Pipe {
   let source!: ReadableByteStreamController;
   let sink!: WritableStreamDefaultController;
   /** Ends the pull that is under way: set while a reader waits. */
@@ -115,7 +141,7 @@ function makePipe(length: number | undefined): Pipe {
     },
     { highWaterMark: 0 },
   );
-  const writable = new WritableStream<unknown>({
+  const sinkOfBytes: ConstructorParameters<typeof WritableStream<unknown>>[0] = {
     start(controller) {
       sink = controller;
     },
@@ -145,7 +171,8 @@ function makePipe(length: number | undefined): Pipe {
     abort(reason) {
       fail(reason);
     },
-  });
+  };
+  const writable = new WritableStream<unknown>(sinkOfBytes, byteStrategy(highWaterMark));
 
   function fail<T>(reason: T): T {
     source.error(reason);
@@ -163,9 +190,13 @@ const WITH_LENGTH = Symbol("length");
 export class IdentityTransformStream {
   readonly #pipe: Pipe;
 
-  /** The parameters are the subclass's. */
-  constructor(maker?: symbol, length?: number) {
-    this.#pipe = makePipe(maker === WITH_LENGTH ? length : undefined);
+  /** The length is the subclass's. */
+  constructor(options?: unknown, maker?: symbol, length?: number) {
+    const { highWaterMark } = (isObject(options) ? options : {}) as { highWaterMark?: unknown };
+    this.#pipe = makePipe(
+      maker === WITH_LENGTH ? length : undefined,
+      highWaterMark === undefined ? undefined : Number(highWaterMark),
+    );
   }
 
   get readable(): ReadableStream {
@@ -191,9 +222,9 @@ function checkedLength(length: unknown): number {
 
 /** The same with a length that is known, so that a body of it has a Content-Length. */
 export class FixedLengthStream extends IdentityTransformStream {
-  constructor(length?: unknown) {
+  constructor(length?: unknown, options?: unknown) {
     if (length === undefined) throw wrongConstructorParameter("FixedLengthStream", 1, "bigint");
-    super(WITH_LENGTH, checkedLength(length));
+    super(options, WITH_LENGTH, checkedLength(length));
   }
 }
 

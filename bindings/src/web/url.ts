@@ -1,7 +1,7 @@
 /** `URL` and `URLSearchParams`; parsing is ada's, in C. */
 
 import { native } from "../native";
-import { illegalInvocation, isObject, wrongParameter } from "./interface";
+import { illegalInvocation, isObject, wrongConstructorParameter, wrongParameter } from "./interface";
 import { exposeIterators } from "./iterators";
 
 /** Positions in the parts that C gives. */
@@ -135,6 +135,7 @@ export class URL {
   }
 
   constructor(url: unknown, base?: unknown) {
+    if (arguments.length === 0) throw wrongConstructorParameter("URL", 1, "USVString");
     const parts = parse(url, base);
     if (parts === null) throw new TypeError("Invalid URL string.");
     this.#parts = parts;
@@ -153,7 +154,10 @@ export class URL {
   }
   set href(value: string) {
     const parts = native.urlSet(this.href, PART.href, `${value}`);
-    if (parts === null) throw new TypeError("Invalid URL string.");
+    if (parts === null)
+      throw new TypeError(
+        "Failed to set the 'href' property on 'URL': the provided value is not of type 'valid URL string'.",
+      );
     this.#parts = parts;
     this.#refresh();
   }
@@ -274,7 +278,7 @@ function pairsOf(init: object): Pair[] {
     const pair = isObject(item) ? Array.from(item as Iterable<unknown>) : [];
     if (pair.length !== 2)
       throw new TypeError(
-        "To initialize a URLSearchParams object from a sequence, each inner sequence must have exactly two elements.",
+        "Invalid URL search params sequence.",
       );
     return [text(pair[0]), text(pair[1])];
   });

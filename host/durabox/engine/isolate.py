@@ -384,7 +384,7 @@ class Isolate:
                 else handler(self._ops, *decode(raw), payload)
             )
         except GuestError as error:
-            answer = _ERROR + encode([error.name, error.message, "", error.properties])
+            answer = _ERROR + encode(error.described)
         else:
             answer = _UNDEFINED if result is None else _pack(result)
         length = len(answer)

@@ -54,6 +54,11 @@ class GuestError(Exception):
         self.message = message
         self.properties = properties or {}
 
+    @property
+    def described(self) -> list[object]:
+        """As messages carry errors."""
+        return [self.name, self.message, "", self.properties]
+
 
 class EndIsolate(Exception):
     """

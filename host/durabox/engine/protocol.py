@@ -428,6 +428,39 @@ OPS: Final[tuple[Op, ...]] = (
         "[async id, section, cache, url, status, reason, headers, body kind, handle] with the raw body: completes when it is kept, or may not be.",
     ),
     Op(133, "cache_delete", tuple[str | None, str], "[cache, url] → was it there."),
+    # Web Crypto and bytes piece by piece
+    Op(
+        140,
+        "crypto",
+        tuple[int, int, str, str, str, int, int, bytes, bytes, bytes],
+        "[async id, section, operation, algorithm, hash, number, length, key, iv, extra] with the data as body → bytes at once, or undefined: then complete follows, with them as its body. See engine/webcrypto.",
+    ),
+    Op(141, "digest", bytes, "Raw name of a hash, and at most 256 KiB of data as body → its digest."),
+    Op(
+        142,
+        "key_import",
+        tuple[str, str, str, list[bytes]],
+        "[family, format, curve, parts] → [private, DER, curve or family, modulus bits, public exponent]: see engine/webcrypto.",
+    ),
+    Op(
+        143,
+        "key_export",
+        tuple[str],
+        "[format] with a key's DER as body → its raw bytes, or the numbers of its JWK.",
+    ),
+    Op(
+        144,
+        "codec_open",
+        tuple[str, str],
+        "['compress'|'decompress'|'digest', format or hash] → handle.",
+    ),
+    Op(
+        145,
+        "codec_write",
+        tuple[int, bool],
+        "[handle, is the last] with at most 64 KiB as body → what comes out. Of a decompressor that is at most 64 KiB: when it is as much, it is asked again, with nothing, for the rest.",
+    ),
+    Op(146, "codec_drop", tuple[int], "[handle]: the guest needs it no more."),
     # Hashes; with a key, HMACs
     Op(150, "hash", tuple[str, bytes | None], "[algorithm, key] with the data as body → digest."),
     Op(151, "hash_open", tuple[str, bytes | None], "[algorithm, key] → handle of one that grows bit by bit."),

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from durabox.console import Console
 from durabox.engine.image import Image
-from durabox.engine.ops import GuestError, OpHandlers
+from durabox.engine.ops import GuestError
+from durabox.engine.platform_ops import PlatformOps
 from durabox.engine.protocol import EVENT
+from durabox.engine.webcrypto import CryptoRequest
 from durabox.errors import DuraboxError, JavaScriptError, LimitExceededError, ModuleError, ProjectError
 from durabox.limits import Limits
 from durabox.objects.ids import IdFactory
@@ -25,6 +27,10 @@ _LAZY_GLOBALS = {
     "process": re.compile(rb"\bprocess\b"),
     "setImmediate": re.compile(rb"\b(?:set|clear)Immediate\b"),
     "Intl": re.compile(rb"\bIntl\b|\btoLocale(?:Date|Time)?String\b|\blocaleCompare\b"),
+    "CompressionStream": re.compile(rb"\b(?:De)?[cC]ompressionStream\b"),
+    "CryptoKey": re.compile(rb"\b(?:CryptoKey|SubtleCrypto|subtle|DigestStream)\b"),
+    "MessageChannel": re.compile(rb"\bMessage(?:Channel|Port)\b"),
+    "URLPattern": re.compile(rb"\bURLPattern\b"),
     "Date": re.compile(rb"\bDateTimeFormat\b|\btoLocale(?:Date|Time)?String\b"),
 }
 
@@ -69,7 +75,7 @@ class LoadedProject:
     has_worker: bool
 
 
-class _LoadOps(OpHandlers):
+class _LoadOps(PlatformOps):
     """The ops that module evaluation may use."""
 
     def __init__(self, project: Project, classes: tuple[str, ...], limits: Limits) -> None:
@@ -115,6 +121,12 @@ class _LoadOps(OpHandlers):
     def op_mentioned(self, body: bytes) -> list[str]:
         """Those that have been noted: they are better made once, for the image."""
         return sorted(self._mentioned)
+
+    def start_long(self, operation: int, section: int, request: CryptoRequest) -> None:
+        """At global scope nothing can complete later."""
+        raise GuestError(
+            "Error", "This operation takes too long for the global scope: perform it within a handler."
+        )
 
     def _factory(self, namespace: int) -> IdFactory:
         if not 0 <= namespace < len(self._ids):

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from durabox.console import Console
 from durabox.engine.ops import EndIsolate, GuestError
+from durabox.engine.platform_ops import LongWork
 from durabox.engine.protocol import EVENT
 from durabox.engine.text import decode_text
+from durabox.engine.webcrypto import CryptoRequest
 from durabox.errors import (
     DuraboxError,
     GuestProtocolError,
@@ -136,6 +138,7 @@ class ActorOps(SocketOps, NetworkOps):
         self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None, Subrequests]] = {}
         self.stubs: dict[int, Stub] = {}
         self._lending: Lending | None = None
+        self._long_work: LongWork | None = None
         self._streams: dict[int, BodyStream] = {}
         self._next_stream = 1
         #: The account of the event that started it, by async id.
@@ -185,6 +188,8 @@ class ActorOps(SocketOps, NetworkOps):
         self.stubs.clear()
         if self._lending is not None:
             self._lending.close()
+        if self._long_work is not None:
+            self._long_work.close()
         streams = list(self._streams.values())
         self._streams.clear()
         for stream in streams:
@@ -260,6 +265,19 @@ class ActorOps(SocketOps, NetworkOps):
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
         """A rejection that nobody handled is logged, as on the platform."""
         self._log("error", f"Uncaught (in promise) {from_wire(error).trace}")
+
+    def start_long(self, operation: int, section: int, request: CryptoRequest) -> None:
+        """crypto.subtle: what takes long."""
+        self._check_room()
+        counted = self.actor.core.async_started(section)
+
+        def ended(result: bytes, error: GuestError | None) -> None:
+            args: list[object] = [operation, 0, None] if error is None else [operation, 1, error.described]
+            self.actor.deliver(Work(_COMPLETE, args, result, pending=counted))
+
+        if self._long_work is None:
+            self._long_work = LongWork()
+        self._long_work.start(request, ended)
 
     # Answers
 

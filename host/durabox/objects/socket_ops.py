@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from durabox.engine.ops import GuestError, OpHandlers
+from durabox.engine.ops import GuestError
+from durabox.engine.platform_ops import PlatformOps
 from durabox.errors import GuestProtocolError
 from durabox.objects.sockets import SocketTable
 
@@ -21,7 +22,7 @@ _TAGS_MOST = 10
 _TAG_MOST = 256
 
 
-class SocketOps(OpHandlers):
+class SocketOps(PlatformOps):
     """The part of `ops.ActorOps` that is about WebSockets; what is sent waits at the output gate, in order."""
 
     actor: Actor

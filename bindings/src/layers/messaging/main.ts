@@ -1,0 +1,112 @@
+/** Layer `messaging`: `MessageChannel`, two ports within one isolate. */
+
+import type { Layer } from "../../layers";
+import { illegalConstructor, illegalInvocation, isObject, wrongParameter } from "../../web/interface";
+
+type Handler = (event: object) => unknown;
+
+const MAKER = Symbol("port");
+
+const layer: Layer = ({ native, dispatchTrusted, EventTarget, exposeInterface, MessageEvent, startTimer }) => {
+  /** Makes two ports each other's. */
+  let entangle: (one: MessagePort, other: MessagePort) => void;
+
+  class MessagePort extends EventTarget {
+    #other: MessagePort | undefined;
+    #handler: Handler | null = null;
+    /** What has arrived; undefined as soon as the port is closed. */
+    #queue: unknown[] | undefined = [];
+    #started = false;
+    #scheduled = false;
+
+    static {
+      entangle = (one, other) => {
+        one.#other = other;
+        other.#other = one;
+      };
+    }
+
+    constructor(maker?: symbol) {
+      if (maker !== MAKER) throw illegalConstructor();
+      super();
+    }
+
+    postMessage(message: unknown, options?: unknown): void {
+      if (!(#queue in this)) throw illegalInvocation();
+      if (arguments.length === 0) throw wrongParameter("postMessage", "MessagePort", 1, "any");
+      const given = Array.isArray(options) ? options : isObject(options) ? (options as { transfer?: unknown }).transfer : undefined;
+      const transfer = given === undefined ? undefined : [...(given as ArrayBuffer[])];
+      const clone = native.structuredClone(message, transfer);
+      const other = this.#other;
+      if (this.#queue === undefined || other === undefined || other.#queue === undefined) return;
+      other.#queue.push(clone);
+      other.#schedule();
+    }
+
+    start(): void {
+      if (!(#queue in this)) throw illegalInvocation();
+      this.#started = true;
+      this.#schedule();
+    }
+
+    close(): void {
+      if (!(#queue in this)) throw illegalInvocation();
+      this.#queue = undefined;
+      if (this.#other !== undefined) this.#other.#queue = undefined;
+    }
+
+    get onmessage(): Handler | null {
+      if (!(#queue in this)) throw illegalInvocation();
+      return this.#handler;
+    }
+
+    set onmessage(handler: unknown) {
+      if (!(#queue in this)) throw illegalInvocation();
+      const listens = this.#handler !== null;
+      this.#handler = typeof handler === "function" ? (handler as Handler) : null;
+      if (!listens && this.#handler !== null) super.addEventListener("message", this.#onMessage);
+      if (listens && this.#handler === null) super.removeEventListener("message", this.#onMessage);
+      this.start();
+    }
+
+    /** As on the platform, a listener starts the port too. */
+    override addEventListener(type: unknown, callback: unknown, options?: unknown): void {
+      super.addEventListener(type, callback, options);
+      if (`${type}` === "message") this.start();
+    }
+
+    readonly #onMessage = (event: object): void => {
+      this.#handler?.call(this, event);
+    };
+
+    /** Deliver what has arrived in a task of its own. */
+    #schedule(): void {
+      if (!this.#started || this.#scheduled || this.#queue === undefined || this.#queue.length === 0) return;
+      this.#scheduled = true;
+      startTimer(
+        () => {
+          this.#scheduled = false;
+          const due = this.#queue?.splice(0) ?? [];
+          for (const data of due) if (this.#queue !== undefined) dispatchTrusted(this, new MessageEvent("message", { data }));
+        },
+        0,
+        false,
+      );
+    }
+  }
+
+  class MessageChannel {
+    readonly port1 = new MessagePort(MAKER);
+    readonly port2 = new MessagePort(MAKER);
+
+    constructor() {
+      entangle(this.port1, this.port2);
+    }
+  }
+
+  const classes = { MessageChannel, MessagePort };
+  for (const [name, constructor] of Object.entries(classes)) exposeInterface(name, constructor);
+  return { "durabox:messaging": classes };
+};
+
+export default layer;

@@ -1,0 +1,134 @@
+/** `performance`: the clock, marks and measures. */
+
+import { native } from "../native";
+import { EventTarget } from "./events";
+import { illegalConstructor, isObject, wrongField } from "./interface";
+
+const MAKER = Symbol("performance");
+
+interface Options {
+  readonly detail?: unknown;
+  readonly startTime?: unknown;
+  readonly start?: unknown;
+  readonly end?: unknown;
+  readonly duration?: unknown;
+}
+
+function detailOf({ detail }: Options): unknown {
+  if (detail === undefined || detail === null) return null;
+  if (!isObject(detail)) throw wrongField("detail", "Options", "Object");
+  return native.structuredClone(detail);
+}
+
+export class PerformanceEntry {
+  readonly name: string;
+  readonly entryType: string;
+  readonly startTime: number;
+  readonly duration: number;
+
+  constructor(maker: symbol, name: string, entryType: string, startTime: number, duration: number) {
+    if (maker !== MAKER) throw illegalConstructor();
+    this.name = name;
+    this.entryType = entryType;
+    this.startTime = startTime;
+    this.duration = duration;
+  }
+
+  toJSON(): object {
+    const { name, entryType, startTime, duration } = this;
+    return { name, entryType, startTime, duration };
+  }
+}
+
+export class PerformanceMark extends PerformanceEntry {
+  readonly detail: unknown;
+
+  constructor(name: unknown, given?: unknown) {
+    const options: Options = isObject(given) ? given : {};
+    const { startTime } = options;
+    super(MAKER, `${name}`, "mark", startTime === undefined ? native.now() : Number(startTime), 0);
+    this.detail = detailOf(options);
+  }
+}
+
+export class PerformanceMeasure extends PerformanceEntry {
+  readonly detail: unknown;
+
+  constructor(maker: symbol, name: string, start: number, end: number, detail: unknown) {
+    super(maker, name, "measure", start, end - start);
+    this.detail = detail;
+  }
+}
+
+export class Performance extends EventTarget {
+  #entries: PerformanceEntry[] | undefined = undefined;
+
+  constructor(maker: symbol) {
+    if (maker !== MAKER) throw illegalConstructor();
+    super();
+  }
+
+  get timeOrigin(): number {
+    return 0;
+  }
+
+  now(): number {
+    return native.now();
+  }
+
+  mark(name: unknown, options?: unknown): PerformanceMark {
+    return this.#add(new PerformanceMark(name, options));
+  }
+
+  measure(name: unknown, startOrOptions?: unknown, endMark?: unknown): PerformanceMeasure {
+    const options: Options = isObject(startOrOptions) ? startOrOptions : { start: startOrOptions, end: endMark };
+    const { start, end, duration } = options;
+    let [from, to] = [this.#timeOf(start, 0), this.#timeOf(end, native.now())];
+    if (duration !== undefined && start === undefined) from = to - Number(duration);
+    else if (duration !== undefined && end === undefined) to = from + Number(duration);
+    return this.#add(new PerformanceMeasure(MAKER, `${name}`, from, to, detailOf(options)));
+  }
+
+  getEntries(): PerformanceEntry[] {
+    return [...(this.#entries ?? [])];
+  }
+
+  getEntriesByName(name: unknown, type?: unknown): PerformanceEntry[] {
+    return this.getEntries().filter((entry) => entry.name === name && (type === undefined || entry.entryType === type));
+  }
+
+  getEntriesByType(type: unknown): PerformanceEntry[] {
+    return this.getEntries().filter((entry) => entry.entryType === type);
+  }
+
+  clearMarks(name?: unknown): void {
+    this.#clear("mark", name);
+  }
+
+  clearMeasures(name?: unknown): void {
+    this.#clear("measure", name);
+  }
+
+  toJSON(): object {
+    return { timeOrigin: this.timeOrigin };
+  }
+
+  #add<T extends PerformanceEntry>(entry: T): T {
+    this.#entries ??= [];
+    this.#entries.push(entry);
+    return entry;
+  }
+
+  #clear(type: string, name: unknown): void {
+    this.#entries = this.#entries?.filter((entry) => entry.entryType !== type || (name !== undefined && entry.name !== name));
+  }
+
+  /** A time, or that of the last mark with that name; 0 for one that does not exist, as on the platform. */
+  #timeOf(given: unknown, absent: number): number {
+    if (given === undefined) return absent;
+    if (typeof given === "number") return given;
+    return this.getEntriesByName(`${given}`, "mark").at(-1)?.startTime ?? 0;
+  }
+}
+
+export const performance = new Performance(MAKER);
