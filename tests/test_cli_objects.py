@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import pty
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.served import command, environment, run, serve
+from tests.served import PATIENCE, command, environment, run, serve
 from tests.walkthrough import EXAMPLES
 
 COUNTER = EXAMPLES / "counter"
@@ -116,6 +119,35 @@ def test_a_server_with_a_token_is_asked_with_it(tmp_path: Path) -> None:
         refused = objects("list", "Counter", state=state)
         assert (refused.returncode, "token" in refused.stderr) == (1, True)
         assert objects("list", "Counter", "--admin-token", "secret", state=state).returncode == 0
+
+
+def test_what_takes_over_a_second_shows_on_a_terminal_for_how_long(tmp_path: Path) -> None:
+    state, project = tmp_path / "state", tmp_path / "busy.js"
+    # An object that is busy is waited for, two seconds.
+    project.write_text(
+        'import { DurableObject } from "cloudflare:workers"; export class Busy extends DurableObject {'
+        " async fetch() { await this.ctx.storage.put('a', 1); await scheduler.wait(1e6); } }"
+    )
+    with serve(project, state, log_file=tmp_path / "log") as server:
+        waiting = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        waiting.request("GET", "/-/objects/Busy/a/")
+        while not lines("list", "Busy", state=state):
+            pass
+        terminal, end = pty.openpty()
+        done = subprocess.run(
+            command("objects", "vacuum", "Busy", "a", "--state", state),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=end,
+            timeout=PATIENCE,
+        )
+        os.close(end)
+        seen = os.read(terminal, 65_536).decode()
+        os.close(terminal)
+        waiting.close()
+    assert done.returncode == 0, seen
+    assert "vacuuming … 1 s" in seen
+    assert seen.endswith("\r\x1b[K"), "the line goes away"
 
 
 def test_a_name_that_no_path_can_carry_is_refused_by_a_server_and_known_without(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ PAGE: Final = 1_000
 #: Keys on one page of `Inventory.show`.
 MAX_KEYS: Final = 1_000
 KEYS: Final = 100
+#: Sockets of an object that `Inventory.show` tells of.
+MAX_SOCKETS: Final = 1_000
 #: Names that are read from objects' files between two writes to the catalogue.
 _GROUP: Final = 500
 _ID: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
@@ -362,7 +364,7 @@ class Inventory:
         Returns:
             ``{"id", "name", "alarm", "awake", "keys": [{"key", "bytes", "value"}], "cursor", "tables": {name:
             [column]}, "sockets": [{"tags", "attachment"}]}``. A value is JSON as `values` has it, and left out when it
-            is longer than 64 KiB; so is the attachment of a socket that has none.
+            is longer than 64 KiB; so is the attachment of a socket that has none. Of sockets, the first `MAX_SOCKETS`.
         Raises:
             NoSuchObjectError: It stores nothing.
             BadArgumentError: The cursor or the limit is none.
@@ -378,7 +380,7 @@ class Inventory:
         )
         if seen is None:
             raise NoSuchObjectError(class_name, target)
-        sockets = self._access.sockets(found.unique_key, found.id)
+        sockets = self._access.sockets(found.unique_key, found.id)[:MAX_SOCKETS]
 
         def describe() -> dict[str, Any]:
             keys = []
