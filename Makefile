@@ -74,6 +74,7 @@ typecheck: build
 bench: build
 	@$(BIN)/python -m bench.inside
 	@$(BIN)/python -m bench.peer
+	@$(BIN)/python -m bench.sockets
 
 wheel: build
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .

@@ -75,7 +75,7 @@ async def _engine(image: Image) -> tuple[float, float, float]:
         fetches += 1
         url = f"https://object{path}"
         started = time.thread_time()
-        await isolate.run(EVENT["fetch"], [fetches, "GET", url, [], 0, 0, None])
+        await isolate.run(EVENT["fetch"], [fetches, "GET", url, [], 0, 0, None, 0])
         return time.thread_time() - started
 
     async def entry() -> float:

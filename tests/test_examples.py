@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.served import serve
@@ -26,5 +27,18 @@ def test_state_outlives_the_process(tmp_path: Path) -> None:
             assert server.stop() == 0
 
 
+async def test_what_one_says_in_the_chat_all_hear(tmp_path: Path) -> None:
+    with serve(EXAMPLES / "chat", tmp_path / "state", log_file=tmp_path / "log") as server:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as session:
+            server.request("POST", "/lobby", b"early")
+            sockets = [await session.ws_connect(f"/lobby?name={name}") for name in ("ann", "bob")]
+            assert [await socket.receive_str(timeout=30) for socket in sockets] == ["curl: early"] * 2
+            await sockets[0].send_str("hello")
+            assert [await socket.receive_str(timeout=30) for socket in sockets] == ["ann: hello"] * 2
+            assert server.request("GET", "/lobby").text == "2 here, 2 said\n"
+            for socket in sockets:
+                await socket.close()
+
+
 def test_every_example_is_found() -> None:
-    assert set(NAMES) >= {"bank", "counter", "multi", "rate-limiter", "todo"}
+    assert set(NAMES) >= {"bank", "chat", "counter", "multi", "rate-limiter", "todo"}

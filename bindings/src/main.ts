@@ -21,6 +21,7 @@ import { fetchWorker } from "./objects/worker";
 import { EVENT } from "./protocol";
 import { readHostObject, released, writeHostObject } from "./rpc/lending";
 import * as web from "./web";
+import { runInContext } from "./web/scope";
 
 // Arguments come from the host, which is trusted: their types are those of the event's row in the table.
 type EventHandler = (args: any, body: ArrayBuffer | undefined) => void;
@@ -45,13 +46,22 @@ handlers[EVENT.load] = ([specifier, environment, format], body) => void load(spe
 handlers[EVENT.construct] = ([className, hex, name]) => {
   construct(className, hex, name);
 };
-handlers[EVENT.fetch] = ([number, method, url, headers, kind, handle, entry], body) => {
+/** Handle a request; what it leads to carries its origin to the host, if it has one. */
+function from(origin: number, handle: () => void): void {
+  if (origin === 0) handle();
+  else runInContext(web.withSection(undefined, origin), handle);
+}
+
+handlers[EVENT.fetch] = ([number, method, url, headers, kind, handle, entry, origin], body) => {
   const request = web.makeRequest(number, method, url, headers, kind, handle, body);
-  if (hasInstance()) fetchInstance(number, request);
-  else fetchWorker(number, request, entry);
+  from(origin, () => {
+    if (hasInstance()) fetchInstance(number, request);
+    else fetchWorker(number, request, entry);
+  });
 };
-handlers[EVENT.call] = ([number, entry, target, path, isCall, lent], body) =>
-  void call(number, entry, target, path, isCall, lent, body);
+handlers[EVENT.call] = ([number, entry, target, path, isCall, lent, origin], body) => {
+  from(origin, () => void call(number, entry, target, path, isCall, lent, body));
+};
 handlers[EVENT.ask] = ([number, path, args]) => void ask(number, path, args);
 handlers[EVENT.released] = ([target, times]) => {
   released(target, times);

@@ -98,35 +98,27 @@ bool durabox_is_memory_error(JSContext *ctx, JSValueConst error)
     return result;
 }
 
-/* Puts "name: message" and the stack of the pending exception into scratch. */
+/* Puts the pending exception into scratch: an error's stack, which begins with "name: message", or the value as text. */
 static int32_t leave_exception(JSContext *ctx)
 {
     JSValue error = JS_GetException(ctx), stack = JS_UNDEFINED;
-    const char *text = NULL, *trace = NULL;
-    size_t text_len = 0, trace_len = 0;
+    const char *text = NULL;
+    size_t text_len = 0;
     int32_t result = OUT_OF_MEMORY;
 
     if (JS_IsUninitialized(error) || durabox_is_memory_error(ctx, error))
         goto done;
-    text = JS_ToCStringLen(ctx, &text_len, error);
+    if (JS_IsError(error))
+        stack = JS_GetPropertyStr(ctx, error, "stack");
+    text = JS_ToCStringLen(ctx, &text_len, JS_IsString(stack) ? stack : error);
     if (!text)
         goto done;
-    if (JS_IsError(error)) {
-        stack = JS_GetPropertyStr(ctx, error, "stack");
-        if (JS_IsString(stack))
-            trace = JS_ToCStringLen(ctx, &trace_len, stack);
-    }
-    error_len = text_len + (trace ? 1 + trace_len : 0);
+    error_len = text_len;
     durabox_scratch(error_len);
     memcpy(scratch, text, text_len);
-    if (trace) {
-        scratch[text_len] = '\n';
-        memcpy(scratch + text_len + 1, trace, trace_len);
-    }
     result = THREW;
 done:
     JS_FreeCString(ctx, text);
-    JS_FreeCString(ctx, trace);
     JS_FreeValue(ctx, stack);
     JS_FreeValue(ctx, error);
     return result;
@@ -226,7 +218,7 @@ DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
         return error_len ? THREW : OUT_OF_MEMORY;
     drop_scratch();
     context = new_context();
-    if (!context)
+    if (!context || durabox_hook_errors(context))
         host_abort(no_memory, sizeof(no_memory) - 1);
     runtime = JS_GetRuntime(context);
     native = JS_NewObject(context);

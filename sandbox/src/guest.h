@@ -87,6 +87,8 @@ void durabox_seal_memory(void);
 
 /* Prepares a new runtime: before any of its contexts is made. 0 or -1 (out of memory). */
 int durabox_hook_runtime(JSRuntime *rt);
+/* Has errors tell their stacks as V8's do; in one context, for good. 0 or -1 with the exception pending. */
+int durabox_hook_errors(JSContext *ctx);
 /* Whether an allocation failed since durabox_forget_memory_limit. */
 bool durabox_hit_memory_limit(void);
 void durabox_forget_memory_limit(void);

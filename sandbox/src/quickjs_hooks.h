@@ -1,10 +1,11 @@
 /* quickjs_hooks.h: where the guest reaches into QuickJS. The build appends an #include of this file to quickjs.c,
- * after renaming the *definitions* of four functions there (each exactly once):
+ * after renaming the *definitions* of five functions there (each exactly once):
  *
  *   perform_promise_then -> perform_promise_then_raw    registers a reaction: then(), await, async generators
  *   JS_EnqueueJob        -> enqueue_job_raw             queues a job: thenables, import(), finalizers
  *   JS_ThrowOutOfMemory  -> throw_out_of_memory_raw     makes the error that says so
  *   js_trigger_gc        -> trigger_gc_raw              collects when the heap has grown enough
+ *   build_backtrace      -> build_backtrace_raw         gives an error its stack: see error_stacks.h
  *
  * Async context. Whatever value is current when a reaction is registered is current again while it runs. The
  * engine's public promise hooks cannot do this: they do not see `await`. A reaction's handlers are bound to the
@@ -29,6 +30,8 @@
 
 /* Room for an error object, its message and its stack trace. */
 enum { OUT_OF_MEMORY_RESERVE = 64 * 1024 };
+
+#include "error_stacks.h"
 
 /* A collection takes time in proportion to the heap beyond the image: never one for less than this. */
 enum { LEAST_BETWEEN_COLLECTIONS = 256 * 1024 };
@@ -96,15 +99,12 @@ static const JSClassDef bound_handler = {
 
 static JSValue bind_handler(JSContext *ctx, JSValueConst handler)
 {
-    JSValue object = JS_NewObjectProtoClass(ctx, JS_NULL, bound_handler_class);
-    BoundHandler *bound;
+    BoundHandler *bound = js_malloc(ctx, sizeof(*bound));
+    JSValue object = bound ? JS_NewObjectProtoClass(ctx, JS_NULL, bound_handler_class) : JS_EXCEPTION;
 
-    if (JS_IsException(object))
+    if (JS_IsException(object)) { /* an object that was made would hold no pointer yet, but what lay there before */
+        js_free(ctx, bound);
         return object;
-    bound = js_malloc(ctx, sizeof(*bound));
-    if (!bound) {
-        JS_FreeValue(ctx, object);
-        return JS_EXCEPTION;
     }
     bound->handler = js_dup(handler);
     bound->context = js_dup(async_context);
@@ -213,6 +213,10 @@ int durabox_hook_runtime(JSRuntime *rt)
 {
     bound_handler_class = JS_INVALID_CLASS_ID; /* the id is the runtime's; the bundle was compiled in another one */
     JS_NewClassID(rt, &bound_handler_class);
+    pending_stack_class = JS_INVALID_CLASS_ID;
+    JS_NewClassID(rt, &pending_stack_class);
+    if (JS_NewClass(rt, pending_stack_class, &pending_stack))
+        return -1;
     return JS_NewClass(rt, bound_handler_class, &bound_handler);
 }
 

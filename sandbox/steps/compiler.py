@@ -196,6 +196,12 @@ _PATCHES = (
         "static void js_trigger_gc(JSRuntime *, size_t);\nstatic void trigger_gc_raw(",
         1,
     ),
+    (
+        r"^static void build_backtrace\((?=[^;{]*\{)",
+        "static void build_backtrace(JSContext *, JSValueConst, JSValueConst, const char *, int, int, int);\n"
+        "static void build_backtrace_raw(",
+        1,
+    ),
     (r"^(#if .*)&& !defined\(__wasi__\)(.*\n#include \"quickjs-c-atomics\.h\")", r"\1\2", 1),
     (r"^#define JS_GC_MARK\(p\) .*$", r'\g<0>\n#include "image_heap.h"', 1),
     (r"\bJS_REF_COUNT\(([^()]*)\)\+\+;", r"hold(\1);", 19),

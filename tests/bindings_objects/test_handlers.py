@@ -100,10 +100,10 @@ async def test_env_is_the_same_for_handlers_and_for_the_module(open_module: Open
     export class Thing extends DurableObject {}
     export default { fetch(request, env, ctx) {
       return Response.json([Object.keys(env).sort(), env.Thing === imported.Thing, exports.Thing === env.Thing,
-        ctx.exports.Thing === env.Thing]);
+        ctx.exports.Thing === exports.Thing]);
     } }"""
     async with open_module(source) as host:
-        assert await ask_worker(host) == '[["THING","Thing"],true,true,true]'
+        assert await ask_worker(host) == '[["THING","Thing"],true,false,true]'
 
 
 async def test_a_base_class_needs_what_the_runtime_gives(open_module: OpenModule) -> None:

@@ -136,8 +136,6 @@ KNOWN = {
     "fixed too few",
     # Fields of the library's streams can be seen.
     "stream json",
-    # ctx.exports has an ordinary namespace for an object class.
-    "tags",
 }
 
 
@@ -156,8 +154,10 @@ KNOWN = {
         "web",
         "objects",
         "rpc",
+        "sockets",
         "sql",
         "sql_rules",
+        "stacks",
         "sync_kv",
     ],
 )

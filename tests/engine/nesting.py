@@ -136,7 +136,7 @@ async def values() -> int:
             await isolate.run(EVENT["start"], [])
             try:
                 await isolate.run(
-                    EVENT["call"], [1, None, 0, ["method"], True, []], b"\xff\x0f" + opening * depth
+                    EVENT["call"], [1, None, 0, ["method"], True, [], 0], b"\xff\x0f" + opening * depth
                 )
             except DuraboxError as error:
                 raise AssertionError(f"{opening!r} x {depth} ended the isolate: {error}") from error

@@ -37,7 +37,7 @@ export class Victim extends DurableObject {
 """
 MEMORY_MB, PENDING = 16, 300
 #: Of the fetch event: [request, method, url, headers, kind, handle, class].
-FETCH = ["GET", "http://x/", [], 1, 0, None]
+FETCH = ["GET", "http://x/", [], 1, 0, None, 0]
 
 texts = st.text(max_size=8) | st.sampled_from(
     [

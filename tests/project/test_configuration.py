@@ -202,7 +202,7 @@ BAD = {
     'durable_objects = { bindings = [{ name = 1, class_name = "A" }] }': "name must be a string",
     'durable_objects = { bindings = [{ name = "A", class_name = "A" }, { name = "A", class_name = "B" }] }': "two bindings are named A",
     'durable_objects = { bindings = [{ name = "A", class_name = "A", script_name = "other" }] }': "classes of other scripts",
-    'vars = { A = 1 }\ndurable_objects = { bindings = [{ name = "A", class_name = "A" }] }': "A is both a variable and a binding",
+    'vars = { A = 1 }\ndurable_objects = { bindings = [{ name = "A", class_name = "A" }] }': "A is the name of two bindings or variables",
     "migrations = 1": "migrations must be a list",
     "migrations = [{ new_classes = [1] }]": "each entry of migrations.new_classes must be a string",
     'limits = { cpu_ms = "x" }': "limits.cpu_ms must be a whole number",
@@ -235,4 +235,47 @@ async def test_link_does_not_lead_out_of_the_project(tmp_path: Path) -> None:
     (folder / "index.js").write_text("import text from './link.txt'; export class A {}")
     with pytest.raises(Exception, match=r'No such module "\./link\.txt"'):
         async with Host.open(folder):
+            pass
+
+
+SERVICES = """
+name = "shop"
+main = "main.js"
+services = [
+  { binding = "SELF", service = "shop" },
+  { binding = "TILL", service = "shop", entrypoint = "Till", props = { open = true } },
+]
+"""
+ENTRYPOINTS = """
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+export class Till extends WorkerEntrypoint { state(q) { return [q, this.ctx.props]; } }
+export class Shop extends DurableObject {
+  async fetch() { return Response.json([await (await this.env.SELF.fetch("http://x/")).text(), await this.env.TILL.state(1)]); }
+}
+export default { fetch() { return new Response("front"); } };
+"""
+
+
+async def test_a_service_binding_leads_to_an_entrypoint_of_the_script_itself(tmp_path: Path) -> None:
+    (tmp_path / "wrangler.toml").write_text(SERVICES)
+    (tmp_path / "main.js").write_text(ENTRYPOINTS)
+    assert await _ask(tmp_path, "Shop") == ["front", [1, {"open": True}]]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (('service = "shop", entry', 'service = "other", entry'), "names the script other"),
+        (('entrypoint = "Till"', 'entrypoint = "Tills"'), "the entrypoint Tills, which"),
+        (('binding = "TILL"', 'binding = "SELF"'), "two service bindings are named SELF"),
+        ((', service = "shop" },', " },"), "needs a binding and a service"),
+    ],
+)
+async def test_a_service_binding_that_leads_nowhere_is_an_error(
+    tmp_path: Path, change: tuple[str, str], complaint: str
+) -> None:
+    (tmp_path / "wrangler.toml").write_text(SERVICES.replace(*change))
+    (tmp_path / "main.js").write_text(ENTRYPOINTS)
+    with pytest.raises(ProjectError, match=complaint):
+        async with Host.open(tmp_path):
             pass

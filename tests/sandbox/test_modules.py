@@ -203,8 +203,8 @@ class TestSyntax:
             f"(async () => {{ try {{ (await {IMPORT}).default() }} catch (e) {{ return e.stack }} }})()"
         )
         frames = [line.strip() for line in stack.strip().split("\n")]
-        assert frames[:5] == [
-            "at inner (lib/b:5:15)", "at outer (a:3:10)", "at method (a:5:29)", "at get prop (a:5:65)", "at default (a:6:26)",
+        assert frames[:6] == [
+            "Error: here", "at inner (lib/b:5:15)", "at outer (a:3:10)", "at method (a:5:29)", "at get prop (a:5:65)", "at default (a:6:26)",
         ]  # fmt: skip
 
 

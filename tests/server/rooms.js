@@ -16,6 +16,9 @@ export class Room extends DurableObject {
     if (pathname === "/starts") return Response.json([await this.ctx.storage.get("starts"), this.ctx.getWebSockets().length]);
     if (pathname === "/log") return Response.json(this.log);
     if (pathname === "/tagged") return Response.json(this.ctx.getWebSockets(searchParams.get("tag")).map((ws) => ws.deserializeAttachment()));
+    if (pathname === "/fill")
+      for (let n = 0; ; n++)
+        try { this.ctx.acceptWebSocket(new WebSocketPair()[1]); } catch (error) { return Response.json([n, error.message, this.ctx.getWebSockets().length]); }
     if (pathname === "/abort") this.ctx.abort("enough");
     const pair = new WebSocketPair();
     const [client, server] = Object.values(pair);

@@ -128,7 +128,7 @@ async def test_a_lost_connection_is_reported_as_such(rooms: Rooms) -> None:
     await said(socket)
     assert socket._response.connection is not None
     socket._response.connection.transport.abort()
-    assert await rooms.log() == [[1006, "WebSocket disconnected without sending Close frame.", False, 3]]
+    assert await rooms.log() == [[1006, "WebSocket disconnected without sending Close frame.", False, 1]]
 
 
 async def test_the_protocol_that_the_object_chose_is_agreed(rooms: Rooms) -> None:
@@ -280,6 +280,25 @@ async def test_sockets_are_seen_from_outside_and_an_export_tells_of_them(
     assert (await objects.show("Room", "copy"))["sockets"] == [], "a connection does not travel"
     assert (await objects.show("Room", "copy"))["tables"] == {}
     await ann.close()
+
+
+async def test_a_client_that_does_not_read_stalls_nobody_and_is_given_up(rooms: Rooms) -> None:
+    slow = await rooms.open(f"{ROOM}/events")
+    for _ in range(100):
+        await slow.send_str("big")
+    quick = await rooms.open(f"{ROOM}/events")
+    for text in ("one", "two"):
+        await quick.send_str(text)
+        assert await said(quick) == text
+    assert await rooms.log() == [[1006, "WebSocket disconnected without sending Close frame.", False, 1]]
+    await quick.send_str("three")
+    assert await said(quick) == "three"
+
+
+async def test_an_object_has_as_many_hibernatable_sockets_as_on_the_platform(rooms: Rooms) -> None:
+    most, message, left = await rooms.get(f"{ROOM}/fill")
+    assert most == left == 32_768
+    assert message == "only 32768 websockets can be accepted on a single Durable Object instance"
 
 
 async def test_idle_sockets_do_not_keep_an_object(rooms: Rooms) -> None:

@@ -8,7 +8,7 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { describeError } from "../web";
-import { exposeInterface, isObject, wrongConstructorParameter, wrongParameter } from "../web/interface";
+import { exposeInterface, wrongConstructorParameter, wrongParameter } from "../web/interface";
 import { utf8Bytes } from "../web/text";
 import { sockets, WebSocket } from "../web/websocket";
 
@@ -36,9 +36,9 @@ function socketOf(number: number): WebSocket {
 
 function checkedTags(tags: unknown): string[] {
   if (tags === undefined) return [];
-  if (!isObject(tags) || !(Symbol.iterator in tags)) throw wrongParameter("acceptWebSocket", OWNER, 2, "Array");
+  if (!Array.isArray(tags)) throw wrongParameter("acceptWebSocket", OWNER, 2, "Array");
   const distinct = new Set<string>();
-  for (const tag of tags as Iterable<unknown>) {
+  for (const tag of tags as unknown[]) {
     if (distinct.size >= MAX_TAGS) throw new Error("a Hibernatable WebSocket cannot have more than 10 tags");
     const text = `${tag as string}`.toWellFormed();
     if (utf8Bytes(text).byteLength > MAX_TAG)
@@ -121,7 +121,14 @@ export function getWebSocketAutoResponseTimestamp(socket: unknown): Date | null 
 }
 
 export function setHibernatableWebSocketEventTimeout(milliseconds?: unknown): void {
-  const timeout = milliseconds === undefined ? 0 : Math.trunc(Number(milliseconds));
+  const number = milliseconds === undefined ? 0 : +(milliseconds as number);
+  if (!Number.isFinite(number))
+    throw new TypeError("The value cannot be converted because it is not an integer.");
+  const timeout = Math.trunc(number);
+  if (timeout < 0)
+    throw new TypeError(
+      "The value cannot be converted because it is negative and this API expects a positive number.",
+    );
   if (timeout > MAX_TIMEOUT) throw new Error(`Event timeout should not exceed ${MAX_TIMEOUT} ms.`);
   native.op(OP.ws_timeout, [timeout > 0 ? timeout : null]);
 }

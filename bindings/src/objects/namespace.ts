@@ -81,6 +81,37 @@ export class DurableObjectNamespace {
 
 exposeInterface(OWNER, DurableObjectNamespace);
 
+/** A class of objects without a namespace. */
+export class DurableObjectClass {
+  constructor(
+    maker: symbol,
+    readonly className: string,
+    readonly props: unknown,
+  ) {
+    if (maker !== MAKER) throw illegalConstructor();
+    Object.defineProperties(this, { className: { enumerable: false }, props: { enumerable: false } });
+  }
+}
+exposeInterface("DurableObjectClass", DurableObjectClass);
+
+/** What `ctx.exports` has for a class of objects; instances are proxies, for they can be called. */
+class LoopbackDurableObjectNamespace extends DurableObjectNamespace {}
+exposeInterface("LoopbackDurableObjectNamespace", LoopbackDurableObjectNamespace);
+
+/** The namespace of a class, which called gives the class with other props. */
+export function makeLoopbackNamespace(className: string, index: number): object {
+  const namespace = new LoopbackDurableObjectNamespace(MAKER, index);
+  return new Proxy((): void => {}, {
+    apply: (_target, _receiver, [options]: [{ props?: unknown }?]) =>
+      new DurableObjectClass(MAKER, className, options?.props ?? {}),
+    get(_target, property) {
+      const value: unknown = Reflect.get(namespace, property);
+      return typeof value === "function" && property !== "constructor" ? value.bind(namespace) : value;
+    },
+    getPrototypeOf: () => LoopbackDurableObjectNamespace.prototype,
+  });
+}
+
 /** The namespace with that number in the host's table. */
 export function makeNamespace(index: number): DurableObjectNamespace {
   return new DurableObjectNamespace(MAKER, index);

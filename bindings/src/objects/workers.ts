@@ -5,7 +5,7 @@ import { RpcTarget } from "../rpc/target";
 import { checkIoAllowed, exposeInterface } from "../web";
 import { wrongConstructorParameter } from "../web/interface";
 import { watch } from "./background";
-import { env, loopback } from "./env";
+import { moduleEnv, moduleExports, withEnv, withEnvAndExports, withExports } from "./env";
 import { ExecutionContext } from "./execution";
 import { DurableObjectState } from "./state";
 import { ServiceStub } from "./stub";
@@ -71,7 +71,10 @@ export const workersModule = {
   ServiceStub,
   WorkerEntrypoint,
   WorkflowEntrypoint,
-  env,
-  exports: loopback,
+  env: moduleEnv,
+  exports: moduleExports,
   waitUntil,
+  withEnv,
+  withEnvAndExports,
+  withExports,
 };

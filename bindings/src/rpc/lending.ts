@@ -6,6 +6,7 @@
  */
 
 import { native } from "../native";
+import { AbortSignal } from "../web/abort";
 import { DOMException } from "../web";
 import { Content, contentOfStream, handOver, KIND, type Outgoing, receivedContent, streamOf } from "../web/content";
 import { guestStream } from "../web/guest_streams";
@@ -199,6 +200,8 @@ export function writeHostObject(value: object, lending: boolean): ArrayBuffer | 
     return new HostWriter().number(TYPE.writable).number(sending.addExport(new Sink(value))).payload;
   if (value instanceof Request) return writeRequest(sending, value);
   if (value instanceof Response) return writeResponse(sending, value);
+  if (value instanceof AbortSignal)
+    throw new DOMException("AbortSignal serialization is not enabled.", "DataCloneError");
   if (isPlatformObject(value)) return writePlatformObject(value);
   if (value instanceof Error) return undefined;
   // Only a proxy is asked about although it looks like a plain object.

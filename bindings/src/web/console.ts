@@ -77,7 +77,7 @@ export const console = {
   log: (...values: unknown[]): void => write("log", format(values)),
   warn: (...values: unknown[]): void => write("warn", format(values)),
   trace(...values: unknown[]): void {
-    const stack = (new Error().stack ?? "").split("\n").slice(1).join("\n");
+    const stack = (new Error().stack ?? "").split("\n").slice(2).join("\n");
     write("debug", `Trace${values.length > 0 ? `: ${format(values)}` : ""}\n${stack}`.trimEnd());
   },
   assert(condition?: unknown, ...values: unknown[]): void {

@@ -159,7 +159,7 @@ export class CustomEvent extends Event {
 
 interface MessageEventInit {
   data?: unknown;
-  origin?: string;
+  origin?: string | null;
   lastEventId?: string;
   source?: unknown;
   ports?: unknown[];
@@ -185,8 +185,10 @@ export class MessageEvent extends Event {
   get data(): unknown {
     return initOfMessageEvent(this).data ?? null;
   }
-  get origin(): string {
-    return `${initOfMessageEvent(this).origin ?? ""}`;
+  /** Null for what WebSockets receive. */
+  get origin(): string | null {
+    const { origin } = initOfMessageEvent(this);
+    return origin === null ? null : `${origin ?? ""}`;
   }
   get lastEventId(): string {
     return `${initOfMessageEvent(this).lastEventId ?? ""}`;
@@ -309,21 +311,32 @@ function captureOf(options: unknown): boolean {
   return isObject(options) ? Boolean((options as ListenerOptions).capture) : Boolean(options);
 }
 
-/** Give an event to its target; false when a listener prevented the default. */
-let dispatch: (target: EventTarget, event: Event) => boolean;
+type Failed = (error: unknown) => void;
+
+/** Give an event to its target; false when a listener prevented the default. What listeners throw goes to `failed`. */
+let dispatch: (target: EventTarget, event: Event, failed?: Failed) => boolean;
+
+/** A function that was put into a property such as `onmessage`. `AbortSignal` has its own, which is an ordinary listener. */
+function propertyHandler(target: EventTarget, type: string): Callback | undefined {
+  if (type === "abort" && signals.isSignal(target)) return undefined;
+  const handler: unknown = Reflect.get(target, `on${type}`);
+  return typeof handler === "function" ? (event) => void handler(event) : undefined;
+}
 
 export class EventTarget {
   #listeners: Map<string, Listener[]> | undefined = undefined;
 
   static {
-    dispatch = (target, event) => {
+    dispatch = (target, event, failed = reportUncaught) => {
       begin(event, target);
       try {
+        const handler = propertyHandler(target, event.type);
+        if (handler !== undefined) call(handler, target, event, failed);
         for (const listener of [...(target.#listeners?.get(event.type) ?? [])]) {
           if (listener.removed) continue;
           if (listener.once) target.#remove(event.type, listener);
           setPassive(event, listener.passive);
-          call(listener.callback, target, event);
+          call(listener.callback, target, event, failed);
           if (isStopped(event)) break;
         }
       } finally {
@@ -385,7 +398,7 @@ export class EventTarget {
 }
 
 /** What one listener throws is not the next one's business, nor the dispatcher's. */
-function call(callback: Callback, target: EventTarget, event: Event): void {
+function call(callback: Callback, target: EventTarget, event: Event, failed: Failed): void {
   try {
     if (typeof callback === "function") {
       callback.call(target, event);
@@ -395,12 +408,16 @@ function call(callback: Callback, target: EventTarget, event: Event): void {
     if (typeof handleEvent !== "function") throw new TypeError("The listener's handleEvent is not a function.");
     handleEvent.call(callback, event);
   } catch (error) {
-    reportUncaught(error);
+    failed(error);
   }
 }
 
-/** Dispatch an event that comes from the platform itself. */
-export function dispatchTrusted(target: EventTarget, event: Event): boolean {
+/**
+ * Dispatch an event that comes from the platform itself.
+ *
+ * @param failed Gets what listeners throw, instead of its being reported as uncaught.
+ */
+export function dispatchTrusted(target: EventTarget, event: Event, failed?: Failed): boolean {
   markTrusted(event);
-  return dispatch(target, event);
+  return dispatch(target, event, failed);
 }

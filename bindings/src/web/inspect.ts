@@ -96,11 +96,23 @@ function showObject(value: object, depth: number, above: readonly object[]): str
   return braces(prefix, showProperties(value, inside), "}");
 }
 
+/** An error's stack, without the frames that are not the user's. */
+function stackOf(error: Error): string {
+  let stack: unknown;
+  try {
+    stack = error.stack;
+  } catch {
+    // A getter of the user's.
+  }
+  if (typeof stack !== "string") return "";
+  return stack.split("\n").filter((line) => !/^\s+at (?:.*\()?durabox:bindings:\d/.test(line)).join("\n");
+}
+
 function showError(error: Error, depth: number, above: readonly object[]): string {
-  const stack = own(error, "stack");
+  const stack = stackOf(error);
   const heading = `${error.name}: ${error.message}`.replace(/: $/, "");
   let text = heading;
-  if (typeof stack === "string" && stack !== "")
+  if (stack !== "")
     text = stack.startsWith(error.name) ? stack.trimEnd() : `${heading}\n${stack.trimEnd()}`;
   if (Object.hasOwn(error, "cause")) text += `\n[cause]: ${show(own(error, "cause"), depth + 1, [...above, error])}`;
   return text;

@@ -286,7 +286,6 @@ function headOf(init: unknown): Head {
 function checkedSocket(socket: WebSocket | null, status: unknown): WebSocket | null {
   if (socket === null) return null;
   if (Math.trunc(Number(status)) !== 101) throw new RangeError("Responses with a WebSocket must have status code 101.");
-  sockets.checkReturnable(socket);
   return socket;
 }
 

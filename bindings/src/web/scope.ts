@@ -12,6 +12,14 @@ import { native } from "../native";
 interface Context {
   /** The critical section that runs, 0 for none. */
   readonly section: number;
+  /** What `withEnv` and its relatives have put in the place of `env` and `exports`. */
+  readonly environment?: Environment;
+}
+
+/** Substitutes for what `cloudflare:workers` exports. */
+export interface Environment {
+  readonly env?: object;
+  readonly exports?: object;
 }
 
 /** Event `start`: from now on user code runs in events. */
@@ -38,6 +46,17 @@ export function currentSection(): number {
 /** A context like the given one, in the section with that number. */
 export function withSection(context: unknown, section: number): unknown {
   return { ...(context as Context | undefined), section };
+}
+
+/** The substitutes that are in force. */
+export function currentEnvironment(): Environment | undefined {
+  return (native.getContext() as Context | undefined)?.environment;
+}
+
+/** A context like the given one, with these substitutes besides those that it has. */
+export function withEnvironment(context: unknown, substitutes: Environment): unknown {
+  const outside = context as Context | undefined;
+  return { ...outside, section: outside?.section ?? 0, environment: { ...outside?.environment, ...substitutes } };
 }
 
 /** Call a function in a context; whatever comes of it is in that context too. */

@@ -77,8 +77,6 @@ export interface SocketAccess {
   isFresh(socket: WebSocket): boolean;
   /** Send an end away in a response: kind and number for the host. @throws when it is used in another way. */
   sendAway(socket: WebSocket): readonly [isOwn: boolean, number: number];
-  /** Check what `sendAway` would throw, when a response is made. */
-  checkReturnable(socket: WebSocket): void;
   received(socket: WebSocket, message: Message): void;
   closed(socket: WebSocket, code: number, reason: string, clean: boolean): void;
   /** The other side has closed a hibernatable end. */
@@ -134,16 +132,24 @@ function checkedProtocols(given: unknown): string[] {
   return list;
 }
 
+function textOf(error: unknown): string {
+  try {
+    return `${error as string}`;
+  } catch {
+    return "Error";
+  }
+}
+
 function checkedCode(code: unknown): number {
-  const number = Math.trunc(Number(code));
+  const number = Math.trunc(+(code as number)) || 0;
   if (number >= 1000 && number < 5000 && number !== 1004 && number !== 1005 && number !== 1006 && number !== 1015) return number;
-  throw new DOMException(`Invalid WebSocket close code: ${code}.`, "InvalidAccessError");
+  throw new DOMException(`Invalid WebSocket close code: ${number}.`, "InvalidAccessError");
 }
 
 function checkedReason(reason: unknown): string {
   const text = `${reason}`.toWellFormed();
   if (utf8Bytes(text).byteLength > MAX_REASON)
-    throw new DOMException("WebSocket close reason must not be greater than 123 UTF-8 bytes.", "SyntaxError");
+    throw new DOMException("WebSocket close reason must not be longer than 123 bytes when UTF-8 encoded.", "SyntaxError");
   return text;
 }
 
@@ -157,15 +163,21 @@ export class WebSocket extends EventTarget {
   #outgoingClosed = false;
   #incomingClosed = false;
   #halfOpen = false;
+  /** The connection ended without a Close frame. */
+  #lost = false;
   #binaryType: "arraybuffer" | "blob" = "blob";
   #attachment: ArrayBuffer | undefined;
   /** Of a socket that was made by the constructor. */
   #url: string | null = null;
   /** Of the connection to a server. */
-  #protocol: string | null = null;
-  #extensions: string | null = null;
+  #protocol: string | null = "";
+  #extensions: string | null = "";
   /** Gives up on the server; set until it has answered. */
   #connecting: AbortController | undefined;
+
+  static #check(value: unknown): void {
+    if (!isObject(value) || !(#mode in value)) throw illegalInvocation();
+  }
 
   static {
     makePair = () => {
@@ -179,7 +191,6 @@ export class WebSocket extends EventTarget {
       given(number) {
         const socket = new WebSocket(MAKER);
         socket.#number = number;
-        socket.#protocol = socket.#extensions = "";
         return socket;
       },
       revive(number, closeSent) {
@@ -195,7 +206,6 @@ export class WebSocket extends EventTarget {
       hibernatableNumber: (socket) => (socket.#mode === Mode.Hibernatable ? socket.#number : undefined),
       isFresh: (socket) => socket.#mode === Mode.Fresh,
       sendAway: (socket) => socket.#sendAway(),
-      checkReturnable: (socket) => socket.#checkReturnable(),
       received: (socket, message) => socket.#received(message),
       closed: (socket, code, reason, clean) => socket.#closed(code, reason, clean),
       markClosed: (socket) => {
@@ -215,51 +225,62 @@ export class WebSocket extends EventTarget {
     const wanted = checkedProtocols(protocols);
     checkIoAllowed();
     this.#url = target.href;
-    this.#protocol = this.#extensions = "";
     this.#connecting = new AbortController();
     void this.#connect(target.href, wanted, this.#connecting.signal);
   }
 
   get readyState(): number {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     if (this.#connecting !== undefined) return this.#connecting.signal.aborted ? STATES.CLOSING : STATES.CONNECTING;
     if (this.#incomingClosed && this.#outgoingClosed) return STATES.CLOSED;
     return this.#incomingClosed || this.#outgoingClosed ? STATES.CLOSING : STATES.OPEN;
   }
 
   get url(): string | null {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     return this.#url;
   }
 
   get protocol(): string | null {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     return this.#protocol;
   }
 
   get extensions(): string | null {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     return this.#extensions;
   }
 
+  /** Bytes that wait for the other end of the pair. What the host has taken is counted there. */
+  get bufferedAmount(): number {
+    WebSocket.#check(this);
+    let bytes = 0;
+    const waiting = this.#peer === undefined ? [] : this.#peer.#waiting;
+    for (const item of waiting)
+      if ("message" in item)
+        bytes += typeof item.message === "string" ? utf8Bytes(item.message).byteLength : item.message.byteLength;
+    return bytes;
+  }
+
   get binaryType(): string {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     return this.#binaryType;
   }
   set binaryType(type: unknown) {
-    if (!(#mode in this)) throw illegalInvocation();
-    if (type === "arraybuffer" || type === "blob") this.#binaryType = type;
+    WebSocket.#check(this);
+    const text = `${type as string}`;
+    if (text === "arraybuffer" || text === "blob") this.#binaryType = text;
   }
 
   accept(options?: unknown): void {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     if (options !== undefined && options !== null && !isObject(options))
-      throw wrongParameter("accept", OWNER, 1, "WebSocketAcceptOptions");
+      throw wrongParameter("accept", OWNER, 1, "AcceptOptions");
     if (this.#url !== null)
       throw new TypeError("Websockets obtained from the 'new WebSocket()' constructor cannot call accept");
     if (this.#mode === Mode.Returned) throw new TypeError("Can't accept() WebSocket that was already used in a response.");
     if (this.#mode === Mode.Hibernatable) throw new TypeError("Can't accept() WebSocket after enabling hibernation.");
-    if (this.#mode === Mode.Accepted) throw new TypeError("accept() can only be called once.");
+    if (this.#mode === Mode.Accepted) return;
     this.#halfOpen = Boolean((options as { allowHalfOpen?: unknown } | undefined)?.allowHalfOpen);
     this.#mode = Mode.Accepted;
     if (this.#number !== 0) this.#tellAccepted();
@@ -267,21 +288,23 @@ export class WebSocket extends EventTarget {
   }
 
   send(data: unknown): void {
-    if (!(#mode in this)) throw illegalInvocation();
-    if (arguments.length === 0) throw wrongParameter("send", OWNER, 1, "ArrayBuffer or string");
+    WebSocket.#check(this);
+    if (arguments.length === 0) throw wrongParameter("send", OWNER, 1, "ArrayBuffer or ArrayBufferView or string");
     const message = bytesOfMessage(data);
     if (this.#mode === Mode.Fresh || this.#mode === Mode.Returned)
       throw new TypeError(
         "You must call one of accept() or state.acceptWebSocket() on this WebSocket before sending messages.",
       );
+    if (this.#lost) return;
     if (this.#outgoingClosed) throw new TypeError("Can't call WebSocket send() after close().");
-    if (this.#incomingClosed && !this.#halfOpen) return; // the other side is gone
+    // The other side is gone, unless it waits for an answer to its Close.
+    if (this.#incomingClosed && !this.#halfOpen && this.#mode !== Mode.Hibernatable) return;
     if (this.#number !== 0) native.op(OP.ws_send, [this.#number, typeof message === "string"], message);
     else this.#tellPeer({ message });
   }
 
   close(code?: unknown, reason?: unknown): void {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     const number = code === undefined ? undefined : checkedCode(code);
     if (reason !== undefined && number === undefined)
       throw new DOMException("If you specify a WebSocket close reason, you must also specify a code.", "InvalidAccessError");
@@ -297,7 +320,7 @@ export class WebSocket extends EventTarget {
   }
 
   serializeAttachment(value: unknown): void {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     if (arguments.length === 0) throw wrongParameter("serializeAttachment", OWNER, 1, "Value");
     const bytes = native.serialize(value);
     if (bytes.byteLength > 16384)
@@ -309,7 +332,7 @@ export class WebSocket extends EventTarget {
   }
 
   deserializeAttachment(): unknown {
-    if (!(#mode in this)) throw illegalInvocation();
+    WebSocket.#check(this);
     if (this.#attachment === undefined && this.#mode === Mode.Hibernatable) {
       const [, attachment] = native.op(OP.ws_info, [this.#number]) as [string[], ArrayBuffer];
       if (attachment.byteLength > 0) this.#attachment = attachment;
@@ -359,10 +382,8 @@ export class WebSocket extends EventTarget {
   #hibernate(tags: readonly string[]): number {
     if (this.#url !== null)
       throw new TypeError("Websockets obtained from the 'new WebSocket()' constructor cannot call acceptWebSocket");
-    if (this.#mode === Mode.Accepted)
+    if (this.#mode === Mode.Accepted || this.#mode === Mode.Hibernatable)
       throw new Error("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
-    if (this.#mode === Mode.Hibernatable)
-      throw new Error("Cannot call `acceptWebSocket()` multiple times on the same WebSocket");
     const peer = this.#peer;
     const lonely = this.#number === 0 && (peer === undefined || peer.#mode !== Mode.Fresh);
     if (this.#mode === Mode.Returned || lonely)
@@ -416,15 +437,15 @@ export class WebSocket extends EventTarget {
     if (peer.#mode === Mode.Accepted && peer.#waiting.length === 1) peer.#deliverWaiting();
   }
 
-  /** Between two ends in the same isolate, what is sent arrives in a later job. */
+  /** Between two ends in the same isolate, what is sent arrives in later jobs, a message in each. */
   #deliverWaiting(): void {
     if (this.#waiting.length === 0) return;
     queueMicrotask(() => {
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const item of waiting)
-        if ("message" in item) this.#received(item.message);
-        else this.#closed(item.code, item.reason, item.clean);
+      const item = this.#waiting.shift();
+      if (item === undefined) return;
+      if ("message" in item) this.#received(item.message);
+      else this.#closed(item.code, item.reason, item.clean);
+      this.#deliverWaiting();
     });
   }
 
@@ -432,11 +453,26 @@ export class WebSocket extends EventTarget {
     if (this.#incomingClosed) return;
     const data =
       typeof message === "string" || this.#binaryType === "arraybuffer" ? message : makeBlob(new Uint8Array(message), "");
-    dispatchTrusted(this, new MessageEvent("message", { data }));
+    dispatchTrusted(this, new MessageEvent("message", { data, origin: null }), (error) => {
+      this.#fail(error);
+    });
+  }
+
+  /** A listener threw at a message: the platform gives such a connection up. */
+  #fail(error: unknown): void {
+    if (this.#incomingClosed) return;
+    this.#incomingClosed = this.#outgoingClosed = this.#lost = true;
+    this.#waiting = [];
+    if (this.#number !== 0) native.op(OP.ws_close, [this.#number, ABNORMAL, LOST]);
+    else this.#tellPeer({ code: ABNORMAL, reason: LOST, clean: false });
+    dispatchTrusted(this, new ErrorEvent("error", { message: `Uncaught ${textOf(error)}`, error }));
+    this.#dropWhenOver();
   }
 
   #closed(code: number, reason: string, clean: boolean): void {
     if (this.#incomingClosed) return;
+    // A client that is gone without a word leaves the state as it was, and is no error, as on the platform.
+    if (!clean && this.#number !== 0) dispatchTrusted(this, new CloseEvent("close", { code, reason, wasClean: clean }));
     this.#incomingClosed = true;
     if (clean && !this.#halfOpen) {
       // The host has answered a Close that came from elsewhere.
@@ -444,8 +480,13 @@ export class WebSocket extends EventTarget {
       else this.#outgoingClosed = true;
     }
     if (!clean) {
-      this.#outgoingClosed = true;
-      dispatchTrusted(this, new ErrorEvent("error", { message: LOST, error: new Error(LOST) }));
+      this.#outgoingClosed = this.#lost = true;
+      if (this.#number !== 0) {
+        this.#dropWhenOver();
+        return;
+      }
+      const error = new Error("Network connection lost.");
+      dispatchTrusted(this, new ErrorEvent("error", { message: `Uncaught ${error}`, error }));
     }
     dispatchTrusted(this, new CloseEvent("close", { code, reason, wasClean: clean }));
     this.#dropWhenOver();

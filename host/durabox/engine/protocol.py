@@ -22,7 +22,9 @@ Common argument shapes
     lent        flat array ``[kind, number, kind, number, …]`` of what a value carries besides its bytes, which name
                 the items by position. Guest→host: kind 0 an export of its own, 1 a handle, 2 a stub, 3 a guest stream,
                 4 a host stream (moved). Host→guest: 1 a handle that is new, 4 a host stream
-    section     id of the critical section the work belongs to, 0 for none
+    section     id of the critical section the work belongs to, 0 for none; outside of one, the origin of the request
+    origin      0, or a negative number that the guest gives as the section of whatever the request leads to: by it the
+                host knows calls that wait for themselves
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         2,
         "load",
         "[specifier, env, format]",
-        "Image time only: env = {vars, namespaces: [{binding, className, index}], node: {globals, timers, environment}}; evaluates the module graph from specifier (format 'module') or the script in the body ('script': service-worker format). Answered by op loaded or load_failed in the same turn.",
+        "Image time only: env = {vars, namespaces: [{binding, className, index}], services: [{binding, entrypoint|nil, props}], node: {globals, timers, environment}}; evaluates the module graph from specifier (format 'module') or the script in the body ('script': service-worker format). Answered by op loaded or load_failed in the same turn.",
     ),
     Event(
         3,
@@ -86,13 +88,13 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event(
         4,
         "fetch",
-        "[request, method, url, headers, body kind, body handle, entry]",
+        "[request, method, url, headers, body kind, body handle, entry, origin]",
         "Call the object's fetch, or in a Worker isolate the entrypoint's. Answered by respond or fail.",
     ),
     Event(
         5,
         "call",
-        "[request, entry, export, path, is call, lent]",
+        "[request, entry, export, path, is call, lent, origin]",
         "RPC: follow the path of names from an export (0: the object, or the Worker's entrypoint) and call what is there, with the V8-serialized argument array in the body, or read it. Answered by op returned or fail.",
     ),
     Event(6, "timer", "[timer]", "A timer set by timer_set is due."),
@@ -379,7 +381,12 @@ OPS: Final[tuple[Op, ...]] = (
         "[socket, hibernatable, tags, allowHalfOpen]: begin to receive.",
     ),
     Op(111, "ws_send", tuple[int, bool], "[socket, is text] with the message as body."),
-    Op(112, "ws_close", tuple[int, int, str], "[socket, code or 1005 for none, reason]: send a Close frame."),
+    Op(
+        112,
+        "ws_close",
+        tuple[int, int, str],
+        "[socket, code or 1005 for none, reason]: send a Close frame; 1006 ends the connection without one.",
+    ),
     Op(113, "ws_drop", tuple[int], "[socket]: the guest is done with a closed one."),
     Op(114, "ws_attach", tuple[int], "[socket] with the V8-serialized attachment as body."),
     Op(

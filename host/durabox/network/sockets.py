@@ -97,6 +97,8 @@ class Frames:
 
     def message(self, data: bytes, is_text: bool) -> None:
         """Send it now, or after what waits already."""
+        if self._closing is not None:
+            return
         kind = _TEXT if is_text else _BINARY
         connection, transport = self._connection, self._transport
         if (
@@ -113,6 +115,7 @@ class Frames:
         self._waiting_bytes += len(data)
         if self._waiting_bytes > MAX_WAITING:
             self._waiting.clear()
+            self._half.lose()
             self.closed(TRY_AGAIN_LATER, "The other side receives too slowly.", True)
         elif self._writer is None:
             self._writer = asyncio.ensure_future(self._write())
@@ -134,14 +137,15 @@ class Frames:
             self._closing = asyncio.ensure_future(self._close(code, reason))
 
     async def _close(self, code: int, reason: str) -> None:
+        if self._transport is not None:
+            # The remote's own Close ends the connection; neither that nor its reading is waited for forever.
+            self._patience = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
         if self._writer is not None:
             await asyncio.wait([self._writer], timeout=CLOSE_SECONDS)
         # aiohttp's own close knows no empty frame, and keeps the answer, which `run` is to hear, to itself.
         frame = b"" if code == NO_CODE else code.to_bytes(2, "big") + reason.encode()
         with contextlib.suppress(ConnectionError, RuntimeError):
             await self._connection.send_frame(frame, WSMsgType.CLOSE)
-        if self._transport is not None:
-            self._patience = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.close)
         if self._answered is not None and not self._answered.done():
             self._answered.set_result(None)
 

@@ -27,7 +27,7 @@ from durabox.errors import (
 from durabox.limits import Limits
 from durabox.objects.alarms import MAX_RUN_MS, TOOK_TOO_LONG, Outcome, Retry
 from durabox.objects.cache import Caches
-from durabox.objects.capabilities import Capability, Entry, Item, Target
+from durabox.objects.capabilities import Capability, Chain, Entry, Item, Target
 from durabox.objects.core import (
     QUIET,
     Activate,
@@ -253,7 +253,9 @@ class Actor:
         if number in self.requests and self._error is None:
             self.submit(Work(_FETCH_ABORT, [number]))
 
-    def start_fetch(self, request: Request, entry: Entry | None = None) -> asyncio.Future[Response]:
+    def start_fetch(
+        self, request: Request, entry: Entry | None = None, chain: Chain = ()
+    ) -> asyncio.Future[Response]:
         """Like `fetch`, queued before it returns, so that calls keep their order."""
         number = self._next_request
         self._next_request = number + 1
@@ -269,14 +271,29 @@ class Actor:
         self.submit(
             Work(
                 _FETCH,
-                [number, request.method, request.url, request.headers, kind, handle, entry],
+                [
+                    number,
+                    request.method,
+                    request.url,
+                    request.headers,
+                    kind,
+                    handle,
+                    entry,
+                    self._origin(number, chain, future),
+                ],
                 raw,
             )
         )
         return future
 
     def start_call(
-        self, target: Target, path: list[str], is_call: bool, arguments: bytes, items: list[Item]
+        self,
+        target: Target,
+        path: list[str],
+        is_call: bool,
+        arguments: bytes,
+        items: list[Item],
+        chain: Chain = (),
     ) -> asyncio.Future[tuple[bytes, list[Item]]]:
         """
         Queue an RPC call.
@@ -287,6 +304,7 @@ class Actor:
             is_call: Whether what is there is called; otherwise it is read.
             arguments: V8-serialized array.
             items: What goes with them.
+            chain: How the call came about.
         Returns:
             The V8-serialized result with what goes with it.
         """
@@ -298,8 +316,18 @@ class Actor:
             (target.export, target.section, None) if isinstance(target, Capability) else (0, 0, target.entry)
         )
         lent = self.ops.lending.give(items) if items else []
-        self.submit(Work(_CALL, [number, entry, export, path, is_call, lent], arguments), section)
+        origin = self._origin(number, chain, future)
+        self.submit(Work(_CALL, [number, entry, export, path, is_call, lent, origin], arguments), section)
         return future
+
+    def _origin(self, number: int, chain: Chain, answered: asyncio.Future[Any]) -> int:
+        """What the guest hands back with each call that a request leads to; 0 when nothing waits for it in a critical section."""
+        if not chain:
+            return 0
+        origins = self.ops.origins
+        origins[number] = chain
+        answered.add_done_callback(lambda _: origins.pop(number, None))
+        return -number
 
     async def ask(self, method: str, arguments: tuple[object, ...]) -> Any:
         """

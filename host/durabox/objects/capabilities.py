@@ -27,6 +27,12 @@ _STUB: Final = 2
 _GUEST_STREAM: Final = 3
 _HOST_STREAM: Final = 4
 
+#: How a call came about, when that began in a critical section: who has called whom, each with the critical section in which it
+#: did so, 0 for none.
+Chain: TypeAlias = "tuple[tuple[Actor, int], ...]"
+#: Calls in a chain that are remembered.
+LONGEST_CHAIN: Final = 64
+
 #: Which entrypoint of a Worker: its name (``None`` for the default export) and V8-serialized props.
 Entry: TypeAlias = tuple[str | None, bytes]
 
@@ -96,6 +102,22 @@ class Capability:
 
     def __del__(self) -> None:
         self.actor.forget(self.export, self.times)
+
+
+def cycle(chain: Chain, actor: Actor) -> str | None:
+    """
+    Whether a call can never be admitted.
+
+    Args:
+        chain: How it came about.
+        actor: Whom it calls, by an ordinary stub.
+    Returns:
+        The way from the critical section that waits for this call, and that this call waits for; ``None`` without one.
+    """
+    for position, (caller, section) in enumerate(chain):
+        if caller is actor and section and actor.core.has_section(section):
+            return " → ".join([*(each.label for each, _ in chain[position:]), actor.label])
+    return None
 
 
 Item: TypeAlias = Capability | Stub | BodyStream

@@ -314,6 +314,10 @@ class ActorCore(Generic[W]):
         """Timers, subrequests or other async work of the guest is under way."""
         return bool(self._pending)
 
+    def has_section(self, number: int) -> bool:
+        """Whether a critical section waits or is open."""
+        return number in self._sections
+
     @property
     def sections(self) -> int:
         """Critical sections that wait or are open."""

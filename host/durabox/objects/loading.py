@@ -189,6 +189,10 @@ async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> 
             if binding.class_name in index
         ],
         "node": _node_features(project.compatibility),
+        "services": [
+            {"binding": service.name, "entrypoint": service.entrypoint, "props": service.props}
+            for service in project.services
+        ],
     }
     isolate = base.instantiate(ops, limits)
     try:
@@ -237,6 +241,12 @@ async def load(project: Project, base: Image) -> LoadedProject:
             raise ProjectError(
                 f"{project.main}: the binding {binding.name} names the class {binding.class_name}, which the main "
                 f"module does not export as a class. Exported classes: {offered}."
+            )
+    for service in project.services:
+        if (service.entrypoint or "default") not in by_name:
+            raise ProjectError(
+                f"{project.main}: the service binding {service.name} names the entrypoint {service.entrypoint}, which "
+                "the main module does not export."
             )
     bound = tuple(dict.fromkeys(binding.class_name for binding in project.bindings))
     durable = tuple(e.name for e in exports if e.durable and e.name != "default")

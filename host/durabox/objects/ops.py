@@ -27,7 +27,7 @@ from durabox.errors import (
     ObjectBrokenError,
 )
 from durabox.limits import Limits
-from durabox.objects.capabilities import Item, Lending, Stub, Target
+from durabox.objects.capabilities import LONGEST_CHAIN, Capability, Chain, Item, Lending, Stub, Target, cycle
 from durabox.objects.coding import coded
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
@@ -52,6 +52,12 @@ _GIVEN_SOCKET = 5
 #: Kinds of a response's body that is in its coding already.
 _CODED = 6
 _CODED_STREAM = 7
+
+#: A call into an object from the work of its own critical section, which waits for that call.
+WAITS_FOR_ITSELF = (
+    "This call would wait for itself, since an object in blockConcurrencyWhile() or a transaction takes no other calls "
+    "until that has ended"
+)
 
 WireError = tuple[str, str, str, dict[str, Any]]
 
@@ -137,6 +143,9 @@ class ActorOps(SocketOps, NetworkOps):
         self.confirmed = False
         self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None, Subrequests]] = {}
         self.stubs: dict[int, Stub] = {}
+        #: How requests under way came about, by number; only those that a critical section somewhere waits for.
+        self.origins: dict[int, Chain] = {}
+        self._section_origins: dict[int, Chain] = {}
         self._lending: Lending | None = None
         self._long_work: LongWork | None = None
         self._streams: dict[int, BodyStream] = {}
@@ -445,15 +454,17 @@ class ActorOps(SocketOps, NetworkOps):
             self._sent_bytes -= size
             self._fetched(operation, counted, url, future)
 
+        chain = self._chain(section) if section else ()
+
         def start(actor: Actor) -> None:
-            future = actor.start_fetch(request, target.entry)
+            future = actor.start_fetch(request, target.entry, chain)
             number = actor.last_request
             if operation in self._fetches:
                 actor.abort_request(number)
             self._fetches[operation] = actor, number
             future.add_done_callback(done)
 
-        self._send(target, operation, counted, size, start)
+        self._send(target, operation, counted, size, start, chain)
 
     def _fetched(self, operation: int, counted: int, url: str, done: asyncio.Future[Response]) -> None:
         error = done.exception()
@@ -502,10 +513,12 @@ class ActorOps(SocketOps, NetworkOps):
             self._sent_bytes -= size
             self._called(operation, counted, future)
 
-        def start(actor: Actor) -> None:
-            actor.start_call(target, path, is_call, body, items).add_done_callback(done)
+        chain = self._chain(section) if section else ()
 
-        self._send(target, operation, counted, size, start)
+        def start(actor: Actor) -> None:
+            actor.start_call(target, path, is_call, body, items, chain).add_done_callback(done)
+
+        self._send(target, operation, counted, size, start, chain)
 
     def _check_sent(self, size: int) -> None:
         """Refuse one more call, or one with that many bytes, while too much waits for an answer."""
@@ -516,15 +529,25 @@ class ActorOps(SocketOps, NetworkOps):
             )
 
     def _send(
-        self, target: Target, operation: int, counted: int, size: int, start: Callable[[Actor], None]
+        self,
+        target: Target,
+        operation: int,
+        counted: int,
+        size: int,
+        start: Callable[[Actor], None],
+        chain: Chain,
     ) -> None:
         """Start a call on its target when outputs may leave; ``size`` bytes of it stay until it is answered."""
+        # What was lent from within a critical section may be called there.
+        admitted = isinstance(target, Capability) and target.section > 0
 
         def send() -> None:
             error: DuraboxError | None
             try:
                 actor = target.connect(self.actor.router)
                 error = actor.error
+                if chain and error is None and not admitted and (way := cycle(chain, actor)):
+                    error = JavaScriptError("Error", f"{WAITS_FOR_ITSELF}: {way}.")
             except DuraboxError as refusal:
                 error = refusal
             if error is None:
@@ -535,6 +558,13 @@ class ActorOps(SocketOps, NetworkOps):
 
         self._sent_bytes += size
         self.let_out(send)
+
+    def _chain(self, section: int) -> Chain:
+        """How a call came about that the guest makes in a critical section or (negative) because of a request."""
+        if section > 0:
+            return (*self._section_origins.get(section, ()), (self.actor, section))[-LONGEST_CHAIN:]
+        origin = self.origins.get(-section)
+        return (*origin, (self.actor, 0))[-LONGEST_CHAIN:] if origin else ()
 
     def _called(self, operation: int, counted: int, done: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
         error = done.exception()
@@ -651,7 +681,12 @@ class ActorOps(SocketOps, NetworkOps):
             self.actor.core.section_requested(section, parent, transaction)
         except ValueError as error:
             raise GuestProtocolError(str(error)) from None
+        if parent:
+            origin = self._section_origins.get(parent) if parent > 0 else self.origins.get(-parent)
+            if origin:
+                self._section_origins[section] = origin
 
     def op_section_end(self, section: int, error: WireError | None, body: bytes) -> None:
         """The section's callback settled."""
+        self._section_origins.pop(section, None)
         self.ended.append((section, Failure(error[0], error[1], error[2]) if error else None))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from durabox.engine.ops import GuestError
 from durabox.engine.platform_ops import PlatformOps
 from durabox.errors import GuestProtocolError
-from durabox.objects.sockets import SocketTable
+from durabox.objects.sockets import ABNORMAL, SocketTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,10 @@ class SocketOps(PlatformOps):
                 f"a Close frame with code {code} and a reason of {len(reason)} characters"
             )
         end = self.sockets.find(socket)
-        self.let_out(lambda: end.close(code, reason))
+        if code == ABNORMAL:
+            self.let_out(end.lose)
+        else:
+            self.let_out(lambda: end.close(code, reason))
 
     def op_ws_drop(self, socket: int, body: bytes) -> None:
         """The guest has seen the end of a socket."""

@@ -172,6 +172,11 @@ class GuestEnd:
             self.close_sent = True
             self.half.close(code, reason)
 
+    def lose(self) -> None:
+        """End the connection without a Close frame."""
+        self.close_sent = True
+        self.half.lose()
+
 
 def _ignore(error: Exception) -> None:
     """An event for an isolate that is gone: its table has heard of that."""
@@ -201,6 +206,7 @@ class SocketTable:
     standing: set[int] = field(default_factory=set)
     #: The highest number that the guest has chosen.
     last_own: int = -1
+    _hibernatable: int = 0
     _next: int = 2
     _events: int = 0
     _limited: dict[int, Callable[[], None]] = field(default_factory=dict)
@@ -278,12 +284,13 @@ class SocketTable:
         if number in self.standing or end.hibernatable:
             raise GuestProtocolError(f"socket {number} was accepted before")
         if hibernatable:
-            if sum(other.hibernatable for other in self.ends.values()) >= MAX_SOCKETS:
+            if self._hibernatable >= MAX_SOCKETS:
                 raise GuestError(
                     "Error",
                     f"only {MAX_SOCKETS} websockets can be accepted on a single Durable Object instance",
                 )
             end.hibernatable = True
+            self._hibernatable += 1
             end.tags = tuple(tags)
         else:
             self.standing.add(number)
@@ -295,6 +302,7 @@ class SocketTable:
         self.standing.discard(number)
         end = self.ends.pop(number, None)
         if end is not None:
+            self._hibernatable -= end.hibernatable
             end.close(NO_CODE, "")
 
     def hibernating(self, tag: str | None) -> list[int]:
@@ -306,11 +314,6 @@ class SocketTable:
     def seen(self) -> list[tuple[tuple[str, ...], bytes]]:
         """See `access.Access.sockets`."""
         return [(end.tags, end.attachment) for end in self.ends.values() if end.hibernatable]
-
-    @property
-    def hibernates(self) -> bool:
-        """Whether anything in it outlives the isolate."""
-        return any(end.hibernatable for end in self.ends.values())
 
     def evicted(self) -> None:
         """The isolate left memory: what was not accepted, or not for hibernation, is lost."""
@@ -324,5 +327,6 @@ class SocketTable:
         for event in list(self._limited):
             self.finished(event)
         ends, self.ends = self.ends, {}
+        self._hibernatable = 0
         for end in ends.values():
             end.half.lose()

@@ -34,6 +34,22 @@ class ObjectBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceBinding:
+    """
+    An entrypoint of the project itself under a name in ``env``.
+
+    Args:
+        name: Its name there.
+        entrypoint: The exported class, ``None`` for the default export.
+        props: What it finds as ``ctx.props``.
+    """
+
+    name: str
+    entrypoint: str | None
+    props: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """
     A project that can be loaded. Made by `load_project`.
@@ -45,6 +61,7 @@ class Project:
         format: ``module``, or ``script`` for the service-worker format.
         modules: Its files.
         bindings: Namespaces in ``env``.
+        services: Entrypoints in ``env``.
         vars: Other values in ``env``.
         cpu_ms: Processor time of one event, ``None`` for the default.
         compatibility: Which changes of the platform it has taken part in.
@@ -58,6 +75,7 @@ class Project:
     format: str
     modules: Modules
     bindings: tuple[ObjectBinding, ...] = ()
+    services: tuple[ServiceBinding, ...] = ()
     vars: dict[str, Any] = field(default_factory=dict)
     cpu_ms: int | None = None
     compatibility: Compatibility = field(default_factory=Compatibility)

@@ -12,7 +12,7 @@ from durabox.errors import ProjectError
 from durabox.project import jsonc
 from durabox.project.compatibility import Compatibility
 from durabox.project.modules import MissingModuleError, Modules, Rule, rule_of
-from durabox.project.project import ObjectBinding, Project, detect_format
+from durabox.project.project import ObjectBinding, Project, ServiceBinding, detect_format
 
 logger = logging.getLogger("durabox.project")
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("durabox.project")
 _USED: Final = frozenset(
     {
         "compatibility_date", "compatibility_flags", "durable_objects", "limits", "main", "migrations", "name", "rules",
-        "vars",
+        "services", "vars",
     }
 )  # fmt: skip
 #: Keys that are right in a configuration and change nothing here.
@@ -131,9 +131,11 @@ def read(file: Path) -> Project:
     if cpu_ms is not None and not 1 <= cpu_ms <= 300_000:
         raise reader.error(f"limits.cpu_ms must lie between 1 and 300000, not {cpu_ms}")
     variables = reader.take(config, "vars", dict, {})
-    clash = next((binding.name for binding in bindings if binding.name in variables), None)
+    services = _services(reader, config, name)
+    names = [*(binding.name for binding in bindings), *(service.name for service in services), *variables]
+    clash = next((taken for taken in names if names.count(taken) > 1), None)
     if clash:
-        raise reader.error(f"{clash} is both a variable and a binding")
+        raise reader.error(f"{clash} is the name of two bindings or variables")
     return Project(
         name=name,
         root=file.parent,
@@ -141,6 +143,7 @@ def read(file: Path) -> Project:
         format=detect_format(modules.source(main).decode("utf-8", "replace")),
         modules=modules,
         bindings=bindings,
+        services=services,
         vars=variables,
         cpu_ms=cpu_ms,
         compatibility=_compatibility(reader, config),
@@ -186,6 +189,25 @@ def _bindings(reader: _Reader, config: dict[str, Any]) -> tuple[ObjectBinding, .
             raise reader.error(f"two bindings are named {name}")
         bindings[name] = ObjectBinding(name, class_name)
     return tuple(bindings.values())
+
+
+def _services(reader: _Reader, config: dict[str, Any], script: str) -> tuple[ServiceBinding, ...]:
+    services: dict[str, ServiceBinding] = {}
+    for entry in reader.tables(config, "services"):
+        name = reader.take(entry, "binding", str, "", "services.")
+        service = reader.take(entry, "service", str, "", "services.")
+        if not name or not service:
+            raise reader.error("each entry of services needs a binding and a service")
+        if service != script:
+            raise reader.error(
+                f"the service binding {name} names the script {service}: only this one, {script}, can be bound"
+            )
+        if name in services:
+            raise reader.error(f"two service bindings are named {name}")
+        entrypoint = reader.take(entry, "entrypoint", str, None, "services.")
+        props = reader.take(entry, "props", dict, {}, "services.")
+        services[name] = ServiceBinding(name, None if entrypoint == "default" else entrypoint, props)
+    return tuple(services.values())
 
 
 def _classes(reader: _Reader, config: dict[str, Any]) -> set[str] | None:

@@ -1,5 +1,6 @@
 // RPC, case by case: what is copied, lent, refused, pipelined and disposed of. Served by durabox and by workerd.
 import { DurableObject, WorkerEntrypoint, RpcTarget, RpcStub, RpcPromise, RpcProperty } from "cloudflare:workers";
+import * as workers from "cloudflare:workers";
 
 const seen = (error) => ({ name: error.name, message: error.message, type: error.constructor.name, remote: error.remote });
 const attempt = async (run) => { try { const v = await run(); return v === undefined ? "(undefined)" : v; } catch (error) { return error instanceof Error || error instanceof DOMException ? seen(error) : { thrown: String(error) }; } };
@@ -107,6 +108,23 @@ export class Entry extends WorkerEntrypoint {
 }
 
 const cases = {
+  "exports of the module": () => ["env", "exports", "waitUntil", "withEnv", "withExports", "withEnvAndExports"].map((name) => typeof workers[name]),
+  "exports namespace": (s, env, ctx) => { const n = ctx.exports.Probe; return [typeof n, Object.prototype.toString.call(n), n.constructor.name, typeof n.idFromName, n === env.PROBE]; },
+  "exports namespace called": (s, env, ctx) => { const c = ctx.exports.Probe({ props: { a: 1 } }); return [typeof c, c.constructor.name, Object.prototype.toString.call(c), typeof c.getByName, Object.keys(c)]; },
+  "exports namespace used": async (s, env, ctx) => await ctx.exports.Probe.getByName("loop").echo(5),
+  "exports same ids": (s, env, ctx) => ctx.exports.Probe.idFromName("x").equals(env.PROBE.idFromName("x")),
+  "withEnv": () => workers.withEnv({ EXTRA: 5 }, () => [workers.env.EXTRA, workers.env.PROBE === undefined, Object.keys(workers.env), "EXTRA" in workers.env]),
+  "withEnv async": async () => await workers.withEnv({ EXTRA: 5 }, async () => { await wait(1); return [workers.env.EXTRA, workers.env.PROBE === undefined]; }),
+  "withEnv over": () => workers.withEnv({ EXTRA: 5 }, () => {}) ?? typeof workers.env.EXTRA,
+  "withEnv nested": () => workers.withEnv({ A: 1 }, () => workers.withEnv({ B: 2 }, () => [workers.env.A ?? "none", workers.env.B])),
+  "withEnv throws": () => { try { workers.withEnv({ A: 1 }, () => { throw new Error("in"); }); } catch (e) { return [e.message, workers.env.A ?? "none"]; } },
+  "withEnv no function": () => workers.withEnv({}, 5),
+  "withExports": () => workers.withExports({ A: 1 }, () => [workers.exports.A, Object.keys(workers.exports)]),
+  "withEnvAndExports": () => workers.withEnvAndExports({ E: 1 }, { A: 2 }, () => [workers.env.E, workers.exports.A]),
+  "withExports keeps env": () => workers.withEnv({ E: 1 }, () => workers.withExports({ A: 2 }, () => [workers.env.E, workers.exports.A])),
+  "module env": () => [Object.keys(workers.env), typeof workers.env.PROBE.idFromName],
+  "abort signal": (s) => s.echo(new AbortController().signal),
+  "onRpcBroken": async (s) => { const f = await s.fn(); return await f.onRpcBroken(() => {}); },
   "no result": (s) => s.nothing(),
   "echo number": (s) => s.echo(5),
   "echo string": (s) => s.echo("a\u{1F600}"),

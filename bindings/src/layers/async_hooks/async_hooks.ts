@@ -23,7 +23,7 @@ export function asyncHooks({ native, runInContext }: Platform): Record<string, u
 
   function withStore(storage: object, store: unknown): Context {
     const context = current();
-    return { section: context?.section ?? 0, stores: new Map(context?.stores).set(storage, store) };
+    return { ...context, section: context?.section ?? 0, stores: new Map(context?.stores).set(storage, store) };
   }
 
   /** A function that runs in the context of now, whoever calls it. */
