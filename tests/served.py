@@ -36,6 +36,10 @@ class Answer:
         """The body as UTF-8."""
         return self.body.decode()
 
+    def header(self, name: str) -> str | None:
+        """The first header of that name, in whatever case."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
 
 @dataclass
 class Server:

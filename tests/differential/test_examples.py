@@ -8,7 +8,7 @@ import pytest
 
 from bench import workerd
 from durabox.project.project import load_project
-from tests.served import Answer, Server, free_port, peer, serve
+from tests.served import Server, free_port, peer, serve
 from tests.walkthrough import EXAMPLES, NAMES, steps
 
 
@@ -29,12 +29,8 @@ def _walk(server: Server, example: str) -> list[tuple[str, int, str | None, byte
     for step in steps(example):
         if step.portable:
             answer = server.request(step.method, step.target, step.body, step.headers)
-            seen.append((step.line, answer.status, _content_type(answer), answer.body))
+            seen.append((step.line, answer.status, answer.header("content-type"), answer.body))
     return seen
-
-
-def _content_type(answer: Answer) -> str | None:
-    return next((value for name, value in answer.headers if name.lower() == "content-type"), None)
 
 
 def as_peer_project(example: str) -> workerd.PeerProject:

@@ -251,6 +251,16 @@ def test_a_host_statement_of_the_same_text_stays_the_hosts(database: ObjectDatab
     assert database.kv.get(b"k") == b"v"
 
 
+def test_columns_of_all_tables_can_be_listed_but_not_those_of_the_host(database: ObjectDatabase) -> None:
+    database.kv.put(b"k", b"v")
+    run(database, "CREATE TABLE mine (x, y)")
+    listed = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c"
+    assert run(database, listed) == [["mine", "x"], ["mine", "y"]]
+    for text in ("PRAGMA table_info(_cf_KV)", "SELECT name FROM pragma_table_info('_cf_KV')"):
+        with pytest.raises(StorageError, match="not authorized"):
+            run(database, text)
+
+
 def test_a_statement_compiled_anew_in_the_middle_is_still_checked(database: ObjectDatabase) -> None:
     fill(database, 3)
     assert run(database, "SELECT * FROM n LIMIT 1") == [[1]]

@@ -10,7 +10,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { LENT, type Message } from "../rpc/lending";
 import { type Callee, callHost, makeProperty } from "../rpc/stubs";
-import { checkIoAllowed, currentSection, exposeInterface, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
+import { checkIoAllowed, currentSection, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, nameOf } from "./ids";
@@ -138,7 +138,7 @@ export class Fetcher {
   fetch(input: unknown, init?: unknown): Promise<Response> {
     try {
       if (arguments.length === 0) throw wrongParameter("fetch", "Fetcher", 1, "Request or string");
-      const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+      const request = isRequest(input) && init === undefined ? input : new Request(input, init);
       return this.#fetch(request);
     } catch (error) {
       return Promise.reject(error);

@@ -12,7 +12,7 @@ import { Content, contentOfStream, handOver, KIND, type Outgoing, receivedConten
 import { guestStream } from "../web/guest_streams";
 import { type HostReader, HostWriter, malformed, readHostObject as readPlatformObject, writeHostObject as writePlatformObject } from "../web/host_objects";
 import { isPlatformObject } from "../web/interface";
-import { rebuildRequest, Request, readRequest } from "../web/request";
+import { isRequest, rebuildRequest, type Request, readRequest } from "../web/request";
 import { rebuildResponse, Response, readResponse } from "../web/response";
 import { ReadableStream, WritableStream } from "../web/streams";
 import { RpcTarget } from "./target";
@@ -198,7 +198,7 @@ export function writeHostObject(value: object, lending: boolean): ArrayBuffer | 
   if (value instanceof ReadableStream) return writeReadable(sending, value);
   if (value instanceof WritableStream)
     return new HostWriter().number(TYPE.writable).number(sending.addExport(new Sink(value))).payload;
-  if (value instanceof Request) return writeRequest(sending, value);
+  if (isRequest(value)) return writeRequest(sending, value);
   if (value instanceof Response) return writeResponse(sending, value);
   if (value instanceof AbortSignal)
     throw new DOMException("AbortSignal serialization is not enabled.", "DataCloneError");

@@ -13,7 +13,7 @@ import { fetchData } from "./data_url";
 import { getHeader, type HeaderList, hasHeader, withoutHeader } from "./headers";
 import { isObject, wrongParameter } from "./interface";
 import { startAsync } from "./operations";
-import { notePassedOn, type OutgoingRequest, Request, readRequest } from "./request";
+import { isRequest, notePassedOn, type OutgoingRequest, Request, readRequest } from "./request";
 import { discardBody, makeResponse, type Received, type Response } from "./response";
 import { checkIoAllowed, currentSection } from "./scope";
 import { URL } from "./url";
@@ -34,7 +34,7 @@ export function fetch(input?: unknown, init?: unknown): Promise<Response> {
     if (init !== undefined && init !== null && !isObject(init))
       throw wrongParameter("fetch", OWNER, 2, "RequestInitializerDict or Request");
     checkIoAllowed();
-    const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+    const request = isRequest(input) && init === undefined ? input : new Request(input, init);
     const content = contentOf(request);
     if (content !== null && isUsed(content)) throw new TypeError("Cannot reconstruct a Request with a used body.");
     return follow(request, readRequest(request));

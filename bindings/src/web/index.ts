@@ -9,7 +9,7 @@ export { exposeInterface } from "./interface";
 export { defineLazily, makeNow } from "./lazy";
 export { makeDatesNow } from "./locale";
 export { completeAsync, startAsync } from "./operations";
-export { abortRequest, forgetRequest, makeRequest, notePassedOn, Request, readRequest } from "./request";
+export { abortRequest, forgetRequest, isRequest, makeRequest, notePassedOn, Request, readRequest } from "./request";
 export { makeResponse, Response, readResponse } from "./response";
 export { checkIoAllowed, currentSection, leaveGlobalScope, withSection } from "./scope";
 export { timerDue } from "./timers";

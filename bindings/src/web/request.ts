@@ -113,6 +113,9 @@ const passedOn = new WeakMap<Request, number[]>();
 /** Take a request apart to send it; its body is used from then on. @throws TypeError when it was used before. */
 export let readRequest: (request: Request) => OutgoingRequest;
 
+/** Whether a value is a request itself: a proxy of one is not, although `instanceof` holds for it. */
+export let isRequest: (value: unknown) => value is Request;
+
 export class Request extends Body {
   readonly #method: string;
   readonly #url: string;
@@ -126,6 +129,7 @@ export class Request extends Body {
       if (operations === undefined) passedOn.set(request, [operation]);
       else operations.push(operation);
     };
+    isRequest = (value): value is Request => isObject(value) && #method in value;
     readRequest = (request) => {
       const content = contentOf(request);
       const { kind, handle, raw } = handOver(content);
@@ -168,7 +172,7 @@ export class Request extends Body {
     if (init !== undefined && init !== null && !isObject(init))
       throw wrongConstructorParameter("Request", 2, `${DICTIONARY} or Request`);
     const options = (init ?? {}) as RequestInit;
-    const source = input instanceof Request ? input : undefined;
+    const source = isRequest(input) ? input : undefined;
     const target = source === undefined ? parseUrl(input) : source.#url;
     const verb = options.method === undefined ? (source === undefined ? "GET" : source.#method) : checkedMethod(options.method);
     const headers =

@@ -15,8 +15,8 @@ from durabox.errors import DuraboxError, JavaScriptError, LimitExceededError, Mo
 from durabox.limits import Limits
 from durabox.objects.ids import IdFactory
 from durabox.project.compatibility import Change, Compatibility
-from durabox.project.frames import missing_module_error, module_error
-from durabox.project.modules import MissingModuleError
+from durabox.project.frames import import_error, module_error
+from durabox.project.modules import UnusableImportError
 from durabox.project.project import Project
 
 _EXPORTED_CLASS = re.compile(r"^\s*export\s+class\s+([A-Za-z_$][\w$]*)\s+extends\b", re.MULTILINE)
@@ -35,7 +35,8 @@ _LAZY_GLOBALS = {
 }
 
 #: Module evaluation may take this much processor time. The platform allows one second at start-up; the layers of the bindings
-#: that a project needs are evaluated in the same time, and the largest, Intl, takes up to a second of a busy machine.
+#: that a project needs are evaluated in the same time, and the largest, Intl, takes up to a second of a busy machine. So is
+#: what finding and reading hundreds of modules takes.
 STARTUP_CPU_MS = 3000
 
 
@@ -85,14 +86,14 @@ class _LoadOps(PlatformOps):
         self._mentioned: set[str] = set()
         self.exports: list[Export] | None = None
         self.failure: tuple[str, str, str] | None = None
-        self.missing: MissingModuleError | None = None
+        self.unusable: UnusableImportError | None = None
 
     def op_module_resolve(self, specifier: str, referrer: str, body: bytes) -> str:
         """Where an import leads."""
         try:
             return self._modules.resolve(specifier, referrer)
-        except MissingModuleError as error:
-            self.missing = error
+        except UnusableImportError as error:
+            self.unusable = error
             raise GuestError("Error", str(error)) from None
         except DuraboxError as error:
             raise GuestError("Error", str(error)) from None
@@ -202,8 +203,8 @@ async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> 
             await isolate.run(EVENT["load"], [project.main, env, project.format], body)
         except LimitExceededError as error:
             raise ModuleError(f"evaluating the modules: {error}", project.main) from None
-        if ops.failure is not None and ops.missing is not None and ops.failure[1] == str(ops.missing):
-            raise missing_module_error(project, ops.missing)
+        if ops.failure is not None and ops.unusable is not None and ops.failure[1] == str(ops.unusable):
+            raise import_error(project, ops.unusable)
         if ops.failure is not None:
             raise module_error(project, *ops.failure)
         if ops.exports is None:

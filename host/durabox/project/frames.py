@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from durabox.errors import ModuleError, ProjectError
-from durabox.project.modules import MissingModuleError
+from durabox.project.modules import UnusableImportError
 
 if TYPE_CHECKING:
     from durabox.project.project import Project
@@ -66,19 +66,19 @@ def module_error(project: Project, name: str, message: str, stack: str) -> Modul
     return ModuleError(text, project.main)
 
 
-def missing_module_error(project: Project, missing: MissingModuleError) -> ModuleError:
+def import_error(project: Project, unusable: UnusableImportError) -> ModuleError:
     """
-    The error of an import that leads nowhere, at the place where the import is written.
+    The error of an import that cannot be followed, at the place where the import is written.
 
     Args:
         project: Whose modules they are.
-        missing: The import.
+        unusable: The import.
     """
-    file = missing.referrer
+    file = unusable.referrer
     source = project.modules.source(file).decode("utf-8", "replace")
-    written = re.search(rf"""(["']){re.escape(missing.specifier)}\1""", source)
+    written = re.search(rf"""(["']){re.escape(unusable.specifier)}\1""", source)
     if written is None:
-        return ModuleError(str(missing), file)
+        return ModuleError(str(unusable), file)
     line = source.count("\n", 0, written.start()) + 1
     column = written.start() - source.rfind("\n", 0, written.start())
-    return ModuleError(str(missing), file, line, column, code_frame(source, line, column))
+    return ModuleError(str(unusable), file, line, column, code_frame(source, line, column))
