@@ -73,7 +73,9 @@ typecheck: build
 
 bench: build
 	@$(BIN)/python -m bench.inside
+	@$(BIN)/python -m bench.alarms
 	@$(BIN)/python -m bench.peer
+	@$(BIN)/python -m bench.peer_storage
 	@$(BIN)/python -m bench.sockets
 
 wheel: build

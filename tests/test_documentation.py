@@ -13,7 +13,7 @@ import pytest
 from durabox.testing.plugin import OpenHost
 from durabox.testing.plugin import durabox_host as durabox_host
 from tests.served import serve
-from tests.walkthrough import EXAMPLES, tour
+from tests.walkthrough import EXAMPLES, files_shown, tour
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))]
@@ -51,6 +51,9 @@ def test_tour_of_the_readme_gives_the_output_it_shows(tmp_path: Path) -> None:
         for step in tour():
             answer = server.request(step.method, step.target, step.body, step.headers)
             assert answer.text.strip() == step.expected, step.line
+    assert [
+        path.name for path in sorted((tmp_path / "state" / "counter-Counter").glob("*.sqlite"))
+    ] == files_shown()
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md", "CHANGELOG.md"])

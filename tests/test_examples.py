@@ -41,4 +41,4 @@ async def test_what_one_says_in_the_chat_all_hear(tmp_path: Path) -> None:
 
 
 def test_every_example_is_found() -> None:
-    assert set(NAMES) >= {"bank", "chat", "counter", "multi", "rate-limiter", "todo"}
+    assert set(NAMES) >= {"bank", "chat", "counter", "guestbook", "multi", "rate-limiter", "reminder", "todo"}

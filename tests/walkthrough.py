@@ -49,6 +49,12 @@ def tour() -> list[Step]:
     return found
 
 
+def files_shown() -> list[str]:
+    """Names of the databases that the main README lists."""
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    return [path.rpartition("/")[2] for path in re.findall(r"^\.durabox/.*\.sqlite$", readme, re.MULTILINE)]
+
+
 def _step(line: str) -> Step:
     command, _, expected = line.partition(" # ")
     step = Step(command.strip(), expected=expected.strip())
