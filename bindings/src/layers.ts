@@ -11,6 +11,7 @@ import { native } from "./native";
 import { OP } from "./protocol";
 import { DOMException } from "./web/dom_exception";
 import { dispatchTrusted, EventTarget, MessageEvent } from "./web/events";
+import { inspection } from "./web/inspect";
 import { exposeInterface } from "./web/interface";
 import { startOrFinish } from "./web/operations";
 import { checkIoAllowed, currentSection, runInContext } from "./web/scope";
@@ -77,6 +78,7 @@ const platform = {
   dispatchTrusted,
   EventTarget,
   exposeInterface,
+  inspection,
   MessageEvent,
   ReadableStream,
   runInContext,

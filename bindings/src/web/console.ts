@@ -2,47 +2,13 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { inspect } from "./inspect";
+import { format, inspect } from "./inspect";
 
 type Level = "debug" | "info" | "log" | "warn" | "error";
 
 const counts = new Map<string, number>();
 const timers = new Map<string, number>();
 let indent = "";
-
-/** Arguments as one text, with the `%` directives of the first. */
-export function format(values: readonly unknown[]): string {
-  const rest = [...values];
-  let text = "";
-  if (typeof rest[0] === "string" && rest.length > 1) {
-    text = (rest.shift() as string).replace(/%[sdifjoOc%]/g, (directive) => {
-      if (directive === "%%") return "%";
-      if (rest.length === 0) return directive;
-      return direct(directive, rest.shift());
-    });
-    if (rest.length > 0) text += " ";
-  }
-  return text + rest.map((value) => inspect(value, true)).join(" ");
-}
-
-function direct(directive: string, value: unknown): string {
-  switch (directive) {
-    case "%s":
-      return typeof value === "object" && value !== null ? inspect(value) : String(value);
-    case "%d":
-      return typeof value === "bigint" ? `${value}n` : `${Number(value)}`;
-    case "%i":
-      return `${Number.parseInt(String(value), 10)}`;
-    case "%f":
-      return `${Number.parseFloat(String(value))}`;
-    case "%j":
-      return JSON.stringify(value);
-    case "%c":
-      return "";
-    default:
-      return inspect(value);
-  }
-}
 
 function write(level: Level, text: string): void {
   native.op(OP.log, [level, indent === "" ? text : indent + text.replaceAll("\n", `\n${indent}`)]);
@@ -53,7 +19,7 @@ function seconds(label: string): string {
 }
 
 function table(data: unknown): string {
-  if (typeof data !== "object" || data === null) return inspect(data, true);
+  if (typeof data !== "object" || data === null) return format([data]);
   const columns: string[] = [];
   const rows = Object.entries(data as Record<string, unknown>).map(([index, row]) => {
     const cells = new Map<string, string>([["(index)", index]]);

@@ -3,6 +3,8 @@
  * platform's words for wrong arguments.
  */
 
+import { showsItsProperties } from "./inspect";
+
 const ILLEGAL_INVOCATION =
   "Illegal invocation: function called with incorrect `this` reference. " +
   "See https://developers.cloudflare.com/workers/observability/errors/#illegal-invocation-errors for details.";
@@ -65,6 +67,7 @@ export function exposeInterface(name: string, constructor: Interface): void {
   makeEnumerable(prototype);
   makeEnumerable(constructor);
   Object.defineProperty(prototype, Symbol.toStringTag, { value: name, writable: true, configurable: true });
+  showsItsProperties(prototype);
 }
 
 /** Constants are members of the class and of its instances. */

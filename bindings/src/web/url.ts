@@ -149,6 +149,10 @@ export class URL {
     return parse(url, base) === null ? null : new URL(url, base);
   }
 
+  get origin(): string {
+    return this.#part(PART.origin);
+  }
+
   get href(): string {
     return this.#part(PART.href);
   }
@@ -160,10 +164,6 @@ export class URL {
       );
     this.#parts = parts;
     this.#refresh();
-  }
-
-  get origin(): string {
-    return this.#part(PART.origin);
   }
 
   get protocol(): string {

@@ -1,6 +1,6 @@
-/** `node:util`: Node's own `inspect` and `format` from a package, and the rest. */
+/** `node:util`. `inspect` and `format` are those of the console. */
 
-import * as inspection from "node-inspect-extracted";
+import type { Platform } from "../../layers";
 import { checkFunction, invalidArgType, invalidArgValue, nodeError } from "../node_errors";
 
 declare const require: (name: string) => { deepStrictEqual(a: unknown, b: unknown, error: Error): void };
@@ -8,39 +8,7 @@ declare const require: (name: string) => { deepStrictEqual(a: unknown, b: unknow
 // biome-ignore lint/suspicious/noExplicitAny: arguments of whatever function
 type Fn = (this: any, ...args: any[]) => unknown;
 
-const { inspect, format, formatWithOptions, stripVTControlCharacters } = inspection;
-const CUSTOM_INSPECT = Symbol.for("nodejs.util.inspect.custom");
 const CUSTOM_PROMISIFY = Symbol.for("nodejs.util.promisify.custom");
-
-type Inspect = (value: unknown, options: object) => string;
-
-/**
- * `inspect` shows an error by its stack, and expects the name and the message at its beginning, as V8 has it. An error therefore
- * shows itself as one like it that has such a stack.
- */
-function showErrorsByNameAndStack(): void {
-  Object.defineProperty(Error.prototype, CUSTOM_INSPECT, {
-    value: function showError(this: Error, _depth: number, options: object, show: Inspect): unknown {
-      const { stack } = this;
-      const heading = `${this.name}: ${this.message}`.replace(/: $/, "");
-      const trace = typeof stack === "string" ? stack.trimEnd() : "";
-      const whole = trace.startsWith(heading) ? trace : trace === "" ? `[${heading}]` : `${heading}\n${trace}`;
-      return show(plain(this, whole), options);
-    },
-    writable: true,
-    configurable: true,
-  });
-}
-
-/** An error like another with that stack, which does not show itself. */
-function plain(error: Error, stack: string): object {
-  const copy = Object.create(Object.getPrototypeOf(error) as object, Object.getOwnPropertyDescriptors(error)) as object;
-  Object.defineProperties(copy, {
-    stack: { value: stack, configurable: true, writable: true },
-    [CUSTOM_INSPECT]: { value: undefined },
-  });
-  return copy;
-}
 
 function promisify(original: Fn): Fn {
   checkFunction(original, "original");
@@ -122,13 +90,13 @@ function isDeepStrictEqual(a: unknown, b: unknown): boolean {
 type Styles = Record<string, [number, number] | undefined>;
 
 /** Nothing here is a terminal, so the text stays as it is unless that is not to be looked at. */
-function styleText(style: string | string[], text: unknown, options: { validateStream?: boolean } = {}): string {
+function styleText(colors: Styles, style: string | string[], text: unknown, options: { validateStream?: boolean } = {}): string {
   if (typeof text !== "string") throw invalidArgType("text", "of type string", text);
   let before = "";
   let after = "";
   for (const name of [style].flat()) {
-    const codes = (inspect.colors as unknown as Styles)[name];
-    if (codes === undefined) throw invalidArgValue("format", name, `must be one of: ${Object.keys(inspect.colors).join(", ")}`);
+    const codes = colors[name];
+    if (codes === undefined) throw invalidArgValue("format", name, `must be one of: ${Object.keys(colors).join(", ")}`);
     before += `\u001b[${codes[0]}m`;
     after = `\u001b[${codes[1]}m${after}`;
   }
@@ -176,8 +144,9 @@ function legacyChecks(types: Record<string, (value: unknown) => boolean>): Recor
   };
 }
 
-export function utilModule(types: Record<string, (value: unknown) => boolean>): object {
-  showErrorsByNameAndStack();
+export function utilModule(inspection: Platform["inspection"], types: Record<string, (value: unknown) => boolean>): object {
+  const { inspect, format, formatWithOptions, stripVTControlCharacters } = inspection;
+  const colors = inspect.colors as unknown as Styles;
   return {
     ...legacyChecks(types),
     TextDecoder,
@@ -197,7 +166,8 @@ export function utilModule(types: Record<string, (value: unknown) => boolean>): 
     parseEnv,
     promisify,
     stripVTControlCharacters,
-    styleText,
+    styleText: (style: string | string[], text: unknown, options?: { validateStream?: boolean }) =>
+      styleText(colors, style, text, options),
     toUSVString: (text: unknown) => `${text as string}`.toWellFormed(),
     transferableAbortController: () => new AbortController(),
     transferableAbortSignal: (signal: AbortSignal) => signal,
