@@ -84,8 +84,8 @@ class _Ops(PlatformOps):
             "the code in a durabox.Host that was opened with network=.",
         )
 
-    def op_decode_text(self, label: str, fatal: bool, ignore_bom: bool, body: bytes) -> str:
-        return decode_text(label, fatal, body)
+    def op_decode_text(self, label: str, fatal: bool, more: bool, body: bytes) -> str | list[str | int]:
+        return decode_text(label, fatal, more, body)
 
     def _check_room(self) -> None:
         if len(self.timers) + self.under_way >= self._limits.pending:

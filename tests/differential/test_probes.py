@@ -37,8 +37,6 @@ KNOWN = {
     "response clone used",
     # Events of workerd count as prevented once any listener has prevented one.
     "event cancel",
-    # There is no Cache API yet.
-    "self",
     # Math.random() throws at global scope, where workerd gives numbers.
     "global scope",
     # V8 prints what has no constructor by its tag.
@@ -145,6 +143,7 @@ KNOWN = {
         "alarms",
         "compression",
         "crypto",
+        "encodings",
         "node",
         "platform",
         "node_more",

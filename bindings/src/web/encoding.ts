@@ -57,6 +57,12 @@ function openUtf8(bytes: Uint8Array): number {
   return 0;
 }
 
+function openUtf16(bytes: Uint8Array, little: boolean): number {
+  const open = bytes.length % 2;
+  const high = bytes[bytes.length - open - (little ? 1 : 2)];
+  return high !== undefined && high >= 0xd8 && high <= 0xdb ? open + 2 : open;
+}
+
 function decodeUtf16(bytes: Uint8Array, little: boolean, fatal: boolean): string {
   let text = "";
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -71,7 +77,7 @@ export class TextDecoder {
   readonly #encoding: string;
   readonly #fatal: boolean;
   readonly #ignoreBOM: boolean;
-  /** Bytes of an unfinished character, and whether a byte order mark can no longer come. */
+  /** Bytes of an unfinished character, after the escape sequence that holds for it (ISO-2022-JP), and whether a byte order mark can no longer come. */
   #rest = new Uint8Array(0);
   #begun = false;
 
@@ -114,6 +120,7 @@ export class TextDecoder {
       joined.set(bytes, this.#rest.length);
       bytes = joined;
     }
+    if (more && this.#byHost) return this.#decodeBeginning(bytes);
     const open = more ? this.#open(bytes) : 0;
     this.#rest = bytes.slice(bytes.length - open);
     const ready = bytes.subarray(0, bytes.length - open);
@@ -132,14 +139,30 @@ export class TextDecoder {
 
   #open(bytes: Uint8Array): number {
     if (this.#encoding === "utf-8") return openUtf8(bytes);
-    if (this.#encoding.startsWith("utf-16")) return bytes.length % 2;
-    return 0;
+    return openUtf16(bytes, this.#encoding === "utf-16le");
+  }
+
+  get #byHost(): boolean {
+    return !this.#encoding.startsWith("utf-");
+  }
+
+  /** All but an unfinished character at the end, by the host, which keeps nothing between two calls. */
+  #decodeBeginning(bytes: Uint8Array): string {
+    if (bytes.length === 0) return "";
+    const reply: unknown = native.op(OP.decode_text, [this.#label, this.#fatal, true], bytes as Uint8Array<ArrayBuffer>);
+    const [text, open] = reply as [string, number];
+    const done = bytes.subarray(0, bytes.length - open);
+    const rest = bytes.subarray(bytes.length - open);
+    const escape = this.#encoding === "iso-2022-jp" ? done.lastIndexOf(0x1b) : -1;
+    this.#rest = escape < 0 ? rest.slice() : Uint8Array.of(...done.subarray(escape, escape + 3), ...rest);
+    return text;
   }
 
   #decodeBytes(bytes: Uint8Array): string {
     if (this.#encoding === "utf-8") return native.utf8Decode(bytes, this.#fatal, true);
     if (this.#encoding.startsWith("utf-16")) return decodeUtf16(bytes, this.#encoding === "utf-16le", this.#fatal);
-    const text: unknown = native.op(OP.decode_text, [this.#label, this.#fatal, true], bytes as Uint8Array<ArrayBuffer>);
+    if (bytes.length === 0) return "";
+    const text: unknown = native.op(OP.decode_text, [this.#label, this.#fatal, false], bytes as Uint8Array<ArrayBuffer>);
     return text as string;
   }
 }

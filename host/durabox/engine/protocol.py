@@ -192,7 +192,7 @@ OPS: Final[tuple[Op, ...]] = (
         11,
         "decode_text",
         tuple[str, bool, bool],
-        "[label, fatal, ignoreBOM] with the bytes as body → text: legacy encodings only.",
+        "[label, fatal, whether more follows] with the bytes as body → text; if more follows, [text, bytes at the end that are not in it]; without bytes, the encoding's name. Legacy encodings only.",
     ),
     Op(12, "evaluated", tuple[()], "Sandbox result: msgpack value as body."),
     Op(13, "eval_failed", tuple[Error], "Sandbox evaluation threw or rejected."),

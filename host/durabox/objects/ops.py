@@ -267,9 +267,9 @@ class ActorOps(SocketOps, NetworkOps):
             JavaScriptError("Error", reason or "Application called abort() to reset Durable Object.")
         )
 
-    def op_decode_text(self, label: str, fatal: bool, ignore_bom: bool, body: bytes) -> str:
+    def op_decode_text(self, label: str, fatal: bool, more: bool, body: bytes) -> str | list[str | int]:
         """TextDecoder for legacy encodings."""
-        return decode_text(label, fatal, body)
+        return decode_text(label, fatal, more, body)
 
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
         """A rejection that nobody handled is logged, as on the platform."""
