@@ -50,6 +50,11 @@ def test_module_prints_its_default_export_or_all(run: Run) -> None:
     assert run("eval", "--module", "-", stdin="export const a = 1, b = [2]").stdout == '{"a":1,"b":[2]}\n'
 
 
+def test_file_named_mjs_is_a_module(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "mine.mjs").write_text("export default [1, 2]")
+    assert run("eval", tmp_path / "mine.mjs").stdout == "[1,2]\n"
+
+
 def test_console_is_on_stderr_and_cannot_steer_the_terminal(run: Run) -> None:
     ended = run("eval", "-", stdin="console.error('\\u001b[31mred\\u0007\\ttab\\nline'); 1")
     assert ended.stdout == "1\n"

@@ -168,7 +168,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     async def work() -> None:
         async with Sandbox(limits=limits) as box:
-            if options.module:
+            if options.module or file.endswith(".mjs"):
                 exports = await box.eval_module(source, name, **variables)
                 value = exports.get("default", exports)
             else:
@@ -291,7 +291,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--module",
         action="store_true",
-        help="it is an ES module; prints its default export, or all without one",
+        help="it is an ES module, as a file .mjs is without this; prints its default export, or all without one",
     )
     add(
         "--arg",
