@@ -131,7 +131,8 @@ class World:
             for number, args, body in calls:
                 script.op(number, args, body)
             calls = script.body
-        future = actor.start_fetch(Request("GET", "http://x/", [], calls))
+        future: asyncio.Future[Any] = actor.loop.create_future()
+        actor.start_fetch(Request("GET", "http://x/", [], calls), future)
         await settle()
         await self.clock.advance(1000)
         return future

@@ -122,6 +122,8 @@ def cycle(chain: Chain, actor: Actor) -> str | None:
 
 Item: TypeAlias = Capability | Stub | BodyStream
 Target: TypeAlias = Capability | Stub
+#: Of a call: V8-serialized, and what goes with it.
+Result: TypeAlias = tuple[bytes, list[Item]]
 
 
 class Lending:

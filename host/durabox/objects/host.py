@@ -131,7 +131,6 @@ class Host:
         self._sweep: asyncio.TimerHandle | None = None
         self._noting = False
         self._schedule_sweep()
-        self._by_key = {space.unique_key: space for space in self._namespaces}
         self._alarms = AlarmScheduler(
             state.alarms,
             self._by_key,

@@ -27,14 +27,14 @@ from durabox.errors import (
     ObjectBrokenError,
 )
 from durabox.limits import Limits
-from durabox.objects.capabilities import LONGEST_CHAIN, Capability, Chain, Item, Lending, Stub, Target, cycle
+from durabox.objects.capabilities import LONGEST_CHAIN, Capability, Chain, Lending, Result, Stub, Target, cycle
 from durabox.objects.coding import coded
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
 from durabox.objects.network_ops import NetworkOps
 from durabox.objects.outbound import Subrequests
 from durabox.objects.socket_ops import SocketOps
-from durabox.objects.work import Work
+from durabox.objects.work import Reply, Work
 
 if TYPE_CHECKING:
     from durabox.objects.actor import Actor
@@ -117,6 +117,63 @@ class GuestBody:
         self._over = True
         self._actor.pulls.pop(self._stream, None)
         self._actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]), self._section)
+
+
+class _Sent:
+    """
+    A request or call that is under way to another isolate. Gets the result as `Reply`.
+
+    Args:
+        ops: The caller's.
+        operation: What the caller knows it by.
+        counted: The section whose async work it is.
+        size: Its bytes, which stay until it is answered.
+    """
+
+    __slots__ = ("counted", "operation", "ops", "size")
+
+    def __init__(self, ops: ActorOps, operation: int, counted: int, size: int) -> None:
+        self.ops = ops
+        self.operation = operation
+        self.counted = counted
+        self.size = size
+
+    def done(self) -> bool:
+        """Always waited for."""
+        return False
+
+    def set_exception(self, exception: DuraboxError, remote: bool = True) -> None:
+        """It failed; see `to_wire`."""
+        self.ops.failed(self.operation, self.counted, self.size, exception, remote)
+
+
+class _SentRequest(_Sent):
+    """
+    A request.
+
+    Args:
+        url: Where to.
+    """
+
+    __slots__ = ("url",)
+
+    def __init__(self, ops: ActorOps, operation: int, counted: int, size: int, url: str) -> None:
+        super().__init__(ops, operation, counted, size)
+        self.url = url
+
+    def set_result(self, response: Response) -> None:
+        """It was answered."""
+        self.ops.fetched(self.operation, self.counted, self.size, self.url, response)
+
+
+class _SentCall(_Sent):
+    """A call."""
+
+    __slots__ = ()
+
+    def set_result(self, result: Result) -> None:
+        """It returned."""
+        self.ops.called(self.operation, self.counted, self.size, result)
 
 
 class ActorOps(SocketOps, NetworkOps):
@@ -317,6 +374,7 @@ class ActorOps(SocketOps, NetworkOps):
     def _answer(self, request: int, response: Response) -> None:
         actor = self.actor
         actor.last_used = actor.clock.now()
+        self.origins.pop(request, None)
         future = actor.requests.pop(request, None)
         if future is not None and not future.done():
             future.set_result(response)
@@ -342,7 +400,8 @@ class ActorOps(SocketOps, NetworkOps):
         )
 
     def _fail(self, request: int, failure: JavaScriptError) -> None:
-        waiting: asyncio.Future[Any] | None = self.actor.requests.pop(request, None)
+        self.origins.pop(request, None)
+        waiting: Reply[Any] | None = self.actor.requests.pop(request, None)
         if waiting is None:
             waiting = self.actor.calls.pop(request, None)
         if waiting is not None and not waiting.done():
@@ -353,6 +412,7 @@ class ActorOps(SocketOps, NetworkOps):
         result = bytes(body), self.lending.take(lent, 0) if lent else []
 
         def answer() -> None:
+            self.origins.pop(request, None)
             future = self.actor.calls.pop(request, None)
             if future is not None and not future.done():
                 future.set_result(result)
@@ -449,29 +509,21 @@ class ActorOps(SocketOps, NetworkOps):
         request = Request(method, url, headers, self._body(body_kind, handle, body))
         counted = self.actor.core.async_started(section)
         self._causes[operation] = self.caused()
-
-        def done(future: asyncio.Future[Response]) -> None:
-            self._sent_bytes -= size
-            self._fetched(operation, counted, url, future)
-
+        reply = _SentRequest(self, operation, counted, size, url)
         chain = self._chain(section) if section else ()
 
         def start(actor: Actor) -> None:
-            future = actor.start_fetch(request, target.entry, chain)
-            number = actor.last_request
+            request_number = actor.start_fetch(request, reply, target.entry, chain)
             if operation in self._fetches:
-                actor.abort_request(number)
-            self._fetches[operation] = actor, number
-            future.add_done_callback(done)
+                actor.abort_request(request_number)
+            self._fetches[operation] = actor, request_number
 
-        self._send(target, operation, counted, size, start, chain)
+        self._send(target, reply, start, chain)
 
-    def _fetched(self, operation: int, counted: int, url: str, done: asyncio.Future[Response]) -> None:
-        error = done.exception()
-        if error is not None:
-            self._complete(operation, counted, error)
-            return
-        self._received(operation, counted, url, done.result())
+    def fetched(self, operation: int, counted: int, size: int, url: str, response: Response) -> None:
+        """A request to another isolate was answered."""
+        self._sent_bytes -= size
+        self._received(operation, counted, url, response)
 
     def _received(self, operation: int, counted: int, url: str, response: Response) -> None:
         """An answer is there, of an object or of another server."""
@@ -508,17 +560,13 @@ class ActorOps(SocketOps, NetworkOps):
         items = self.lending.take(lent, section) if lent else []
         counted = self.actor.core.async_started(section)
         self._causes[operation] = self.caused()
-
-        def done(future: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
-            self._sent_bytes -= size
-            self._called(operation, counted, future)
-
+        reply = _SentCall(self, operation, counted, size)
         chain = self._chain(section) if section else ()
 
         def start(actor: Actor) -> None:
-            actor.start_call(target, path, is_call, body, items, chain).add_done_callback(done)
+            actor.start_call(target, path, is_call, body, items, reply, chain)
 
-        self._send(target, operation, counted, size, start, chain)
+        self._send(target, reply, start, chain)
 
     def _check_sent(self, size: int) -> None:
         """Refuse one more call, or one with that many bytes, while too much waits for an answer."""
@@ -528,16 +576,8 @@ class ActorOps(SocketOps, NetworkOps):
                 "Error", "Durable Object is overloaded. Too much data queued.", {"overloaded": True}
             )
 
-    def _send(
-        self,
-        target: Target,
-        operation: int,
-        counted: int,
-        size: int,
-        start: Callable[[Actor], None],
-        chain: Chain,
-    ) -> None:
-        """Start a call on its target when outputs may leave; ``size`` bytes of it stay until it is answered."""
+    def _send(self, target: Target, sent: _Sent, start: Callable[[Actor], None], chain: Chain) -> None:
+        """Start a call on its target when outputs may leave."""
         # What was lent from within a critical section may be called there.
         admitted = isinstance(target, Capability) and target.section > 0
 
@@ -552,11 +592,10 @@ class ActorOps(SocketOps, NetworkOps):
                 error = refusal
             if error is None:
                 start(actor)
-                return
-            self._sent_bytes -= size
-            self._complete(operation, counted, error, remote=False)
+            else:
+                sent.set_exception(error, remote=False)
 
-        self._sent_bytes += size
+        self._sent_bytes += sent.size
         self.let_out(send)
 
     def _chain(self, section: int) -> Chain:
@@ -566,13 +605,18 @@ class ActorOps(SocketOps, NetworkOps):
         origin = self.origins.get(-section)
         return (*origin, (self.actor, 0))[-LONGEST_CHAIN:] if origin else ()
 
-    def _called(self, operation: int, counted: int, done: asyncio.Future[tuple[bytes, list[Item]]]) -> None:
-        error = done.exception()
-        if error is not None or self.actor.error is not None:
-            self._complete(operation, counted, error)
+    def called(self, operation: int, counted: int, size: int, result: Result) -> None:
+        """A call returned."""
+        self._sent_bytes -= size
+        if self.actor.error is not None:
             return
-        result, items = done.result()
-        self._complete(operation, counted, None, self.lending.give(items) if items else [], result)
+        value, items = result
+        self._complete(operation, counted, None, self.lending.give(items) if items else [], value)
+
+    def failed(self, operation: int, counted: int, size: int, error: DuraboxError, remote: bool) -> None:
+        """A request or call came to nothing."""
+        self._sent_bytes -= size
+        self._complete(operation, counted, error, remote=remote)
 
     def op_release(self, handle: int, body: bytes) -> None:
         """The guest disposed of a stub that it had been lent."""

@@ -1,14 +1,32 @@
-"""One piece of work for an actor: an event and what becomes of it."""
+"""One piece of work for an actor: an event, what becomes of it, and who waits for that."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from durabox.errors import DuraboxError
 
 if TYPE_CHECKING:
     from durabox.objects.outbound import Subrequests
+
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Reply(Protocol[T_contra]):
+    """Who waits for a result; an `asyncio.Future` is one."""
+
+    def done(self) -> bool:
+        """Whether it is known already, or nobody waits any more."""
+        ...
+
+    def set_result(self, result: T_contra, /) -> None:
+        """Give the result."""
+        ...
+
+    def set_exception(self, exception: DuraboxError, /) -> None:
+        """There will be none."""
+        ...
 
 
 class Work:
