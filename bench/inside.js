@@ -10,7 +10,7 @@ export class Parts extends DurableObject {
     const [, part, times] = new URL(request.url).pathname.split("/");
     switch (part) {
       case "ops":
-        for (let left = Number(times); left > 0; left--) this.env.Parts.idFromName("a");
+        for (let left = Number(times); left > 0; left--) this.env.Parts.idFromString("0");
         break;
       case "gets":
         for (let left = Number(times); left > 0; left--) await this.ctx.storage.get("value");

@@ -42,7 +42,7 @@ class Instant(OpHandlers):
     def op_respond(self, *answer: object) -> None:
         """Nothing to send."""
 
-    def op_id_from_name(self, namespace: int, name: str, body: bytes) -> str:
+    def op_id_from_string(self, namespace: int, text: str, body: bytes) -> str:
         """Always the same id."""
         return ID
 
@@ -198,7 +198,7 @@ async def _measure() -> list[list[str]]:
         ("isolate creation, from the base image", await _creation(base), 200),
         ("isolate creation, from a class image", await _creation(loaded.image), 200),
         ("event entry", entry, 5),
-        ("op (`idFromName` with an instant host)", op, None),
+        ("op (`idFromString` with an instant host)", op, None),
         ("`await storage.get()` with an instant host", get, None),
         ("fetch → `storage.get` → response, in process", await _request(), 80),
         ("a call from object to object and back, in process", await _call(), 150),

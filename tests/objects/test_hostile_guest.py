@@ -230,7 +230,7 @@ def opened(stage: Stage) -> tuple[int, bytes, bytes]:
     """The call that declares stub 1 to the neighbour."""
     space = stage.world.host.namespace("Neighbour")
     index = stage.world.host.class_names.index("Neighbour")
-    return OP["stub_open"], pack(1, index, space.ids.from_name("neighbour"), "neighbour"), b""
+    return OP["stub_open"], pack(1, index, space.ids.from_name("neighbour"), "neighbour", 0), b""
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,9 @@ def opened(stage: Stage) -> tuple[int, bytes, bytes]:
 def test_a_request_that_makes_no_sense_does_not_reset_who_gets_it(
     stage: Stage, opened: Any, method: str, url: str, headers: list[str]
 ) -> None:
-    stage.play([opened, (OP["stub_fetch"], pack(1, 0, 0, 1, method, url, headers, 0, 0), b"")])
+    stage.play(
+        [opened, (OP["stub_fetch"], pack(1, 0, 0, 1, None, None, None, 0, method, url, headers, 0, 0), b"")]
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,9 @@ def test_a_request_that_makes_no_sense_does_not_reset_who_gets_it(
 def test_arguments_that_make_no_sense_do_not_reset_who_gets_them(
     stage: Stage, opened: Any, arguments: bytes
 ) -> None:
-    stage.play([opened, (OP["stub_call"], pack(1, 0, 0, 1, ["add"], True, []), arguments)])
+    stage.play(
+        [opened, (OP["stub_call"], pack(1, 0, 0, 1, None, None, None, 0, ["add"], True, []), arguments)]
+    )
 
 
 def nested(depth: int) -> bytes:
@@ -330,7 +334,8 @@ def test_no_flood_of_an_op_fills_the_host(stage: Stage, op: str, arguments: byte
     [
         ("timer_set", lambda n: pack(n, 0, 1e9, False)),
         ("section_begin", lambda n: pack(n + 1, 0, False)),
-        ("stub_open", lambda n: pack(n, 0, "0" * 64, None)),
+        ("stub_open", lambda n: pack(n, 0, None, "other", 0)),
+        ("stub_call", lambda n: pack(n, 0, 0, n, 0, None, "other", 0, ["never"], True, [])),
     ],
 )
 def test_no_more_of_anything_is_kept_than_the_limit_says(stage: Stage, op: str, arguments: Any) -> None:
@@ -341,7 +346,9 @@ def test_no_more_of_anything_is_kept_than_the_limit_says(stage: Stage, op: str, 
 def test_calls_that_nobody_answers_stay_within_the_memory_of_their_caller(stage: Stage, opened: Any) -> None:
     tracemalloc.start()
     try:
-        stage.flood(OP["stub_call"], pack(1, 0, 0, 1, ["never"], True, []), 150_000, opened)
+        stage.flood(
+            OP["stub_call"], pack(1, 0, 0, 1, None, None, None, 0, ["never"], True, []), 150_000, opened
+        )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

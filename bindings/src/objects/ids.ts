@@ -1,5 +1,11 @@
-/** `DurableObjectId`: 64 hexadecimal digits that the host made or checked, and the name they came from. */
+/**
+ * `DurableObjectId`: 64 hexadecimal digits that the host made or checked, and the name they came from.
+ *
+ * The digits of a name's id are asked for when somebody wants to see them: the host finds the object by its name, too.
+ */
 
+import { native } from "../native";
+import { OP } from "../protocol";
 import { exposeInterface } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 
@@ -9,6 +15,9 @@ const MAKER = Symbol("id");
 /** The digits of an id; throws `TypeError` when the value is no id. */
 export let hexOf: (id: DurableObjectId) => string;
 
+/** The digits of an id, if they are known here. */
+export let knownHexOf: (id: DurableObjectId) => string | undefined;
+
 /** Whether a value is an id, of whatever namespace. */
 export let isId: (value: unknown) => value is DurableObjectId;
 
@@ -16,32 +25,36 @@ export let isId: (value: unknown) => value is DurableObjectId;
 export let nameOf: (id: DurableObjectId) => string | undefined;
 
 export class DurableObjectId {
-  readonly #hex: string;
+  #hex: string | undefined;
+  /** Number of the namespace of an id whose digits are not known here. */
+  readonly #namespace: number;
   readonly #name: string | undefined;
   declare readonly jurisdiction: undefined;
   declare readonly name: string | undefined;
 
   static {
-    hexOf = (id) => id.#hex;
+    hexOf = (id) => (id.#hex ??= native.op(OP.id_from_name, [id.#namespace, id.#name?.toWellFormed()]) as string);
+    knownHexOf = (id) => id.#hex;
     nameOf = (id) => id.#name;
     isId = (value): value is DurableObjectId => typeof value === "object" && value !== null && #hex in value;
   }
 
-  constructor(maker: symbol, hex: string, name: string | undefined) {
+  constructor(maker: symbol, hex: string | undefined, name: string | undefined, namespace: number) {
     if (maker !== MAKER) throw illegalConstructor();
     this.#hex = hex;
+    this.#namespace = namespace;
     this.#name = name;
     Object.defineProperty(this, "jurisdiction", { value: undefined, enumerable: true, configurable: true });
     Object.defineProperty(this, "name", { value: name, enumerable: true, configurable: true });
   }
 
   toString(): string {
-    return this.#hex;
+    return hexOf(this);
   }
 
   equals(other: DurableObjectId): boolean {
     if (!isId(other)) throw wrongParameter("equals", "DurableObjectId", 1, "DurableObjectId");
-    return this.#hex === other.#hex;
+    return hexOf(this) === hexOf(other);
   }
 }
 
@@ -49,5 +62,10 @@ exposeInterface("DurableObjectId", DurableObjectId);
 
 /** An id from what the host answered. */
 export function makeId(hex: string, name: string | undefined): DurableObjectId {
-  return new DurableObjectId(MAKER, hex, name);
+  return new DurableObjectId(MAKER, hex, name, 0);
+}
+
+/** The id of a name in the namespace with that number. */
+export function makeNamedId(namespace: number, name: string): DurableObjectId {
+  return new DurableObjectId(MAKER, undefined, name, namespace);
 }

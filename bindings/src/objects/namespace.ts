@@ -5,7 +5,7 @@ import { OP } from "../protocol";
 import { exposeInterface } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { optionsOf } from "./arguments";
-import { type DurableObjectId, isId, makeId } from "./ids";
+import { type DurableObjectId, isId, makeId, makeNamedId } from "./ids";
 import { type DurableObject, makeStub } from "./stub";
 
 const OWNER = "DurableObjectNamespace";
@@ -52,8 +52,7 @@ export class DurableObjectNamespace {
 
   idFromName(name: string): DurableObjectId {
     if (arguments.length === 0) throw wrongParameter("idFromName", OWNER, 1, "string");
-    const text = `${name}`;
-    return makeId(native.op(OP.id_from_name, [this.#index, text.toWellFormed()]), text);
+    return makeNamedId(this.#index, `${name}`);
   }
 
   idFromString(hex: string): DurableObjectId {

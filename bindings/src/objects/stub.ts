@@ -9,11 +9,11 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { LENT, type Message } from "../rpc/lending";
-import { type Callee, callHost, makeProperty } from "../rpc/stubs";
+import { type Address, type Addressee, type Callee, callHost, knownAddress, makeProperty } from "../rpc/stubs";
 import { checkIoAllowed, currentSection, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { URL } from "../web/url";
-import { type DurableObjectId, hexOf, nameOf } from "./ids";
+import { type DurableObjectId, hexOf, knownHexOf, nameOf } from "./ids";
 
 const MAKER = Symbol("stub");
 const STUB_FETCH = OP.stub_fetch;
@@ -30,23 +30,36 @@ function sentUrl(url: string): string {
 }
 
 let last = 0;
+
+/** Stubs that were collected, and of which the host has not heard: it is told with the next ones that are declared. */
+let gone: number[] = [];
+const MOST_GONE = 16;
 const collected = new FinalizationRegistry<number>((stub) => {
-  native.op(OP.stub_close, [stub]);
+  gone.push(stub);
+  if (gone.length < MOST_GONE) return;
+  native.op(OP.stub_close, [gone]);
+  gone = [];
 });
 const collectedHandles = new FinalizationRegistry<number>((handle) => {
   native.op(OP.release, [handle]);
 });
 
 /** What is behind a stub. */
-abstract class Target implements Callee {
+abstract class Target implements Callee, Addressee {
   abstract readonly kind: number;
 
   /** Its number, by which the host knows it. */
   abstract open(): number;
 
+  address(): Address {
+    return knownAddress(this.kind, this.open());
+  }
+
+  accepted(_by: Address): void {}
+
   call(path: readonly string[], args: Message | undefined): Promise<unknown> {
     checkIoAllowed();
-    return callHost(this.kind, this.open(), path, args);
+    return callHost(this, path, args);
   }
 }
 
@@ -61,10 +74,19 @@ abstract class DeclaredTarget extends Target {
     if (this.#number === 0) {
       const number = ++last;
       this.declare(number);
-      this.#number = number;
-      collected.register(this, number);
+      this.declared(number);
     }
     return this.#number;
+  }
+
+  protected get isKnown(): boolean {
+    return this.#number !== 0;
+  }
+
+  /** The host knows it by that number. */
+  protected declared(number: number): void {
+    this.#number = number;
+    collected.register(this, number);
   }
 }
 
@@ -77,7 +99,19 @@ class ObjectTarget extends DeclaredTarget {
   }
 
   protected declare(number: number): void {
-    native.op(OP.stub_open, [number, this.namespace, hexOf(this.id), nameOf(this.id)?.toWellFormed() ?? null]);
+    native.op(OP.stub_open, [number, this.namespace, hexOf(this.id), nameOf(this.id)?.toWellFormed() ?? null, 0]);
+  }
+
+  override address(): Address {
+    if (this.isKnown) return super.address();
+    const name = nameOf(this.id)?.toWellFormed() ?? null;
+    return [DECLARED, ++last, this.namespace, knownHexOf(this.id) ?? null, name, gone.length === 0 ? 0 : (gone[gone.length - 1] as number)];
+  }
+
+  override accepted(by: Address): void {
+    if (by[2] === null) return;
+    if (by[5] !== 0) gone.pop();
+    this.declared(by[1]);
   }
 }
 
@@ -151,11 +185,16 @@ export class Fetcher {
     const { method, url: whole, headers, kind, handle, raw, signal } = readRequest(request);
     const url = sentUrl(whole);
     if (kind === 1) addContentLength(headers, raw);
-    const target = this.#target;
-    const number = target.open();
     return startAsync(
       (operation) => {
-        native.op(STUB_FETCH, [operation, currentSection(), target.kind, number, method, url, headers, kind, handle], raw);
+        const target = this.#target;
+        const at = target.address();
+        native.op(
+          STUB_FETCH,
+          [operation, currentSection(), at[0], at[1], at[2], at[3], at[4], at[5], method, url, headers, kind, handle],
+          raw,
+        );
+        target.accepted(at);
         notePassedOn(request, operation);
       },
       makeResponse,

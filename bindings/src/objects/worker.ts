@@ -44,15 +44,15 @@ function handle(request: Request, entry: Entry): unknown {
   const found = exportOf(entry);
   if (found === undefined && hasFetchListener()) return dispatchFetch(request);
   const context = contextOf(entry);
-  if (isClass(found)) return handlerOf(new found(context, env))(request);
+  if (isClass(found)) return callHandler(new found(context, env), [request]);
   if (typeof found !== "object" || found === null) throw noFetchHandler();
-  return handlerOf(found)(request, env, context);
+  return callHandler(found, [request, env, context]);
 }
 
-function handlerOf(receiver: { fetch?: unknown }): (...args: unknown[]) => unknown {
+function callHandler(receiver: { fetch?: unknown }, args: unknown[]): unknown {
   const handler = receiver.fetch;
   if (typeof handler !== "function") throw noFetchHandler();
-  return handler.bind(receiver) as (...args: unknown[]) => unknown;
+  return Reflect.apply(handler, receiver, args);
 }
 
 /** Where a call of an entrypoint begins: a new instance of a class, or an object whose methods get `env` and `ctx` after the argument. */

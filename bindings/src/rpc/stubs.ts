@@ -17,6 +17,8 @@ import { illegalConstructor, isObject, wrongConstructorParameter } from "../web/
 import { decode, disposeTarget, encode, LENT, lendTarget, type Message } from "./lending";
 import { RpcTarget } from "./target";
 
+const STUB_CALL = OP.stub_call;
+
 /** Names below a stub, at most. */
 const MAX_PATH = 64;
 
@@ -26,14 +28,20 @@ export interface Callee {
 }
 
 /** What was lent, by the host's handle, until the last stub for it has been disposed of. */
-class Lent implements Callee {
+class Lent implements Callee, Addressee {
   holders = 0;
 
   constructor(readonly handle: number) {}
 
   call(path: readonly string[], args: Message | undefined): Promise<unknown> {
-    return callHost(LENT.handle, this.handle, path, args);
+    return callHost(this, path, args);
   }
+
+  address(): Address {
+    return knownAddress(LENT.handle, this.handle);
+  }
+
+  accepted(): void {}
 }
 
 /** A result that is not there yet. */
@@ -68,16 +76,43 @@ function asRemote(error: TypeError): TypeError {
   return Object.assign(error, { remote: true });
 }
 
-/** Call what the host knows by kind and number; resolves with the decoded result. */
-export function callHost(
+/** What an op names that goes to something in another isolate: `target` and `declared` in `protocol.py`. */
+export type Address = readonly [
   kind: number,
   number: number,
+  namespace: number | null,
+  hex: string | null,
+  name: string | null,
+  gone: number,
+];
+
+/** Whatever an op can be sent to. */
+export interface Addressee {
+  address(): Address;
+  /** The op was accepted, and with it what the address declares. */
+  accepted(by: Address): void;
+}
+
+/** An address of what the host knows. */
+export function knownAddress(kind: number, number: number): Address {
+  return [kind, number, null, null, null, 0];
+}
+
+/** Call what the host knows; resolves with the decoded result. */
+export function callHost(
+  to: Addressee,
   path: readonly string[],
   args: Message | undefined,
 ): Promise<unknown> {
   return startAsync((operation) => {
     const lent = args === undefined ? [] : args.lent;
-    native.op(OP.stub_call, [operation, currentSection(), kind, number, path, args !== undefined, lent], args?.bytes);
+    const at = to.address();
+    native.op(
+      STUB_CALL,
+      [operation, currentSection(), at[0], at[1], at[2], at[3], at[4], at[5], path, args !== undefined, lent],
+      args?.bytes,
+    );
+    to.accepted(at);
     args?.sent();
   }, readResult);
 }

@@ -57,16 +57,19 @@ export type Received = [status: number, reason: string, headers: HeaderList, kin
  * @param signal Ends the reading of the body when it aborts.
  */
 export function makeResponse(
-  [status, reason, headers, kind, handle, url]: Received,
+  received: Received,
   body: ArrayBuffer | undefined,
   redirected = false,
   signal?: AbortSignal,
 ): Response {
-  if (kind === KIND.givenSocket)
-    return new Response(MAKER, null, headers, true, status, reason, { ...PLAIN, url, webSocket: sockets.given(handle) });
-  const content = receivedContent(kind, handle, body);
+  const kind = received[3];
+  const handle = received[4];
+  const isSocket = kind === KIND.givenSocket;
+  const content = isSocket ? null : receivedContent(kind, handle, body);
   if (signal !== undefined && kind === KIND.host) watch(content as Content, signal);
-  return new Response(MAKER, content, headers, true, status, reason, { ...PLAIN, url, redirected });
+  const webSocket = isSocket ? sockets.given(handle) : null;
+  const details: Details = { type: "default", url: received[5], redirected, cf: undefined, webSocket };
+  return new Response(MAKER, content, received[2], true, received[0], received[1], details);
 }
 
 /** Nobody will read the body of a response. */

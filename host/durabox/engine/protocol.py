@@ -18,6 +18,9 @@ Common argument shapes
     error       ``[name, message, stack, properties]``; properties are flags and texts
     target      what a stub leads to: kind 0 with the number of a stub that stub_open or service_open declared, kind 1
                 with the handle of something received
+    declared    ``namespace index, id hex, name, gone``: what stands behind a stub that is used for the first time, by its
+                id, or nil and its name; all nil but ``gone`` for one that is known. ``gone`` is a stub that the guest
+                dropped, 0 for none
     entry       which entrypoint of a Worker: ``nil`` for the default export, else ``[name|nil, V8-serialized props]``
     lent        flat array ``[kind, number, kind, number, …]`` of what a value carries besides its bytes, which name
                 the items by position. Guest→host: kind 0 an export of its own, 1 a handle, 2 a stub, 3 a guest stream,
@@ -221,22 +224,22 @@ OPS: Final[tuple[Op, ...]] = (
     Op(
         19,
         "stub_fetch",
-        tuple[int, int, int, int, str, str, Headers, int, int],
-        "[async id, section, target kind, target, method, url, headers, body kind, handle] with the raw body.",
+        tuple[int, int, int, int, int | None, str | None, str | None, int, str, str, Headers, int, int],
+        "[async id, section, target kind, target, declared (4), method, url, headers, body kind, handle] with the raw body.",
     ),
     Op(
         20,
         "stub_call",
-        tuple[int, int, int, int, list[str], bool, list[int]],
-        "[async id, section, target kind, target, path, is call, lent] with the V8-serialized arguments as body: see event call.",
+        tuple[int, int, int, int, int | None, str | None, str | None, int, list[str], bool, list[int]],
+        "[async id, section, target kind, target, declared (4), path, is call, lent] with the V8-serialized arguments as body: see event call.",
     ),
     Op(
         21,
         "stub_open",
-        tuple[int, int, str, str | None],
-        "[stub id, namespace index, id hex, name]: declares a stub; order of calls is kept per stub.",
+        tuple[int, int, str | None, str | None, int],
+        "[stub id, declared (4)]: declares a stub without using it; order of calls is kept per stub.",
     ),
-    Op(22, "stub_close", tuple[int], "[stub id]: the guest dropped the stub."),
+    Op(22, "stub_close", tuple[list[int]], "[stub ids]: the guest dropped them."),
     Op(23, "id_from_name", tuple[int, str], "[namespace index, name] → id hex (text)."),
     Op(
         24,

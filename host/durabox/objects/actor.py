@@ -70,8 +70,9 @@ _RELEASED = EVENT["released"]
 _ASK = EVENT["ask"]
 _ALARM = EVENT["alarm"]
 
-#: Turns run in one callback of the event loop before others get their chance.
-_TURNS_PER_CALLBACK = 32
+#: Guests run for this long in one callback of the event loop before others get their chance. It is no number of turns:
+#: many short ones in a row cost less than each by itself, and a few long ones would keep the others waiting.
+_CALLBACK_NS = 2_000_000
 
 
 def _ignore(error: DuraboxError) -> None:
@@ -151,6 +152,8 @@ class Actor:
         self._when_settled: list[Callable[[], None]] = []
         self._when_idle: list[Callable[[], None]] = []
         self._pumping = False
+        #: How long the guest ran in the current callback of the event loop.
+        self._ran_ns = 0
         self._scheduled = False
         self._next_request = 1
         self._wake: asyncio.TimerHandle | None = None
@@ -483,7 +486,7 @@ class Actor:
             return
         self._pumping = True
         core = self.core
-        turns = 0
+        self._ran_ns = 0
         try:
             while True:
                 step = core.decide(self.clock.now())
@@ -494,11 +497,11 @@ class Actor:
                         self.ops.cause = work.cause
                         if work.step is not None:
                             work.step()
+                            self._ran_ns = _CALLBACK_NS
                             self._turn_over()
                         elif not self._enter(work.event, work.args, work.body):
                             return
-                        turns += 1
-                        if turns >= _TURNS_PER_CALLBACK:
+                        if self._ran_ns >= _CALLBACK_NS:
                             self._scheduled = True
                             self.loop.call_soon(self._pump)
                             return
@@ -564,13 +567,15 @@ class Actor:
 
     def _enter(self, event: int, args: list[object], body: bytes = b"") -> bool:
         """One turn; False when it goes on in a task."""
-        assert self._isolate is not None
+        isolate = self._isolate
+        assert isolate is not None
         try:
-            slices = self._isolate.enter(event, args, body)
+            slices = isolate.enter(event, args, body)
         except DuraboxError as error:
             self._turn_failed(error)
             return True
         if slices is None:
+            self._ran_ns += isolate.last_slice_ns
             self._turn_over()
             return True
         task = self.loop.create_task(self._finish(slices, event))

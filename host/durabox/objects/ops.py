@@ -261,12 +261,12 @@ class ActorOps(SocketOps, NetworkOps):
         for stream in streams:
             self.actor.loop.create_task(stream.cancel(reason))
 
-    def _check_room(self) -> None:
-        """Refuse one more of what occupies the host for the guest."""
+    def _check_room(self, wanted: int = 1) -> None:
+        """Refuse so much more of what occupies the host for the guest."""
         core = self.actor.core
         handles = 0 if self._lending is None else len(self._lending)
         kept = len(self.stubs) + len(self._streams) + handles
-        if core.under_way + core.sections + kept >= self._limits.pending:
+        if core.under_way + core.sections + kept + wanted > self._limits.pending:
             raise GuestError(
                 "Error",
                 f"Too many timers, stubs, streams and operations at once: the limit is {self._limits.pending}.",
@@ -467,23 +467,39 @@ class ActorOps(SocketOps, NetworkOps):
         """newUniqueId."""
         return self.actor.router.new_id(namespace)
 
-    def op_stub_open(self, stub: int, namespace: int, object_id: str, name: str | None, body: bytes) -> None:
+    def op_stub_open(
+        self, stub: int, namespace: int, object_id: str | None, name: str | None, gone: int, body: bytes
+    ) -> None:
         """A stub was made; nothing happens until it is used."""
         self._check_room()
+        self._declare(stub, namespace, object_id, name, gone)
+
+    def _declare(self, stub: int, namespace: int, object_id: str | None, name: str | None, gone: int) -> Stub:
+        router = self.actor.router
+        stubs = self.stubs
+        if gone:
+            stubs.pop(gone, None)
         try:
-            checked = self.actor.router.id_from_string(namespace, object_id)
+            if object_id is not None:
+                object_id = router.id_from_string(namespace, object_id)
+            elif name is not None:
+                object_id = router.id_from_name(namespace, name)
+            else:
+                raise GuestProtocolError(f"stub {stub} has neither id nor name")
         except InvalidObjectIdError as error:
             raise GuestError("TypeError", str(error)) from None
-        self.stubs[stub] = Stub(namespace, checked, name)
+        declared = stubs[stub] = Stub(namespace, object_id, name)
+        return declared
 
     def op_service_open(self, stub: int, entrypoint: str | None, props: bytes, body: bytes) -> None:
         """A stub of an entrypoint of the Worker was made."""
         self._check_room()
         self.stubs[stub] = Stub(-1, "", None, (entrypoint, props))
 
-    def op_stub_close(self, stub: int, body: bytes) -> None:
-        """The guest dropped a stub."""
-        self.stubs.pop(stub, None)
+    def op_stub_close(self, stubs: list[int], body: bytes) -> None:
+        """The guest dropped stubs."""
+        for stub in stubs:
+            self.stubs.pop(stub, None)
 
     def op_stub_fetch(
         self,
@@ -491,6 +507,10 @@ class ActorOps(SocketOps, NetworkOps):
         section: int,
         kind: int,
         number: int,
+        namespace: int | None,
+        object_id: str | None,
+        name: str | None,
+        gone: int,
         method: str,
         url: str,
         headers: list[str],
@@ -501,12 +521,17 @@ class ActorOps(SocketOps, NetworkOps):
         """stub.fetch(): leaves through the output gate."""
         if len(headers) % 2:
             raise GuestProtocolError(f"a request with {len(headers)} header items")
-        target = self._target(kind, number)
+        size = len(body) + len(url) + sum(map(len, headers))
+        self._check_sent(size, namespace is not None)
+        # When the op fails, the stub is not declared: the guest will do that again.
+        request = Request(method, url, headers, self._body(body_kind, handle, body))
+        target = (
+            self._target(kind, number)
+            if namespace is None
+            else self._declare(number, namespace, object_id, name, gone)
+        )
         if not isinstance(target, Stub):
             raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
-        size = len(body) + len(url) + sum(map(len, headers))
-        self._check_sent(size)
-        request = Request(method, url, headers, self._body(body_kind, handle, body))
         counted = self.actor.core.async_started(section)
         self._causes[operation] = self.caused()
         reply = _SentRequest(self, operation, counted, size, url)
@@ -548,16 +573,24 @@ class ActorOps(SocketOps, NetworkOps):
         section: int,
         kind: int,
         number: int,
+        namespace: int | None,
+        object_id: str | None,
+        name: str | None,
+        gone: int,
         path: list[str],
         is_call: bool,
         lent: list[int],
         body: bytes,
     ) -> None:
         """An RPC call, or the reading of a property: leaves through the output gate."""
-        target = self._target(kind, number)
         size = len(body)
-        self._check_sent(size)
+        self._check_sent(size, namespace is not None)
         items = self.lending.take(lent, section) if lent else []
+        target = (
+            self._target(kind, number)
+            if namespace is None
+            else self._declare(number, namespace, object_id, name, gone)
+        )
         counted = self.actor.core.async_started(section)
         self._causes[operation] = self.caused()
         reply = _SentCall(self, operation, counted, size)
@@ -568,9 +601,9 @@ class ActorOps(SocketOps, NetworkOps):
 
         self._send(target, reply, start, chain)
 
-    def _check_sent(self, size: int) -> None:
-        """Refuse one more call, or one with that many bytes, while too much waits for an answer."""
-        self._check_room()
+    def _check_sent(self, size: int, declares: bool = False) -> None:
+        """Refuse one more call (and its stub), or one with that many bytes, while too much waits for an answer."""
+        self._check_room(1 + declares)
         if self._sent_bytes + size > self._limits.memory_mb << 20:
             raise GuestError(
                 "Error", "Durable Object is overloaded. Too much data queued.", {"overloaded": True}
