@@ -368,7 +368,9 @@ class SqlStore:
         tables = indexes = 0
         self.guard.guest = True
         try:
-            program = connection.execute(statement, (None,) * bindings, explain=1, can_cache=False)
+            program = connection.execute(
+                statement, (None,) * min(bindings, MAX_BINDINGS), explain=1, can_cache=False
+            )
             for _, opcode, _, _, _, _, flags, _ in program:
                 tables += opcode in _TABLE_WRITES and not flags & _NO_OPERATION
                 indexes += opcode == "IdxInsert"
