@@ -5,8 +5,8 @@ comes in by `submit`; `_pump` asks the core what to do and does it, without a ta
 the event loop's callback, a turn that outlives its first slice is finished by a task, and commits run in a
 thread. So an idle object costs no task, and a request to a busy one costs no hop more than it needs.
 
-Whoever waits for a result gets it at once (`Reply`), but no turn ever runs within another's, even when it could: the same
-work of many requests in a row costs a third less than all of each in turn, for it stays in the processor's caches.
+Whoever waits for a result gets it at once (`Reply`), but no turn runs before the next callback, even when it could: the same
+step of many requests in a row costs a third less than all steps of each in turn (bench/RESULTS.md).
 """
 
 from __future__ import annotations
