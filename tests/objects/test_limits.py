@@ -34,6 +34,14 @@ export class Busy extends DurableObject {
       return kept.at(-1).fetch("https://o/one");
     });
   }
+  async dropped(n) {
+    for (; n > 0; n--) {
+      // Some at once, so that more go away together than are told of with the next one.
+      const names = Array.from({ length: 3 }, (_, i) => `${n} ${i}`);
+      await Promise.all(names.map((name) => this.env.BUSY.getByName(name).fetch("https://o/one")));
+    }
+    return "done";
+  }
   async calls() {
     const stub = this.env.BUSY.getByName("other");
     const results = await Promise.allSettled(Array.from({ length: 20 }, () => stub.fetch("https://o/wait")));
@@ -59,6 +67,12 @@ async def test_what_is_there_at_once_is_limited(host_of: OpenHost, what: str) ->
         assert await answer.text() == (
             f"{started} Error: Too many timers, stubs, streams and operations at once: the limit is 10."
         )
+
+
+async def test_stubs_that_were_dropped_leave_room_for_others(host_of: OpenHost) -> None:
+    async with host_of(CLASS, limits=TEN, clock=VirtualClock()) as host:
+        answer = await host.namespace("Busy").get_by_name("a").fetch("/dropped?n=20")
+        assert await answer.text() == "done"
 
 
 async def test_calls_to_other_objects_count(host_of: OpenHost) -> None:

@@ -33,7 +33,8 @@ let last = 0;
 
 /** Stubs that were collected, and of which the host has not heard: it is told with the next ones that are declared. */
 let gone: number[] = [];
-const MOST_GONE = 16;
+/** Few, for they count towards the limit of what there is at once. */
+const MOST_GONE = 4;
 const collected = new FinalizationRegistry<number>((stub) => {
   gone.push(stub);
   if (gone.length < MOST_GONE) return;

@@ -68,7 +68,7 @@ export function makeResponse(
   const content = isSocket ? null : receivedContent(kind, handle, body);
   if (signal !== undefined && kind === KIND.host) watch(content as Content, signal);
   const webSocket = isSocket ? sockets.given(handle) : null;
-  const details: Details = { type: "default", url: received[5], redirected, cf: undefined, webSocket };
+  const details: Details = { type: "default", url: received[5], redirected, cf: undefined, webSocket, coded: false };
   return new Response(MAKER, content, received[2], true, received[0], received[1], details);
 }
 

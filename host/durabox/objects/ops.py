@@ -27,7 +27,16 @@ from durabox.errors import (
     ObjectBrokenError,
 )
 from durabox.limits import Limits
-from durabox.objects.capabilities import LONGEST_CHAIN, Capability, Chain, Lending, Result, Stub, Target, cycle
+from durabox.objects.capabilities import (
+    LONGEST_CHAIN,
+    Capability,
+    Chain,
+    Lending,
+    Result,
+    Stub,
+    Target,
+    cycle,
+)
 from durabox.objects.coding import coded
 from durabox.objects.core import Failure
 from durabox.objects.messages import BodyStream, Request, Response
@@ -471,14 +480,12 @@ class ActorOps(SocketOps, NetworkOps):
         self, stub: int, namespace: int, object_id: str | None, name: str | None, gone: int, body: bytes
     ) -> None:
         """A stub was made; nothing happens until it is used."""
+        self.stubs.pop(gone, None)
         self._check_room()
-        self._declare(stub, namespace, object_id, name, gone)
+        self._declare(stub, namespace, object_id, name)
 
-    def _declare(self, stub: int, namespace: int, object_id: str | None, name: str | None, gone: int) -> Stub:
+    def _declare(self, stub: int, namespace: int, object_id: str | None, name: str | None) -> Stub:
         router = self.actor.router
-        stubs = self.stubs
-        if gone:
-            stubs.pop(gone, None)
         try:
             if object_id is not None:
                 object_id = router.id_from_string(namespace, object_id)
@@ -488,7 +495,7 @@ class ActorOps(SocketOps, NetworkOps):
                 raise GuestProtocolError(f"stub {stub} has neither id nor name")
         except InvalidObjectIdError as error:
             raise GuestError("TypeError", str(error)) from None
-        declared = stubs[stub] = Stub(namespace, object_id, name)
+        declared = self.stubs[stub] = Stub(namespace, object_id, name)
         return declared
 
     def op_service_open(self, stub: int, entrypoint: str | None, props: bytes, body: bytes) -> None:
@@ -522,13 +529,14 @@ class ActorOps(SocketOps, NetworkOps):
         if len(headers) % 2:
             raise GuestProtocolError(f"a request with {len(headers)} header items")
         size = len(body) + len(url) + sum(map(len, headers))
+        self.stubs.pop(gone, None)
         self._check_sent(size, namespace is not None)
         # When the op fails, the stub is not declared: the guest will do that again.
         request = Request(method, url, headers, self._body(body_kind, handle, body))
         target = (
             self._target(kind, number)
             if namespace is None
-            else self._declare(number, namespace, object_id, name, gone)
+            else self._declare(number, namespace, object_id, name)
         )
         if not isinstance(target, Stub):
             raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
@@ -584,12 +592,13 @@ class ActorOps(SocketOps, NetworkOps):
     ) -> None:
         """An RPC call, or the reading of a property: leaves through the output gate."""
         size = len(body)
+        self.stubs.pop(gone, None)
         self._check_sent(size, namespace is not None)
         items = self.lending.take(lent, section) if lent else []
         target = (
             self._target(kind, number)
             if namespace is None
-            else self._declare(number, namespace, object_id, name, gone)
+            else self._declare(number, namespace, object_id, name)
         )
         counted = self.actor.core.async_started(section)
         self._causes[operation] = self.caused()
