@@ -82,7 +82,6 @@ export class EventSource extends EventTarget {
   #retry = RECONNECT_MS;
   readonly #stop = new AbortController();
   readonly #handlers = new Map<string, Handler>();
-  readonly #listened = new Set<string>();
 
   constructor(url?: unknown, init?: unknown) {
     super();
@@ -166,10 +165,6 @@ export class EventSource extends EventTarget {
     if (!(#state in this)) throw illegalInvocation();
     if (typeof handler === "function") this.#handlers.set(type, handler as Handler);
     else this.#handlers.delete(type);
-    if (this.#listened.has(type)) return;
-    this.#listened.add(type);
-    // One listener for good: the handler keeps its place among the listeners when it is replaced.
-    this.addEventListener(type, (event: Event) => this.#handlers.get(type)?.call(this, event));
   }
 
   async #connect(): Promise<void> {

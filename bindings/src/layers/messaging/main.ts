@@ -62,10 +62,7 @@ const layer: Layer = ({ native, dispatchTrusted, EventTarget, exposeInterface, M
 
     set onmessage(handler: unknown) {
       if (!(#queue in this)) throw illegalInvocation();
-      const listens = this.#handler !== null;
       this.#handler = typeof handler === "function" ? (handler as Handler) : null;
-      if (!listens && this.#handler !== null) super.addEventListener("message", this.#onMessage);
-      if (listens && this.#handler === null) super.removeEventListener("message", this.#onMessage);
       this.start();
     }
 
@@ -74,10 +71,6 @@ const layer: Layer = ({ native, dispatchTrusted, EventTarget, exposeInterface, M
       super.addEventListener(type, callback, options);
       if (`${type}` === "message") this.start();
     }
-
-    readonly #onMessage = (event: object): void => {
-      this.#handler?.call(this, event);
-    };
 
     /** Deliver what has arrived in a task of its own. */
     #schedule(): void {
