@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from durabox.engine.ops import OpHandlers
     from durabox.limits import Limits
 
+#: Bytes of an image that Wasmtime maps whatever is in it: its default ``memory_guaranteed_dense_image_size``.
+_ALWAYS_MAPPED: Final = 16 << 20
 _WASM_PAGE: Final = 65_536
 #: What the kernel copies when an isolate first writes to it.
 _PAGE: Final = 4096
@@ -42,12 +44,38 @@ def _section(number: int, body: bytes) -> bytes:
     return bytes([number]) + _unsigned(len(body)) + body
 
 
+def _dense_enough(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """
+    Runs of a memory's contents that Wasmtime maps: with gaps closed, the smallest first, where too little would be left.
+
+    Source: Wasmtime's ``Module::try_static_init`` copies segment by segment, for every instance, what is larger than
+    `_ALWAYS_MAPPED` and has contents in less than half of its extent.
+    """
+    extent = runs[-1][1] - runs[0][0] if runs else 0
+    missing = extent / 2 - sum(end - begin for begin, end in runs)
+    if extent <= _ALWAYS_MAPPED or missing <= 0:
+        return runs
+    closed = set()
+    for gap, number in sorted((runs[at][0] - runs[at - 1][1], at) for at in range(1, len(runs))):
+        closed.add(number)
+        missing -= gap
+        if missing <= 0:
+            break
+    dense = runs[:1]
+    for number, (begin, end) in enumerate(runs[1:], 1):
+        if number in closed:
+            dense[-1] = (dense[-1][0], end)
+        else:
+            dense.append((begin, end))
+    return dense
+
+
 def memory_module(memory: bytes) -> bytes:
     """
     A WebAssembly module that only defines and exports a memory with these contents.
 
     Args:
-        memory: Whole WebAssembly pages; only the parts that are not zero are stored.
+        memory: Whole WebAssembly pages; little but the parts that are not zero is stored.
     """
     runs: list[tuple[int, int]] = []
     start = -1
@@ -60,6 +88,7 @@ def memory_module(memory: bytes) -> bytes:
             start = offset
     if start >= 0:
         runs.append((start, len(memory)))
+    runs = _dense_enough(runs)
     segments = b"".join(
         b"\x00\x41" + _signed(begin) + b"\x0b" + _unsigned(end - begin) + memory[begin:end]
         for begin, end in runs
