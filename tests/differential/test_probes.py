@@ -97,8 +97,6 @@ KNOWN = {
     "domexception cause",
     # Times here have a fraction.
     "performance measure missing",
-    # An encoding that Python does not know.
-    "decode labels",
     # The type of a blob is the header's value as it is.
     "response blob type",
     # Messages of the streams' library, and of the engine.

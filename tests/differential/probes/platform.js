@@ -90,7 +90,7 @@ const cases = {
   "pattern tag": () => Object.prototype.toString.call(new URLPattern()),
   "pattern everything": () => new URLPattern().test("https://a.b/c"),
   // Messages
-  "channel": async () => { const { port1, port2 } = new MessageChannel(); const got = new Promise((r) => { port2.onmessage = (e) => r([e.data, e.type, e instanceof MessageEvent]); }); port1.postMessage({ a: 1 }); return got; },
+  "message channel": async () => { const { port1, port2 } = new MessageChannel(); const got = new Promise((r) => { port2.onmessage = (e) => r([e.data, e.type, e instanceof MessageEvent]); }); port1.postMessage({ a: 1 }); return got; },
   "channel later": async () => { const { port1, port2 } = new MessageChannel(); const log = []; port2.onmessage = (e) => log.push(e.data); port1.postMessage(1); log.push("sync"); await wait(5); return log; },
   "channel both ways": async () => { const { port1, port2 } = new MessageChannel(); port2.onmessage = (e) => port2.postMessage(e.data + 1); const got = new Promise((r) => { port1.onmessage = (e) => r(e.data); }); port1.postMessage(1); return got; },
   "channel waits for start": async () => { const { port1, port2 } = new MessageChannel(); const log = []; port2.addEventListener("message", (e) => log.push(e.data)); port1.postMessage(1); await wait(5); log.push("start"); port2.start(); await wait(5); return log; },
