@@ -98,26 +98,37 @@ bool durabox_is_memory_error(JSContext *ctx, JSValueConst error)
     return result;
 }
 
-/* Puts the pending exception into scratch: an error's stack, which begins with "name: message", or the value as text. */
+/* Puts the pending exception into scratch: an error's "name: message" and stack, or the value as text. A stack begins with the former,
+ * but for that of an error of the parser. */
 static int32_t leave_exception(JSContext *ctx)
 {
     JSValue error = JS_GetException(ctx), stack = JS_UNDEFINED;
-    const char *text = NULL;
-    size_t text_len = 0;
+    const char *text = NULL, *frames = NULL;
+    size_t text_len = 0, frames_len = 0;
     int32_t result = OUT_OF_MEMORY;
 
     if (JS_IsUninitialized(error) || durabox_is_memory_error(ctx, error))
         goto done;
     if (JS_IsError(error))
         stack = JS_GetPropertyStr(ctx, error, "stack");
-    text = JS_ToCStringLen(ctx, &text_len, JS_IsString(stack) ? stack : error);
+    text = JS_ToCStringLen(ctx, &text_len, error);
     if (!text)
         goto done;
-    error_len = text_len;
+    if (JS_IsString(stack) && !(frames = JS_ToCStringLen(ctx, &frames_len, stack)))
+        goto done;
+    if (frames_len >= text_len && !memcmp(frames, text, text_len))
+        text_len = 0;
+    error_len = text_len + (text_len && frames_len) + frames_len;
     durabox_scratch(error_len);
     memcpy(scratch, text, text_len);
+    if (frames_len) {
+        if (text_len)
+            scratch[text_len++] = '\n';
+        memcpy(scratch + text_len, frames, frames_len);
+    }
     result = THREW;
 done:
+    JS_FreeCString(ctx, frames);
     JS_FreeCString(ctx, text);
     JS_FreeValue(ctx, stack);
     JS_FreeValue(ctx, error);

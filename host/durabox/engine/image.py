@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Bytes of an image that Wasmtime maps whatever is in it: its default ``memory_guaranteed_dense_image_size``.
 _ALWAYS_MAPPED: Final = 16 << 20
+#: What of a larger image must have contents for it to be mapped; Wasmtime's limit is a half, of what it rounds in its own way.
+_DENSE: Final = 0.6
 _WASM_PAGE: Final = 65_536
 #: What the kernel copies when an isolate first writes to it.
 _PAGE: Final = 4096
@@ -52,7 +54,7 @@ def _dense_enough(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     `_ALWAYS_MAPPED` and has contents in less than half of its extent.
     """
     extent = runs[-1][1] - runs[0][0] if runs else 0
-    missing = extent / 2 - sum(end - begin for begin, end in runs)
+    missing = extent * _DENSE - sum(end - begin for begin, end in runs)
     if extent <= _ALWAYS_MAPPED or missing <= 0:
         return runs
     closed = set()
