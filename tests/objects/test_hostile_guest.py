@@ -127,12 +127,12 @@ class World:
     async def play(self, actor: Actor, calls: list[tuple[int, bytes, bytes]] | bytes) -> asyncio.Future[Any]:
         """Have it make these calls in one turn, and let all that follows from them happen."""
         if not isinstance(calls, bytes):
-            script = Script(len(msgspec.msgpack.encode([actor._next_request, *FETCH])))
+            script = Script(len(msgspec.msgpack.encode([actor.incoming._next, *FETCH])))
             for number, args, body in calls:
                 script.op(number, args, body)
             calls = script.body
         future: asyncio.Future[Any] = actor.loop.create_future()
-        actor.start_fetch(Request("GET", "http://x/", [], calls), future)
+        actor.incoming.start_fetch(Request("GET", "http://x/", [], calls), future)
         await settle()
         await self.clock.advance(1000)
         return future
@@ -186,7 +186,7 @@ class Stage:
             outcomes.append((future.exception() or future.result()) if future.done() else None)
             future.cancel()
         actor = self.world.victim(name)
-        self.most_kept = len(actor.ops._timers) + actor.core.sections + len(actor.ops.stubs)
+        self.most_kept = len(actor.ops.timers) + actor.core.sections + len(actor.ops.stubs)
         actor.close()
         await settle()
         await self.world.check()

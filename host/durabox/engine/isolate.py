@@ -374,14 +374,13 @@ class Isolate:
             raise GuestProtocolError(f"op {number} with pointers or a number out of range") from None
         if entry is None:
             raise GuestProtocolError(f"op {number} does not exist")
-        handler, decode, most = entry
+        handler, decode, most, area = entry
         if args_len > most:
             raise LimitExceededError("message", most, "bytes")
+        server = self._ops if area is None else getattr(self._ops, area)
         try:
             result = (
-                handler(self._ops, raw, payload)
-                if decode is None
-                else handler(self._ops, *decode(raw), payload)
+                handler(server, raw, payload) if decode is None else handler(server, *decode(raw), payload)
             )
         except GuestError as error:
             answer = _ERROR + encode(error.described)

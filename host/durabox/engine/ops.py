@@ -2,13 +2,15 @@
 
 A method ``op_<name>(self, *arguments, body)`` gets the decoded arguments and the message's raw body. It runs on
 the guest's fiber in the middle of a turn: it must be shallow, must not wait and must not enter a guest.
+
+Handlers may be cut into areas: objects of their own that they hold as attributes, each with the methods of some ops.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, get_args
@@ -18,9 +20,9 @@ from durabox.engine.protocol import OPS, Bindings
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
 
-#: How a handler is called: the function, how to decode arguments (None: they are passed as raw bytes), and how many
-#: bytes of arguments it takes.
-Entry = tuple[Callable[..., Any], Callable[[bytes], Any] | None, int]
+#: How a handler is called: the function, how to decode arguments (None: they are passed as raw bytes), how many
+#: bytes of arguments it takes, and the area whose method it is (None: the handlers' own).
+Entry = tuple[Callable[..., Any], Callable[[bytes], Any] | None, int, str | None]
 
 _TABLE_SIZE: Final = max(op.number for op in OPS) + 1
 #: Most bytes of arguments. One byte of msgpack can become an object of 64 bytes here; in a flat list of texts or
@@ -99,6 +101,8 @@ class OpHandlers:
     anything that msgpack can carry, or raises `GuestError` or `EndIsolate`.
     """
 
+    #: Attributes that serve ops as well, and their classes. The handlers' own methods come first.
+    areas: ClassVar[Mapping[str, type]] = {}
     #: By op number; made once per class.
     entries: ClassVar[tuple[Entry | None, ...]]
     #: Made by the first hash of long data.
@@ -185,14 +189,26 @@ def _wrong_values_thrown() -> Iterator[None]:
 def _table(handlers: type[OpHandlers]) -> tuple[Entry | None, ...]:
     table: list[Entry | None] = [None] * _TABLE_SIZE
     for op in OPS:
-        method = getattr(handlers, f"op_{op.name}", None)
+        method, area = _find(handlers, f"op_{op.name}")
         if method is None:
-            table[op.number] = (_missing(op.name), None, _FLAT_MOST)
+            table[op.number] = (_missing(op.name), None, _FLAT_MOST, None)
         elif op.args is bytes:
-            table[op.number] = (method, None, _FLAT_MOST)
+            table[op.number] = (method, None, _FLAT_MOST, area)
         else:
-            table[op.number] = (method, _DECODERS[op.number], _most(op.args))
+            table[op.number] = (method, _DECODERS[op.number], _most(op.args), area)
     return tuple(table)
+
+
+def _find(handlers: type[OpHandlers], name: str) -> tuple[Callable[..., Any] | None, str | None]:
+    """A method, and the area that has it."""
+    method = getattr(handlers, name, None)
+    if method is not None:
+        return method, None
+    for area, kind in handlers.areas.items():
+        method = getattr(kind, name, None)
+        if method is not None:
+            return method, area
+    return None, None
 
 
 OpHandlers.entries = _table(OpHandlers)

@@ -251,10 +251,11 @@ class HostAccess(Access):
 
         async with self._turns.turn(unique_key, object_id):
             actor = self._host.live_actor(unique_key, object_id)
-            if actor is None or actor.settled:
+            storage = None if actor is None else actor.storage
+            if storage is None or storage.settled:
                 return visit()
             seen: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            actor.when_settled(settled)
+            storage.when_settled(settled)
             return await seen
 
     @asynccontextmanager

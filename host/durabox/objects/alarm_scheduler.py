@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 
 from durabox.errors import StorageError
-from durabox.objects.actor import Clock
 from durabox.objects.alarms import MS, Again, Ask, Fire, Over, Retry, Sleep, Timetable
+from durabox.objects.clock import Clock
 from durabox.storage.alarm_index import Pending
 from durabox.storage.alarms import Alarms
 

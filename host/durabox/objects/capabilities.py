@@ -14,12 +14,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakValueDictionary
 
-from durabox.errors import GuestProtocolError, JavaScriptError
+from durabox.engine.protocol import EVENT
+from durabox.errors import DuraboxError, GuestProtocolError, JavaScriptError
 from durabox.objects.messages import BodyStream
+from durabox.objects.stream_ops import GuestBody
+from durabox.objects.work import Work
 
 if TYPE_CHECKING:
-    from durabox.objects.actor import Actor, Router
+    from durabox.objects.actor import Actor
     from durabox.objects.ops import ActorOps
+    from durabox.objects.router import Router
+
+_RELEASED: Final = EVENT["released"]
 
 _EXPORT: Final = 0
 _HANDLE: Final = 1
@@ -73,6 +79,10 @@ class Stub:
         return Stub(self.namespace, self.object_id, self.name, self.entry)
 
 
+def _ignore(error: DuraboxError) -> None:
+    """Nobody waits for that work."""
+
+
 class Capability:
     """
     A value inside an isolate that its holders may call.
@@ -101,7 +111,12 @@ class Capability:
         return self.actor
 
     def __del__(self) -> None:
-        self.actor.forget(self.export, self.times)
+        # In whichever thread let go of it last.
+        actor = self.actor
+        if actor.error is None and not actor.loop.is_closed():
+            actor.loop.call_soon_threadsafe(
+                actor.submit, Work(_RELEASED, [self.export, self.times], abandon=_ignore)
+            )
 
 
 def cycle(chain: Chain, actor: Actor) -> str | None:
@@ -154,7 +169,7 @@ class Lending:
             GuestProtocolError: It has no such stub or handle.
         """
         found = (
-            self._ops.stubs.get(number)
+            self._ops.stubs.find(number)
             if kind == 0
             else self._handles.get(number)
             if kind == _HANDLE
@@ -190,7 +205,7 @@ class Lending:
                 self._handles[number] = item
                 flat += (_HANDLE, number)
             else:
-                flat += (_HOST_STREAM, self._ops.add_stream(item))
+                flat += (_HOST_STREAM, self._ops.streams.add(item))
         return flat
 
     def release(self, handle: int) -> None:
@@ -212,7 +227,7 @@ class Lending:
             held = self.target(0 if kind == _STUB else _HANDLE, number)
             return held.copy() if isinstance(held, Stub) else held
         if kind == _GUEST_STREAM:
-            return self._ops.guest_stream(number)
+            return GuestBody(self._ops.streams, number)
         if kind == _HOST_STREAM:
-            return self._ops.take_stream(number)
+            return self._ops.streams.take(number)
         raise GuestProtocolError(f"an item of kind {kind} cannot be lent")

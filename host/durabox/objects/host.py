@@ -23,10 +23,11 @@ from durabox.errors import (
     UnknownObjectClassError,
 )
 from durabox.limits import Limits
-from durabox.objects.actor import Actor, Clock
+from durabox.objects.actor import Actor
 from durabox.objects.alarm_scheduler import AlarmScheduler
 from durabox.objects.alarms import FIRST_TRY, MAX_RUNNING, MS, Again, GiveUp, Outcome, Over, Retry, ended
 from durabox.objects.cache import Caches
+from durabox.objects.clock import Clock
 from durabox.objects.eviction import to_evict
 from durabox.objects.ids import name_inside
 from durabox.objects.loading import LoadedProject, load
@@ -261,7 +262,7 @@ class Host:
             JavaScriptError: The handler threw.
             HostClosedError: The host is closing.
         """
-        return await self.worker().fetch(request)
+        return await self.worker().incoming.fetch(request)
 
     def actor(self, namespace: Namespace, object_id: str, name: str | None) -> Actor:
         """
@@ -307,7 +308,8 @@ class Host:
             JavaScriptError: The handler threw, or the object broke. The alarm stays as it was.
         """
         actor = self.actor(stub.namespace, stub.id, stub.name)
-        run = actor.start_alarm(FIRST_TRY, early=True)
+        assert actor.alarms is not None
+        run = actor.alarms.start(FIRST_TRY, early=True)
         await run.ended
         if run.failure is not None:
             raise run.failure
@@ -464,12 +466,12 @@ class Host:
             return Over(None)
         try:
             actor = self.actor(space, object_id, alarm.name)
-            own = actor.alarm
-            assert own is not None
+            assert actor.alarms is not None
+            own = actor.alarms.alarm
             if actor.asleep and not own.check(int(self._clock.now() * MS)):
                 # There is nothing to wake it for.
                 return Over(own.stored)
-            run = actor.start_alarm(retry)
+            run = actor.alarms.start(retry)
             outcome = await run.ended
             if run.scheduled is None and outcome is not Outcome.DONE:
                 # It broke before its turn came: nothing has changed.
@@ -493,7 +495,8 @@ class Host:
         logger.warning("%s/%s: its alarm is given up", space.class_name, object_id)
         live = self._actors.get((space.class_name, object_id))
         if live is not None:
-            await live.start_alarm(FIRST_TRY, drop=True).ended
+            assert live.alarms is not None
+            await live.alarms.start(FIRST_TRY, drop=True).ended
             return
         database = self._state.database(space.unique_key, object_id)
         try:
@@ -569,7 +572,9 @@ class Host:
             (
                 key,
                 actor.last_used,
-                actor.busy or actor.ops.standing or (actor.waiting and now - actor.last_used < HOLD_MS),
+                actor.busy
+                or actor.ops.sockets.standing
+                or (actor.waiting and now - actor.last_used < HOLD_MS),
             )
             for key, actor in self._actors.items()
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -16,11 +17,12 @@ from durabox.engine.engine import Engine
 from durabox.engine.ops import GuestError
 from durabox.errors import DuraboxError, StorageError
 from durabox.limits import Limits
-from durabox.objects.actor import Actor, Clock
+from durabox.objects.actor import Actor
+from durabox.objects.clock import Clock
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request
 from durabox.objects.object_alarm import ObjectAlarm
-from durabox.objects.storage_ops import ObjectOps
+from durabox.objects.ops import ObjectOps
 from durabox.objects.storage_threads import StorageThreads
 from durabox.project.project import load_project
 from durabox.storage import migrations
@@ -66,16 +68,21 @@ class _Borrowed:
 class _MigrationOps(ObjectOps):
     """`ObjectOps` that mark the object as the migration's transaction ends."""
 
-    migration = ""
+    def __init__(
+        self, migration: str, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm
+    ) -> None:
+        super().__init__(actor, limits, database, alarm)
+        self._migration = migration
+        self._database = database
 
     def op_savepoint_release(self, depth: int, body: bytes) -> None:
         """Keep what was done; with the outermost savepoint, that the migration is done."""
         if depth == 1:
             try:
-                migrations.mark(self._database, self.migration)
+                migrations.mark(self._database, self._migration)
             except StorageError as error:
                 raise GuestError("Error", error.message) from None
-        super().op_savepoint_release(depth, body)
+        self.storage.op_savepoint_release(depth, body)
 
 
 class Script:
@@ -109,12 +116,11 @@ class Script:
         Raises:
             DuraboxError: It failed and nothing has changed.
         """
-        limits = Limits()
         borrowed = cast(ObjectDatabase, _Borrowed(database))
         alarm = ObjectAlarm(borrowed, alarms, unique_key, object_id)
         actor = Actor(
             image=self._loaded.image,
-            limits=limits,
+            limits=Limits(),
             router=cast(Any, _Nowhere()),
             threads=self._threads,
             clock=self._clock,
@@ -123,12 +129,10 @@ class Script:
             alarm=alarm,
             compatibility=self._loaded.project.compatibility,
             on_gone=lambda actor: None,
+            object_ops=partial(_MigrationOps, self._migration),
         )
-        ops = _MigrationOps(actor, limits, borrowed, alarm)
-        ops.migration = self._migration
-        actor.ops = ops
         try:
-            await actor.fetch(Request("POST", "http://migration/", [], None))
+            await actor.incoming.fetch(Request("POST", "http://migration/", [], None))
         finally:
             actor.close()
         if not migrations.has_had(database, self._migration):

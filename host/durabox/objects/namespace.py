@@ -64,7 +64,7 @@ class Stub:
             JavaScriptError: The handler threw, or the object broke (`ObjectBrokenError`).
             HostClosedError: The host is closing.
         """
-        return await self._host.actor(self.namespace, self.id, self.name).fetch(request)
+        return await self._host.actor(self.namespace, self.id, self.name).incoming.fetch(request)
 
     async def fetch(
         self,
@@ -107,4 +107,4 @@ class Stub:
             JavaScriptError: The method threw, there is none of that name, or its result is not plain.
             HostClosedError: The host is closing.
         """
-        return await self._host.actor(self.namespace, self.id, self.name).ask(method, arguments)
+        return await self._host.actor(self.namespace, self.id, self.name).incoming.ask(method, arguments)

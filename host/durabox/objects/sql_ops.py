@@ -13,32 +13,31 @@ import apsw
 from durabox import wire
 from durabox.engine.ops import EndIsolate, GuestError
 from durabox.errors import StorageError
-from durabox.limits import Limits
-from durabox.objects.alarm_ops import AlarmOps, thrown
-from durabox.objects.object_alarm import ObjectAlarm
+from durabox.objects.guest_errors import thrown
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.sql import Batch, Binding, Query
 
 if TYPE_CHECKING:
-    from durabox.objects.actor import Actor
+    from durabox.objects.ops import ObjectOps
 
 #: Queries that a guest may have open at once; each holds a compiled statement.
 MAX_QUERIES = 1_000
 
 
-class SqlOps(AlarmOps):
+class SqlOps:
     """
-    `AlarmOps` plus SQL on the object's own storage.
+    SQL on an object's own storage.
 
     Args:
-        actor: The object.
-        limits: Those of its isolate.
+        ops: Those of the object.
         database: Its storage.
-        alarm: Its alarm.
     """
 
-    def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
-        super().__init__(actor, limits, alarm)
+    __slots__ = ("_actor", "_gate", "_next_query", "_queries", "_sql")
+
+    def __init__(self, ops: ObjectOps, database: ObjectDatabase) -> None:
+        self._actor = ops.actor
+        self._gate = ops.gate
         self._sql = database.sql
         self._sql.overdue = self._is_overdue
         self._queries: dict[int, Query] = {}
@@ -61,7 +60,7 @@ class SqlOps(AlarmOps):
         except StorageError as error:
             raise self._failure(error) from None
         finally:
-            self.confirmed |= sql.wrote
+            self._gate.confirmed |= sql.wrote
         number = 0
         if batch.more:
             if len(self._queries) >= MAX_QUERIES:
@@ -109,10 +108,10 @@ class SqlOps(AlarmOps):
             raise self._failure(error) from None
 
     def _is_overdue(self) -> bool:
-        return self.actor.overdue() is not None
+        return self._actor.overdue() is not None
 
     def _failure(self, error: StorageError) -> Exception:
-        if error.sqlite_code & 0xFF == apsw.SQLITE_INTERRUPT and (limit := self.actor.overdue()) is not None:
+        if error.sqlite_code & 0xFF == apsw.SQLITE_INTERRUPT and (limit := self._actor.overdue()) is not None:
             return EndIsolate(limit)
         return thrown(error)
 

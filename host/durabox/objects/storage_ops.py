@@ -11,36 +11,39 @@ from typing import TYPE_CHECKING
 from durabox.engine.ops import V8, GuestError
 from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, StorageError
-from durabox.limits import Limits
-from durabox.objects.alarm_ops import thrown
+from durabox.objects.guest_errors import thrown
 from durabox.objects.object_alarm import ObjectAlarm
-from durabox.objects.sql_ops import SqlOps
 from durabox.objects.stored_streams import StoredBody, StreamPut
 from durabox.objects.work import Work
 from durabox.project.compatibility import Change
 from durabox.storage.database import ObjectDatabase
 
 if TYPE_CHECKING:
-    from durabox.objects.actor import Actor
+    from durabox.objects.ops import ObjectOps
 
 _COMPLETE = EVENT["complete"]
 
 
-class ObjectOps(SqlOps):
+class StorageOps:
     """
-    `SqlOps` plus the rest of the object's own storage.
+    An object's own storage.
 
     Args:
-        actor: The object.
-        limits: Those of its isolate.
-        database: Its storage.
-        alarm: Its alarm.
+        ops: Those of the object.
+        database: The storage.
+        alarm: The object's alarm, which is kept in it.
     """
 
-    def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
-        super().__init__(actor, limits, database, alarm)
+    __slots__ = ("_actor", "_alarm", "_database", "_gate", "_kv", "_operations", "_streams")
+
+    def __init__(self, ops: ObjectOps, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
+        self._actor = ops.actor
+        self._alarm = alarm
         self._database = database
+        self._gate = ops.gate
         self._kv = database.kv
+        self._operations = ops.operations
+        self._streams = ops.streams
 
     def op_kv_get(self, key: bytes, body: bytes) -> V8 | None:
         """One value."""
@@ -63,7 +66,7 @@ class ObjectOps(SqlOps):
             self._kv.put(key, bytes(body))
         except StorageError as error:
             raise thrown(error) from None
-        self.confirmed = True
+        self._gate.confirmed = True
 
     def op_kv_put_many(self, flat: list[bytes], unconfirmed: bool, body: bytes) -> None:
         """Several writes, all or nothing."""
@@ -73,32 +76,32 @@ class ObjectOps(SqlOps):
             self._kv.put_many(flat)
         except StorageError as error:
             raise thrown(error) from None
-        self.confirmed |= not unconfirmed
+        self._gate.confirmed |= not unconfirmed
 
     def op_kv_put_stream(
         self, operation: int, section: int, key: bytes, kind: int, handle: int, unconfirmed: bool, body: bytes
     ) -> None:
         """A stream's bytes as a value: takes a while, and then counts at once."""
-        self._check_room()
-        source = self._body(kind, handle, bytes(body), section)
-        counted = self.actor.core.async_started(section)
-        put = StreamPut(self.actor, self._database.streams, source or b"", counted)
+        self._operations.check_room()
+        source = self._streams.body(kind, handle, bytes(body), section)
+        counted = self._actor.core.async_started(section)
+        put = StreamPut(self._actor, self._database.streams, source or b"", counted)
 
         async def run() -> None:
             try:
                 await put.run(key, not unconfirmed)
             except DuraboxError as error:
-                self._complete(operation, counted, error)
+                self._operations.complete(operation, counted, error)
             else:
-                self._complete(operation, counted, None)
+                self._operations.complete(operation, counted, None)
 
-        self.actor.spawn(self.actor.loop.create_task(run()))
+        self._actor.spawn(self._actor.loop.create_task(run()))
 
     def op_stored_stream(self, stream: int, body: bytes) -> int:
         """A value that is a stream, to be read; it stays what it is now."""
-        self._check_room()
+        self._operations.check_room()
         try:
-            return self.add_stream(StoredBody(self.actor, self._database.streams, stream))
+            return self._streams.add(StoredBody(self._actor, self._database.streams, stream))
         except StorageError as error:
             raise thrown(error) from None
 
@@ -108,7 +111,7 @@ class ObjectOps(SqlOps):
             existed = self._kv.delete(key)
         except StorageError as error:
             raise thrown(error) from None
-        self.confirmed = True
+        self._gate.confirmed = True
         return existed
 
     def op_kv_delete_many(self, keys: list[bytes], unconfirmed: bool, body: bytes) -> int:
@@ -117,7 +120,7 @@ class ObjectOps(SqlOps):
             count = self._kv.delete_many(keys)
         except StorageError as error:
             raise thrown(error) from None
-        self.confirmed |= not unconfirmed
+        self._gate.confirmed |= not unconfirmed
         return count
 
     def op_kv_list(
@@ -153,24 +156,24 @@ class ObjectOps(SqlOps):
     def op_kv_delete_all(self, body: bytes) -> None:
         """Everything goes."""
         try:
-            self.alarm.delete_all(with_alarm=self.actor.compatibility.has(Change.DELETE_ALL_DELETES_ALARM))
+            self._alarm.delete_all(with_alarm=self._actor.compatibility.has(Change.DELETE_ALL_DELETES_ALARM))
         except StorageError as error:
             raise thrown(error) from None
-        self.confirmed = True
+        self._gate.confirmed = True
 
     def op_sync(self, operation: int, section: int, body: bytes) -> None:
         """Completes after the next commit; at once when nothing is uncommitted, or when only a transaction is."""
-        actor = self.actor
-        self._check_room()
+        actor = self._actor
+        self._operations.check_room()
         counted = actor.core.async_started(section)
 
         def done() -> None:
             actor.deliver(Work(_COMPLETE, [operation, 0, None], pending=counted))
 
         if self._database.dirty and not actor.core.in_transaction:
-            actor.after_commit(done)
+            self._gate.after_commit(done)
         else:
-            self.let_out(done)
+            self._gate.let_out(done)
 
     def op_bookmark_current(self, body: bytes) -> str:
         """The present state; it may be that of the commit to come, so it waits for that."""
@@ -178,7 +181,7 @@ class ObjectOps(SqlOps):
             bookmark = self._database.bookmarks.current()
         except StorageError as error:
             raise thrown(error) from None
-        self.confirmed = True
+        self._gate.confirmed = True
         return bookmark
 
     def op_bookmark_at(self, time: float, body: bytes) -> str:
@@ -206,7 +209,7 @@ class ObjectOps(SqlOps):
         """Keep what was done since the savepoint."""
         try:
             self._database.release(depth)
-            self.alarm.released(depth)
+            self._alarm.released(depth)
         except StorageError as error:
             raise thrown(error) from None
 
@@ -214,6 +217,6 @@ class ObjectOps(SqlOps):
         """Undo what was done since the savepoint."""
         try:
             self._database.rollback_to(depth)
-            self.alarm.rolled_back(depth)
+            self._alarm.rolled_back(depth)
         except StorageError as error:
             raise thrown(error) from None

@@ -40,10 +40,12 @@ class StoredBody:
         StorageError: It is not there any more.
     """
 
-    __slots__ = ("_actor", "_next", "_pieces", "_stream", "_streams")
+    __slots__ = ("_actor", "_next", "_pieces", "_storage", "_stream", "_streams")
 
     def __init__(self, actor: Actor, streams: StoredStreams, stream: int) -> None:
+        assert actor.storage is not None
         self._actor = actor
+        self._storage = actor.storage
         self._streams = streams
         self._stream = stream
         self._next = 0
@@ -52,14 +54,14 @@ class StoredBody:
     async def read(self) -> bytes:
         """See `BodyStream`. While it is being read the object is busy."""
         actor = self._actor
-        while actor.error is None and actor.database_in_use:
-            await actor.database_free()
+        while actor.error is None and self._storage.in_use:
+            await self._storage.free()
         if actor.error is not None:
             raise actor.error
         if self._next >= self._pieces:
             self._over()
             return b""
-        actor.readers.add(self)
+        self._storage.readers.add(self)
         try:
             piece = self._streams.piece(self._stream, self._next)
         except StorageError as error:
@@ -75,9 +77,9 @@ class StoredBody:
     def _over(self) -> None:
         if self._pieces >= 0:
             self._pieces = -1
-            self._actor.readers.discard(self)
+            self._storage.readers.discard(self)
             self._streams.close(self._stream)
-            self._actor.tidy()
+            self._storage.tidy()
 
 
 class StreamPut:
@@ -163,7 +165,7 @@ class StreamPut:
                 if not done.done():
                     done.set_exception(JavaScriptError("Error", error.message))
                 return
-            actor.ops.confirmed |= confirmed
+            actor.ops.gate.confirmed |= confirmed
             if not done.done():
                 done.set_result(result)
 

@@ -10,7 +10,7 @@ from itertools import count
 
 class VirtualClock:
     """
-    Time that only `advance` moves; timers fire in its course, in order. A `durabox.objects.actor.Clock`.
+    Time that only `advance` moves; timers fire in its course, in order. A `durabox.objects.clock.Clock`.
 
     Args:
         now: Where it starts, in milliseconds since the epoch.
@@ -26,7 +26,7 @@ class VirtualClock:
         return self._now
 
     def call_later(self, delay_ms: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """See `durabox.objects.actor.Clock`."""
+        """See `durabox.objects.clock.Clock`."""
         when = self._now + max(delay_ms, 0.0)
         handle = asyncio.TimerHandle(when, callback, (), asyncio.get_running_loop())
         heapq.heappush(self._timers, (when, next(self._order), handle))
