@@ -39,11 +39,52 @@ async def test_it_is_there_for_code_that_nobody_saw_before() -> None:
         )
 
 
-async def test_other_languages_fall_back_to_english_and_say_so(in_object: InObject) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        'new Intl.NumberFormat("de")',
+        'Intl.NumberFormat("de")',
+        'new (new Intl.NumberFormat().constructor)("de")',
+        'new Intl.NumberFormat(new Intl.Locale("de"))',
+        'new Intl.DateTimeFormat("de", { timeZone: "UTC" })',
+        'new Intl.Collator("de")',
+        'new Intl.PluralRules("de")',
+        'new Intl.RelativeTimeFormat("de")',
+        'new Intl.ListFormat("de")',
+        'new Intl.DisplayNames("de", { type: "region" })',
+        '(1234.5).toLocaleString("de")',
+        '(5n).toLocaleString("de")',
+        'new Date(0).toLocaleString("de")',
+        'new Date(0).toLocaleDateString("de")',
+        'new Date(0).toLocaleTimeString("de")',
+        '[1].toLocaleString("de")',
+        '"b".localeCompare("a", "de")',
+    ],
+)
+async def test_a_language_that_is_not_there_is_refused_by_name(in_object: InObject, call: str) -> None:
+    caught = f"try {{ {call}; return null; }} catch (error) {{ return [error.name, error.message]; }}"
+    name, message = await in_object(caught)  # type: ignore[misc]
+    assert name == "RangeError"
+    assert 'no data for "de"' in message
+    assert 'Ask for "en", or for ["de", "en"]' in message
+
+
+async def test_a_list_with_a_language_that_is_there_is_answered_in_it(in_object: InObject) -> None:
     body = """return [
-      Intl.NumberFormat.supportedLocalesOf(["de", "en-GB", "fr-CA"]), new Intl.NumberFormat("de").resolvedOptions().locale,
-      (1234.5).toLocaleString("de-DE"), "b".localeCompare("a", "sv")];"""
-    assert await in_object(body) == [["en-GB"], "en", "1,234.5", 1]
+      new Intl.NumberFormat(["de", "en-GB"]).resolvedOptions().locale, new Date(0).toLocaleDateString(["fr", "en-GB"]),
+      new Intl.NumberFormat("en-AU").format(5), new Intl.NumberFormat("und").format(5), new Intl.NumberFormat([]).format(5),
+      Intl.NumberFormat.supportedLocalesOf(["de", "en-GB", "fr-CA"]), new Intl.NumberFormat("en") instanceof Intl.NumberFormat];"""
+    assert await in_object(body) == ["en-GB", "01/01/1970", "5", "5", "5", ["en-GB"], True]
+
+
+async def test_languages_with_their_own_cases_are_refused(in_object: InObject) -> None:
+    body = """
+      const outcome = (run) => { try { return run(); } catch (error) { return error.name; } };
+      return [
+        outcome(() => "i".toLocaleUpperCase("tr")), outcome(() => "I".toLocaleLowerCase(["az-Latn"])),
+        outcome(() => "i".toLocaleUpperCase(["en", "tr"])), outcome(() => "i".toLocaleUpperCase("de")),
+        outcome(() => "i".toLocaleUpperCase("x_")), outcome(() => "i".toLocaleUpperCase(null)), outcome(() => "i".toLocaleUpperCase())];"""
+    assert await in_object(body) == ["RangeError", "RangeError", "I", "I", "RangeError", "TypeError", "I"]
 
 
 async def test_a_changed_global_does_not_change_the_methods(in_object: InObject) -> None:

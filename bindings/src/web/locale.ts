@@ -76,6 +76,35 @@ const stringMethods = {
   },
 };
 
+/** Languages with rules of their own for the case of letters. */
+const OWN_CASES = /^(?:az|el|lt|tr)(?:-|$)/i;
+const TAG = /^[a-z]{2,8}(?:-[a-z\d]{1,8})*$/i;
+
+/** @throws RangeError for a language whose rules are not there, and for what is no tag; only the first of a list counts. */
+function checkCases(locales: unknown): void {
+  if (locales === undefined) return;
+  if (locales === null) throw new TypeError("Cannot convert undefined or null to object");
+  const first = typeof locales === "object" && Array.isArray(locales) ? locales[0] : locales;
+  if (first === undefined) return;
+  const tag = `${first as string}`;
+  if (!TAG.test(tag)) throw new RangeError("Incorrect locale information provided");
+  if (OWN_CASES.test(tag))
+    throw new RangeError(`The case of letters in "${tag}" has rules that are not shipped: ask for "en", or for no locale.`);
+}
+
+const { toLocaleLowerCase, toLocaleUpperCase } = String.prototype;
+
+const caseMethods = {
+  toLocaleLowerCase(this: string, locales?: unknown): string {
+    checkCases(locales);
+    return toLocaleLowerCase.call(this);
+  },
+  toLocaleUpperCase(this: string, locales?: unknown): string {
+    checkCases(locales);
+    return toLocaleUpperCase.call(this);
+  },
+};
+
 const arrayMethods = {
   toLocaleString(this: ArrayLike<unknown>, locales?: unknown, options?: unknown): string {
     return Array.prototype.map
@@ -106,5 +135,6 @@ export function installLocale(): void {
   replaceMethods(Number.prototype, numberMethods);
   replaceMethods(BigInt.prototype, bigintMethods);
   replaceMethods(String.prototype, stringMethods);
+  replaceMethods(String.prototype, caseMethods);
   replaceMethods(Array.prototype, arrayMethods);
 }

@@ -9,6 +9,7 @@ import { PluralRules } from "@formatjs/intl-pluralrules";
 import RelativeTimeFormat from "@formatjs/intl-relativetimeformat";
 import { Collator } from "./collator";
 import { Intl } from "./intl";
+import { refusingOthers } from "./shipped";
 
 interface LocaleData {
   data: {
@@ -35,14 +36,11 @@ Object.defineProperty(DateTimeFormat, "__addLocaleData", {
   value: (...locales: LocaleData[]) => add(...locales.map(asV8)),
 });
 
-for (const [name, value] of Object.entries({
-  Collator,
-  DateTimeFormat,
-  ListFormat,
-  Locale,
-  NumberFormat,
-  PluralRules,
-  RelativeTimeFormat,
-  getCanonicalLocales,
-}))
+function provide(name: string, value: unknown): void {
   Object.defineProperty(Intl, name, { value, writable: true, configurable: true });
+}
+
+provide("Locale", Locale);
+provide("getCanonicalLocales", getCanonicalLocales);
+const languages = { Collator, DateTimeFormat, ListFormat, NumberFormat, PluralRules, RelativeTimeFormat };
+for (const [name, value] of Object.entries(languages)) provide(name, refusingOthers(name, value as never));
