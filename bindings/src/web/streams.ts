@@ -59,7 +59,7 @@ export class ByteReader {
   async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { value, done } = await this.#reader.read();
     if (done) return undefined;
-    if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return viewOf(value);
+    if (isBytes(value)) return viewOf(value);
     const error = new TypeError("This ReadableStream did not return bytes.");
     this.cancel(error);
     throw error;
@@ -71,9 +71,13 @@ export class ByteReader {
   }
 }
 
+function isBytes(chunk: unknown): chunk is ArrayBuffer | ArrayBufferView {
+  return chunk instanceof ArrayBuffer || ArrayBuffer.isView(chunk);
+}
+
 function chunkBytes(chunk: unknown): Uint8Array<ArrayBuffer> {
   if (typeof chunk === "string") return utf8Bytes(chunk);
-  if (chunk instanceof ArrayBuffer || ArrayBuffer.isView(chunk)) return viewOf(chunk).slice();
+  if (isBytes(chunk)) return viewOf(chunk).slice();
   throw new TypeError(
     "This TransformStream is being used as a byte stream, but received an object of non-ArrayBuffer/ArrayBufferView " +
       "type on its writable side.",
@@ -86,31 +90,47 @@ interface Pipe {
   readonly writable: WritableStream<unknown>;
 }
 
+/** Check a minimum (bytes) against the view that is to be filled. @throws TypeError for one that makes no sense. */
+function checkMinimum(min: number, view: ArrayBufferView): void {
+  if (!(min > 0)) throw new TypeError(`Requested invalid minimum number of bytes to read (${min}).`);
+  if (min > view.byteLength)
+    throw new TypeError(`Minimum bytes to read (${min}) exceeds size of buffer (${view.byteLength}).`);
+}
+
+const { read } = ReadableStreamBYOBReader.prototype;
+
+/** Reads; what is left of a stream that ends before the minimum comes by itself, and its end at the next call, as on the platform. */
+async function readBytesInto(
+  this: ReadableStreamBYOBReader,
+  view: ArrayBufferView,
+  options?: { min?: number },
+): Promise<{ value: ArrayBufferView | undefined; done: boolean }> {
+  const min = options?.min;
+  if (min === undefined || !ArrayBuffer.isView(view)) return read.call(this, view);
+  checkMinimum(Number(min) * elementSize(view), view);
+  const { value, done } = await read.call(this, view, { min });
+  return { value, done: done && !(value !== undefined && value.byteLength > 0) };
+}
+
 /**
  * Workers' own way to ask for a minimum.
  *
  * @throws TypeError for a minimum that makes no sense.
  */
 async function readAtLeast(this: ReadableStreamBYOBReader, minimum: unknown, view: ArrayBufferView): Promise<unknown> {
-  const min = Number(minimum);
-  if (!(min > 0)) throw new TypeError(`Requested invalid minimum number of bytes to read (${min}).`);
   if (!ArrayBuffer.isView(view)) throw wrongParameter("readAtLeast", "ReadableStreamBYOBReader", 2, "ArrayBufferView");
-  if (min > view.byteLength)
-    throw new TypeError(`Minimum bytes to read (${min}) exceeds size of buffer (${view.byteLength}).`);
-  const size = (view as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
-  return this.read(view, { min: Math.ceil(min / size) });
+  const min = Number(minimum);
+  checkMinimum(min, view);
+  return readBytesInto.call(this, view, { min: Math.ceil(min / elementSize(view)) });
 }
-Object.defineProperty(ReadableStreamBYOBReader.prototype, "readAtLeast", {
-  value: readAtLeast,
-  writable: true,
-  configurable: true,
-});
 
-/** How many bytes a pipe's writer may be ahead of its reader, when it says so. */
-function byteStrategy(highWaterMark: number | undefined): { highWaterMark?: number; size?: (chunk: unknown) => number } {
-  if (highWaterMark === undefined) return {};
-  return { highWaterMark, size: (chunk) => (ArrayBuffer.isView(chunk) || chunk instanceof ArrayBuffer ? chunk.byteLength : 1) };
+function elementSize(view: ArrayBufferView): number {
+  return (view as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
 }
+
+for (const [name, value] of [["read", readBytesInto], ["readAtLeast", readAtLeast]] as const)
+  Object.defineProperty(ReadableStreamBYOBReader.prototype, name, { value, writable: true, configurable: true });
+Object.defineProperty(readBytesInto, "name", { value: "read" });
 
 /** A pipe without a buffer of its own: what is written waits until somebody reads it. */
 function makePipe(length: number | undefined, highWaterMark: number | undefined): Pipe {
@@ -121,6 +141,8 @@ function makePipe(length: number | undefined, highWaterMark: number | undefined)
   /** Goes on with the write that is under way: set while a writer waits. */
   let demanded: (() => void) | undefined;
   let passed = 0;
+  /** What was written and has not passed yet, as it was then: the writer may use its buffer for something else at once. */
+  let written: { readonly chunk: unknown; readonly bytes: Uint8Array<ArrayBuffer> }[] = [];
 
   const readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
@@ -146,7 +168,10 @@ function makePipe(length: number | undefined, highWaterMark: number | undefined)
       sink = controller;
     },
     async write(chunk) {
-      const bytes = chunkBytes(chunk);
+      // What a stream refused was measured, too, and never gets here.
+      const at = written.findIndex((entry) => entry.chunk === chunk);
+      const bytes = at < 0 ? chunkBytes(chunk) : (written[at] as (typeof written)[number]).bytes;
+      written = written.slice(at + 1);
       passed += bytes.byteLength;
       if (length !== undefined && passed > length)
         throw fail(new TypeError("Attempt to write too many bytes through a FixedLengthStream."));
@@ -172,7 +197,14 @@ function makePipe(length: number | undefined, highWaterMark: number | undefined)
       fail(reason);
     },
   };
-  const writable = new WritableStream<unknown>(sinkOfBytes, byteStrategy(highWaterMark));
+  const writable = new WritableStream<unknown>(sinkOfBytes, {
+    highWaterMark: highWaterMark ?? 1,
+    // Called for each write, before that is queued.
+    size(chunk) {
+      if (isBytes(chunk)) written.push({ chunk, bytes: viewOf(chunk).slice() });
+      return highWaterMark !== undefined && isBytes(chunk) ? chunk.byteLength : 1;
+    },
+  });
 
   function fail<T>(reason: T): T {
     source.error(reason);
@@ -213,8 +245,10 @@ Object.setPrototypeOf(IdentityTransformStream, TransformStream);
 Object.setPrototypeOf(IdentityTransformStream.prototype, TransformStream.prototype);
 
 function checkedLength(length: unknown): number {
-  const bytes = Number(length);
+  const bytes = Math.trunc(Number(length));
   if (!Number.isInteger(bytes)) throw new TypeError("The value cannot be converted because it is not an integer.");
+  if (bytes > Number.MAX_SAFE_INTEGER)
+    throw new TypeError("FixedLengthStream requires an integer expected length less than 2^53.");
   if (bytes < 0)
     throw new TypeError("The value cannot be converted because it is negative and this API expects a positive bigint.");
   return bytes;
