@@ -3,7 +3,7 @@
 import { requireModule } from "../layers";
 import { native } from "../native";
 import { DOMException } from "./dom_exception";
-import { illegalConstructor } from "./interface";
+import { illegalConstructor, wrongParameter } from "./interface";
 import { checkIoAllowed } from "./scope";
 
 const MAX_BYTES = 65_536;
@@ -20,7 +20,8 @@ export class Crypto {
 
   getRandomValues<T extends ArrayBufferView>(view: T): T {
     checkIoAllowed();
-    const integers = ArrayBuffer.isView(view) && !(view instanceof DataView) && !/^Float/.test(view.constructor.name);
+    if (!ArrayBuffer.isView(view)) throw wrongParameter("getRandomValues", "Crypto", 1, "ArrayBufferView");
+    const integers = !(view instanceof DataView) && !/^Float/.test(view.constructor.name);
     if (!integers)
       throw new DOMException(
         "ArrayBufferView argument to getRandomValues() must be an integer-typed view.",

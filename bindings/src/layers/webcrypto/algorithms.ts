@@ -43,6 +43,7 @@ interface Algorithm {
 const WRAP = ["wrapKey", "unwrapKey"];
 const CIPHER: Algorithm = { family: "AES", usages: [["encrypt", "decrypt", ...WRAP], []] };
 const RSA_SIGNATURE: Algorithm = { family: "RSA", usages: [["verify"], ["sign"]] };
+const SIGNATURE: Algorithm = { family: "OKP", usages: [["verify"], ["sign"]] };
 const DERIVE = ["deriveKey", "deriveBits"];
 const DERIVATION: Algorithm = { family: "KDF", usages: [DERIVE, []] };
 
@@ -57,7 +58,8 @@ export const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
   "RSA-OAEP": { family: "RSA", usages: [["encrypt", "wrapKey"], ["decrypt", "unwrapKey"]] },
   ECDSA: { family: "EC", usages: [["verify"], ["sign"]] },
   ECDH: { family: "EC", usages: [[], DERIVE] },
-  Ed25519: { family: "OKP", usages: [["verify"], ["sign"]] },
+  Ed25519: SIGNATURE,
+  "NODE-ED25519": SIGNATURE,
   X25519: { family: "OKP", usages: [[], DERIVE] },
   HKDF: DERIVATION,
   PBKDF2: DERIVATION,
@@ -103,6 +105,19 @@ export function curveOf(parameters: Parameters): string {
   return known;
 }
 
+/** The curve of a key of family OKP: Workers' first name for Ed25519 is still used. */
+export function okpCurve(name: string): string {
+  return name === "NODE-ED25519" ? "Ed25519" : name;
+}
+
+/** What a key of family OKP says of itself. @throws TypeError or DOMException when the old name comes without its curve. */
+export function okpAlgorithm(name: string, parameters: Parameters): KeyAlgorithm {
+  if (okpCurve(name) === name) return { name };
+  const namedCurve = `${required(parameters, "namedCurve")}`;
+  if (namedCurve !== name) throw fail("NotSupportedError", `EDDSA curve "${namedCurve}" isn't supported.`);
+  return { name, namedCurve };
+}
+
 export function required(parameters: Parameters, field: string): unknown {
   const value = parameters[field];
   if (value !== undefined) return value;
@@ -111,7 +126,7 @@ export function required(parameters: Parameters, field: string): unknown {
 
 /** A whole number of up to 32 bits, as the platform converts it; the default where it is absent. */
 export function numberOf(parameters: Parameters, field: string, absent?: number): number {
-  const value = absent === undefined ? required(parameters, field) : (parameters[field] ?? absent);
+  const value = absent !== undefined && parameters[field] === undefined ? absent : required(parameters, field);
   return Number(value) >>> 0;
 }
 

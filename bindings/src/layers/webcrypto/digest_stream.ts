@@ -1,6 +1,7 @@
 /** `crypto.DigestStream`: a sink of bytes whose digest a promise tells. */
 
 import { OP } from "../../protocol";
+import { wrongConstructorParameter } from "../../web/interface";
 import { hashName } from "./algorithms";
 import { platform } from "./platform";
 
@@ -17,7 +18,11 @@ export function makeDigestStream(): abstract new (...args: any[]) => object {
     readonly #digest: Promise<ArrayBuffer>;
     readonly #passed: { bytes: number };
 
+    /** Gives up on the digest. */
+    readonly #dispose: (reason: Error) => void;
+
     constructor(algorithm: unknown) {
+      if (algorithm === undefined) throw wrongConstructorParameter("DigestStream", 1, "string or HashAlgorithm");
       const hash = hashName(algorithm);
       // The state is the host's: an image that other isolates start from cannot hold it.
       platform.checkIoAllowed();
@@ -28,7 +33,11 @@ export function makeDigestStream(): abstract new (...args: any[]) => object {
         if (handle !== 0) native.op(OP.codec_drop, [handle]);
         handle = 0;
       };
+      let sink!: WritableStreamDefaultController;
       super({
+        start(controller) {
+          sink = controller as unknown as WritableStreamDefaultController;
+        },
         write(chunk) {
           const bytes = bytesOf(chunk);
           if (bytes === undefined) {
@@ -56,6 +65,11 @@ export function makeDigestStream(): abstract new (...args: any[]) => object {
       promise.catch(() => {});
       this.#digest = promise;
       this.#passed = passed;
+      this.#dispose = (reason) => {
+        release();
+        reject(reason);
+        sink.error(reason);
+      };
     }
 
     get digest(): Promise<ArrayBuffer> {
@@ -64,6 +78,10 @@ export function makeDigestStream(): abstract new (...args: any[]) => object {
 
     get bytesWritten(): bigint {
       return BigInt(this.#passed.bytes);
+    }
+
+    [Symbol.dispose](): void {
+      this.#dispose(new TypeError("The DigestStream was disposed."));
     }
   }
 

@@ -14,13 +14,15 @@ import {
   hashOf,
   type KeyAlgorithm,
   numberOf,
+  okpAlgorithm,
+  okpCurve,
   type Parameters,
   parametersOf,
   required,
 } from "./algorithms";
 import { CryptoKey, factsOf, type KeyFacts, type KeyType, makeKey } from "./crypto_key";
 import { digest, perform, rawKey, type ReadKey, readKey, type Work } from "./host";
-import { checkJwk, checkSecretJwk, type Jwk, numbersOfJwk, secretOfJwk, toJwk } from "./jwk";
+import { checkJwk, checkPairedJwk, checkSecretJwk, type Jwk, numbersOfJwk, secretOfJwk, toJwk } from "./jwk";
 import { fail, platform } from "./platform";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -74,7 +76,7 @@ function cipherWork(given: Named, facts: KeyFacts): Omit<Work, "operation" | "da
     case "AES-CBC":
       return { algorithm: algorithm.name, key, iv: bytesOf(given, "iv") };
     case "AES-CTR":
-      return { algorithm: algorithm.name, key, iv: bytesOf(given, "counter"), number: numberOf(given, "length") };
+      return { algorithm: algorithm.name, key, iv: bytesOf(given, "counter"), number: numberOf(given, "length") | 0 };
     case "RSA-OAEP":
       return { algorithm: algorithm.name, key, hash: hashOf(algorithm as unknown as Parameters), extra: bytesOf(given, "label", NONE) };
     default:
@@ -104,9 +106,15 @@ function signatureWork(given: Named, facts: KeyFacts): Omit<Work, "operation" | 
         );
       return { algorithm: name, key, hash: hashOf(given) };
     case "Ed25519":
-      return { algorithm: name, key };
-    case "RSA-PSS":
-      return { algorithm: name, key, hash: algorithm.hash?.name ?? "", number: numberOf(given, "saltLength") };
+    case "NODE-ED25519":
+      return { algorithm: "Ed25519", key };
+    case "RSA-PSS": {
+      if (given["saltLength"] === undefined)
+        throw fail("DataError", "Failed to provide salt for RSA-PSS key operation which requires a salt");
+      const salt = numberOf(given, "saltLength") | 0;
+      if (salt < 0) throw fail("DataError", `SaltLength for RSA-PSS must be non-negative (provided ${salt}).`);
+      return { algorithm: name, key, hash: algorithm.hash?.name ?? "", number: salt };
+    }
     default:
       return { algorithm: name, key, hash: algorithm.hash?.name ?? "" };
   }
@@ -144,28 +152,26 @@ async function derive(given: Named, facts: KeyFacts, bits: number | undefined): 
   if (name === "HKDF") return bits === 0 ? new ArrayBuffer(0) : perform({ ...base, iv: salt, extra: bytesOf(given, "info") });
   const iterations = numberOf(given, "iterations");
   if (iterations === 0) throw fail("OperationError", "PBKDF2 requires a positive iteration count (requested 0).");
-  if (bits === 0) throw fail("OperationError", "PBKDF2 cannot derive a key with zero length.");
-  return perform({ ...base, iv: salt, number: iterations });
+  return bits === 0 ? new ArrayBuffer(0) : perform({ ...base, iv: salt, number: iterations });
 }
 
 async function agree(given: Named, facts: KeyFacts, bits: number | undefined): Promise<ArrayBuffer> {
   const { name } = facts.algorithm;
   const other = factsOf(required(given, "public"));
   if (other === undefined)
-    throw new TypeError("Incorrect type for the 'public' field on 'SubtleCryptoDeriveKeyAlgorithm': the provided value is not of type 'CryptoKey'.");
+    throw new TypeError("Incorrect type for the 'public' field on 'DeriveKeyAlgorithm': the provided value is not of type 'CryptoKey'.");
   if (other.type !== "public") throw fail("InvalidAccessError", `The provided key has type "${other.type}", not "public"`);
   if (other.algorithm.name !== name)
-    throw fail("InvalidAccessError", `Base ${name} private key cannot be used to derive a key from a peer ${other.algorithm.name} public key`);
+    throw fail("InvalidAccessError", `Private key for derivation is using "${name}" while public key is using "${other.algorithm.name}".`);
   if (other.algorithm.namedCurve !== facts.algorithm.namedCurve)
-    throw fail("InvalidAccessError", `Private key for derivation is using "${facts.algorithm.namedCurve}" while public key is using "${other.algorithm.namedCurve}".`);
+    throw fail("InvalidAccessError", `Private key for derivation is using curve "${facts.algorithm.namedCurve}" while public key is using "${other.algorithm.namedCurve}".`);
   const secret = await perform({ operation: "derive", algorithm: name, key: facts.material, extra: other.material });
   if (bits === undefined) return secret;
   const length = Math.ceil(bits / 8);
   if (length > secret.byteLength)
     throw fail("OperationError", `Derived key length (${bits} bits) is too long (should be at most ${8 * secret.byteLength} bits).`);
   const derived = new Uint8Array(secret.slice(0, length));
-  const unused = 8 * length - bits;
-  if (unused > 0) derived[length - 1] = (derived[length - 1] as number) & (0xff << unused);
+  clearBits(derived, 8 * length - bits);
   return derived.buffer;
 }
 
@@ -225,9 +231,9 @@ async function generatePair(name: string, family: Family, given: Named): Promise
     algorithm = { name, namedCurve: curve };
     work = { algorithm: "EC", hash: curve };
   } else {
-    kind = name;
-    algorithm = { name };
-    work = { algorithm: name };
+    kind = okpCurve(name);
+    algorithm = okpAlgorithm(name, given);
+    work = { algorithm: kind };
   }
   platform.checkIoAllowed();
   const secret = new Uint8Array(await perform({ operation: "generate", ...work }));
@@ -245,12 +251,19 @@ async function importAny(format: string, data: Bytes | Jwk, given: Named, extrac
   if (format === "raw" || format === "raw-secret") material = data as Bytes;
   else if (format === "jwk" && family !== "KDF") {
     checkJwk(data as Jwk, name, usages, extractable);
-    material = secretOfJwk(data as Jwk);
+    material = secretOfJwk(data as Jwk, name);
   } else throw fail("NotSupportedError", `Unrecognized key import format "${format}".`);
   if (usages.length === 0) throw emptyUsages();
   const algorithm = secretAlgorithm(name, family, material, given);
   if (format === "jwk") checkSecretJwk(data as Jwk, algorithm);
+  if (family === "HMAC") clearBits(material, 8 * material.length - (algorithm.length as number));
   return makeKey({ type: "secret", extractable, algorithm, usages, material });
+}
+
+/** Clear the last bits of bytes, fewer than eight. */
+function clearBits(bytes: Bytes, count: number): void {
+  const last = bytes.length - 1;
+  if (count > 0) bytes[last] = (bytes[last] as number) & (0xff << count);
 }
 
 function secretAlgorithm(name: string, family: Family, material: Bytes, given: Named): KeyAlgorithm {
@@ -270,16 +283,19 @@ function secretAlgorithm(name: string, family: Family, material: Bytes, given: N
 
 async function importPaired(name: string, family: Family, format: string, data: Bytes | Jwk, given: Named, extractable: boolean, wanted: unknown): Promise<CryptoKey> {
   const [open, secret] = (ALGORITHMS[name] as { usages: readonly [readonly string[], readonly string[]] }).usages;
-  const hash = family === "RSA" ? { name: hashOf(given) } : undefined;
   const curve = family === "EC" ? curveOf(given) : "";
+  let algorithm: KeyAlgorithm;
+  if (family === "RSA") algorithm = { name, hash: { name: hashOf(given) } };
+  else algorithm = family === "EC" ? { name, namedCurve: curve } : okpAlgorithm(name, given);
   const expectsPrivate = format === "pkcs8" || (format === "jwk" && (data as Jwk)["d"] !== undefined);
   const usages = checkUsages(wanted, expectsPrivate ? secret : open, "import", `${expectsPrivate ? "private" : "public"} ${name}`);
   let parts: Bytes[];
   if (format === "jwk") {
     checkJwk(data as Jwk, name, usages, extractable);
-    const crv = family === "EC" ? curve : family === "OKP" ? name : undefined;
+    const crv = family === "EC" ? curve : family === "OKP" ? okpCurve(name) : undefined;
     if (crv !== undefined && (data as Jwk)["crv"] !== crv)
       throw fail(family === "EC" ? "OperationError" : "DataError", `Elliptic curve "${(data as Jwk)["crv"]}" in JSON Web Key does not match "${crv}".`);
+    checkPairedJwk(data as Jwk, algorithm, usages);
     parts = numbersOfJwk(data as Jwk);
   } else {
     if (format === "raw" && family === "RSA") throw fail("NotSupportedError", `Unrecognized key import format "${format}".`);
@@ -287,15 +303,14 @@ async function importPaired(name: string, family: Family, format: string, data: 
   }
   let read: ReadKey;
   try {
-    read = readKey(family === "OKP" ? name : family, format, curve, parts);
+    read = readKey(family === "OKP" ? okpCurve(name) : family, format, curve, parts);
   } catch (error) {
-    if (format === "jwk" && family === "EC") throw fail("OperationError", "Error importing EC key.");
+    if (format === "jwk" && family === "EC" && !expectsPrivate) throw fail("OperationError", "Error importing EC key.");
     throw error;
   }
   if (expectsPrivate && usages.length === 0) throw emptyUsages();
-  let algorithm: KeyAlgorithm = { name };
-  if (hash !== undefined) algorithm = { name, modulusLength: read.bits, publicExponent: read.exponent, hash };
-  else if (family === "EC") algorithm = { name, namedCurve: curve };
+  if (algorithm.hash !== undefined)
+    algorithm = { name, modulusLength: read.bits, publicExponent: read.exponent, hash: algorithm.hash };
   return makeKey({ type: read.isPrivate ? "private" : "public", extractable, algorithm, usages, material: read.material });
 }
 
@@ -307,10 +322,18 @@ async function exportAny(format: string, facts: KeyFacts): Promise<ArrayBuffer |
   if (type === "public" && format === "raw" && algorithm.hash === undefined) return rawKey(material);
   if ((type === "private" && format === "pkcs8") || (type === "public" && format === "spki")) return material.slice().buffer;
   if (type === "secret")
-    throw fail("NotSupportedError", `${algorithm.name} key only supports exporting "raw", "raw-secret" & "jwk", not "${format}".`);
-  if (format === "raw" && algorithm.namedCurve !== undefined)
-    throw fail("InvalidAccessError", "Raw export of elliptic curve keys is only allowed for public keys.");
-  throw fail(FORMATS.includes(format) ? "InvalidAccessError" : "NotSupportedError", `Unable to export a "${type}" key in the format "${format}".`);
+    throw fail("NotSupportedError", algorithm.name === "HMAC"
+        ? `Unimplemented key export format "${format}".`
+        : `${algorithm.name} key only supports exporting "raw", "raw-secret" & "jwk", not "${format}".`);
+  if (!FORMATS.includes(format)) throw fail("NotSupportedError", `Unimplemented key export format "${format}".`);
+  if (format === "raw") {
+    const keys = familyOf(algorithm.name) === "EC" ? "elliptic curve" : algorithm.name;
+    throw fail("InvalidAccessError", algorithm.hash === undefined
+        ? `Raw export of ${keys} keys is only allowed for public keys.`
+        : `Cannot export "${algorithm.name}" in "raw" format.`);
+  }
+  const wanted = format === "spki" ? "public" : "private";
+  throw fail("InvalidAccessError", `Asymmetric ${format} export requires ${wanted} key (not "${type}").`);
 }
 
 let instance: SubtleCrypto;
@@ -368,7 +391,10 @@ export class SubtleCrypto {
     checkThis(this);
     const [given, facts, wanted] = [parametersOf(algorithm), keyOf("deriveKey", 2, baseKey), parametersOf(derivedKeyAlgorithm)];
     checkKey(facts, given.name, "deriveKey");
-    const secret = await derive(given, facts, keyLength(algorithmName(wanted.name, "key derivation"), wanted));
+    const name = algorithmName(wanted.name, "key derivation");
+    if (!["AES", "HMAC", "KDF"].includes(familyOf(name)))
+      throw fail("NotSupportedError", `Unrecognized derived key type "${wanted.name}" requested.`);
+    const secret = await derive(given, facts, keyLength(name, wanted));
     return importAny("raw", new Uint8Array(secret), wanted, Boolean(extractable), keyUsages);
   }
 
@@ -376,6 +402,7 @@ export class SubtleCrypto {
     checkThis(this);
     const [given, facts] = [parametersOf(algorithm), keyOf("deriveBits", 2, baseKey)];
     checkKey(facts, given.name, "deriveBits");
+    if (Number(length) < 0) throw new TypeError("deriveBits length must be an unsigned long integer.");
     return derive(given, facts, length === undefined || length === null ? undefined : Number(length) >>> 0);
   }
 
