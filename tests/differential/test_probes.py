@@ -145,7 +145,7 @@ KNOWN = {
     "gcm iv short",
     # A signature of another length is none.
     "ed25519 wrong length",
-    # A JSON Web Key whose parts do not belong together, or that says that it is for something else, is refused; workerd takes some.
+    # A JSON Web Key whose parts do not belong together, or that says that it is for something else, is refused.
     "jwk ed d other key",
     "crv of another",
     "key_ops of another, secret",
