@@ -11,7 +11,7 @@ import pytest
 
 from durabox.errors import InvalidObjectIdError, JavaScriptError, StorageError
 from durabox.objects.host import Host
-from durabox.objects.inventory import BadArgumentError, NoSuchObjectError, ObjectExistsError
+from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError
 from durabox.testing import VirtualClock
 from tests.objects.conftest import OpenHost
 

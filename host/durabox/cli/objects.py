@@ -119,7 +119,8 @@ async def _classes(objects: Objects, options: argparse.Namespace) -> None:
 
 
 async def _list(objects: Objects, options: argparse.Namespace) -> None:
-    from durabox.objects.inventory import MAX_PAGE, PAGE
+    from durabox.objects.inventory import MAX_PAGE
+    from durabox.objects.listing import PAGE
 
     progress = _Progress("reading names")
     left: int | None = options.limit

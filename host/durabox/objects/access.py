@@ -107,6 +107,10 @@ class Access(ABC):
         """Tags and attachment (V8's format) of each of an object's WebSockets that outlive its leaving memory."""
         return []
 
+    async def blocking(self, work: Callable[[], T]) -> T:
+        """Do something that may block in a thread, unless the state is in memory, which has only one."""
+        return work() if self.state.in_memory else await asyncio.to_thread(work)
+
     @abstractmethod
     async def read(self, unique_key: str, object_id: str, look: Callable[[ObjectDatabase], T]) -> T:
         """

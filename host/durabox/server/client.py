@@ -12,7 +12,8 @@ from urllib.parse import quote
 import aiohttp
 
 from durabox.errors import DuraboxError
-from durabox.objects.inventory import KEYS, PAGE, ObjectInfo, Page, Progress
+from durabox.objects.inventory import KEYS
+from durabox.objects.listing import PAGE, ObjectInfo, Page, Progress
 from durabox.storage import portable
 
 _CHUNK: Final = 256 * 1024

@@ -32,15 +32,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from durabox.errors import DuraboxError, InvalidObjectIdError, ModuleError, UnknownObjectClassError
-from durabox.objects.inventory import (
-    KEYS,
-    PAGE,
-    BadArgumentError,
-    Inventory,
-    NoSuchObjectError,
-    ObjectExistsError,
-    as_json,
-)
+from durabox.objects.inventory import KEYS, Inventory
+from durabox.objects.listing import PAGE, as_json
+from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError
 from durabox.server.admin import PREFIX, Admin, Handler, in_json
 from durabox.server.bodies import Upload
 

@@ -1,0 +1,200 @@
+"""The objects of a class that store something, from the catalogue and the objects' files: a page, or all."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Final
+
+from durabox.errors import StorageError
+from durabox.objects.access import Access
+from durabox.objects.targets import BadArgumentError, Target
+from durabox.storage.catalog import Entry
+
+#: Objects on one page, unless told otherwise.
+PAGE: Final = 1_000
+#: Names that are read from objects' files between two writes to the catalogue.
+_GROUP: Final = 500
+
+#: Told of what is done so far, and of how much.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """
+    One object, from outside.
+
+    Args:
+        id: 64 hexadecimal digits.
+        name: What the id was made from, ``None`` when nobody has told.
+        size: Bytes on disk.
+        used: When it was in use last.
+        alarm: When its alarm is due, ``None`` for none.
+        awake: Whether it is in memory.
+    """
+
+    id: str
+    name: str | None
+    size: int
+    used: float
+    alarm: float | None
+    awake: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    Some objects of a class.
+
+    Args:
+        objects: Those with a name by the bytes of it, then the others by id.
+        cursor: Where the next page begins, ``None`` after the last.
+    """
+
+    objects: list[ObjectInfo]
+    cursor: str | None
+
+
+class Listing:
+    """
+    What there is.
+
+    Args:
+        access: The way to the objects' databases.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._state = access.state
+
+    async def classes(self) -> list[dict[str, Any]]:
+        """See `Inventory.classes`."""
+        found: list[dict[str, Any]] = []
+        names = dict(self._access.classes())
+        for key in self._state.unique_keys():
+            if key not in names.values():
+                names[key] = key
+        for class_name, key in names.items():
+            await self._refresh(key, None)
+            count = await self._access.blocking(self._state.catalog(key).count)
+            found.append(
+                {"class": class_name, "folder": key, "objects": count, "awake": len(self._access.awake(key))}
+            )
+        return found
+
+    async def page(
+        self, key: str, prefix: str, cursor: str | None, limit: int, progress: Progress | None
+    ) -> Page:
+        """
+        Some objects.
+
+        Args:
+            key: The unique key of their namespace.
+            prefix: What the names begin with.
+            cursor: Where the page before ended.
+            limit: Most objects.
+            progress: See `Inventory.list`.
+        """
+        after = None if cursor is None else _position(cursor)
+        if after is None:
+            await self._refresh(key, progress)
+        catalog = self._state.catalog(key)
+        entries = await self._access.blocking(partial(catalog.page, prefix, after, limit))
+        alarms = await asyncio.wrap_future(self._state.alarms.get_many(key, [entry.id for entry in entries]))
+        awake = self._access.awake(key)
+
+        def describe() -> Iterator[ObjectInfo]:
+            for entry in entries:
+                stamp = catalog.shelf.stamp(entry.id)
+                if stamp is not None:
+                    used = max(entry.used, stamp.changed, awake.get(entry.id, 0.0))
+                    alarm = alarms.get(entry.id)
+                    yield ObjectInfo(
+                        entry.id,
+                        entry.name,
+                        stamp.size,
+                        used,
+                        None if alarm is None else alarm / 1e6,
+                        entry.id in awake,
+                    )
+
+        objects = await self._access.blocking(lambda: [*describe()])
+        return Page(objects, _cursor(entries[-1]) if len(entries) == limit else None)
+
+    async def each(self, class_name: str, prefix: str) -> AsyncIterator[Target]:
+        """
+        All objects, a page at a time.
+
+        Args:
+            class_name: What their class is called.
+            prefix: See `page`.
+        """
+        key = self._access.unique_key(class_name)
+        await self._refresh(key, None)
+        catalog = self._state.catalog(key)
+        after: tuple[str | None, str] | None = None
+        while True:
+            entries = await self._access.blocking(partial(catalog.page, prefix, after, PAGE))
+            for entry in entries:
+                yield Target(class_name, key, entry.id, entry.name)
+            if len(entries) < PAGE:
+                return
+            after = entries[-1].name, entries[-1].id
+
+    async def _refresh(self, key: str, progress: Progress | None) -> None:
+        """Bring the catalogue up to date with the objects' files."""
+        catalog = self._state.catalog(key)
+        unknown = await self._access.blocking(catalog.compare)
+        for start in range(0, len(unknown), _GROUP):
+            group = unknown[start : start + _GROUP]
+            names = [(object_id, await self._stored_name(key, object_id)) for object_id in group]
+            await self._access.blocking(partial(catalog.record, names))
+            if progress is not None:
+                progress(start + len(group), len(unknown))
+
+    async def _stored_name(self, key: str, object_id: str) -> str | None:
+        try:
+            name = await self._access.read(key, object_id, lambda database: database.metadata.name())
+        except StorageError:
+            # Damaged: it is on the list all the same.
+            name = None
+        await asyncio.sleep(0)
+        return name
+
+
+def _position(cursor: str) -> tuple[str | None, str]:
+    try:
+        name, object_id = json.loads(decoded(cursor))
+    except ValueError:
+        raise BadArgumentError("cursor: not one of a list") from None
+    if not isinstance(name, str | None) or not isinstance(object_id, str):
+        raise BadArgumentError("cursor: not one of a list")
+    return name, object_id
+
+
+def _cursor(entry: Entry) -> str:
+    return encoded(json.dumps([entry.name, entry.id]).encode())
+
+
+def encoded(position: bytes) -> str:
+    """A cursor for a position."""
+    return base64.urlsafe_b64encode(position).decode()
+
+
+def decoded(cursor: str) -> bytes:
+    """The position of a cursor."""
+    try:
+        return base64.urlsafe_b64decode(cursor)
+    except (ValueError, binascii.Error):
+        raise BadArgumentError("cursor: not one of this list") from None
+
+
+def as_json(page: Page) -> dict[str, Any]:
+    """A page as the admin API and the command line give it."""
+    return {"objects": [asdict(each) for each in page.objects], "cursor": page.cursor}

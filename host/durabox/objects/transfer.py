@@ -1,0 +1,171 @@
+"""Objects as whole databases: out of a state directory, into it, and from one object to another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from durabox.errors import StorageError
+from durabox.objects.access import Access
+from durabox.objects.ids import IdFactory, name_inside
+from durabox.objects.listing import Progress
+from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError, Target, target_of
+from durabox.storage import portable
+from durabox.storage.copying import Copying
+from durabox.storage.database import ObjectDatabase
+from durabox.storage.salvage import salvage
+
+
+class Transfer:
+    """
+    See the module's head; what its methods give and raise is what those of `Inventory` do.
+
+    Args:
+        access: The way to the objects' databases.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._state = access.state
+
+    async def export(self, found: Target, path: Path, progress: Progress | None) -> dict[str, Any]:
+        """An object as a portable file."""
+        beside = path.with_name(f".{path.name}.unfinished")
+        try:
+            beside.unlink(missing_ok=True)
+            name = await self._name(found)
+            copy = await self.content(found, str(beside), progress)
+            sockets = self._access.sockets(found.unique_key, found.id)
+            await asyncio.to_thread(
+                portable.seal, copy, found.unique_key, found.id, time.time() * 1000.0, sockets
+            )
+            size = beside.stat().st_size
+            await asyncio.to_thread(portable.publish, beside, path)
+        except OSError as error:
+            raise StorageError("export", f"{path}: {error.strerror or error}") from error
+        finally:
+            beside.unlink(missing_ok=True)
+        return {"id": found.id, "name": name, "bytes": size}
+
+    async def salvage(self, found: Target, path: Path) -> dict[str, Any]:
+        """What can still be read of one, as a portable file."""
+        source = self._state.file(found.unique_key, found.id)
+        if source is None:
+            raise BadArgumentError("State in memory has no files to salvage.")
+        beside = path.with_name(f".{path.name}.unfinished")
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                damaged = Path(folder) / source.name
+                async with self._access.alone(found.unique_key, found.id):
+                    if not source.exists():
+                        raise NoSuchObjectError(found.class_name, found.label)
+                    for suffix in ("", "-wal"):
+                        with contextlib.suppress(FileNotFoundError):
+                            await asyncio.to_thread(
+                                shutil.copyfile, f"{source}{suffix}", f"{damaged}{suffix}"
+                            )
+                beside.unlink(missing_ok=True)
+                content = apsw.Connection(str(beside))
+                with _unless_used(content):
+                    salvaged = await asyncio.to_thread(salvage, damaged, content)
+                    if found.name is not None:
+                        await asyncio.to_thread(portable.rename, content, found.name)
+                    await asyncio.to_thread(
+                        portable.seal, content, found.unique_key, found.id, time.time() * 1000.0
+                    )
+            size = beside.stat().st_size
+            await asyncio.to_thread(portable.publish, beside, path)
+        except OSError as error:
+            raise StorageError("salvage", f"{path}: {error.strerror or error}") from error
+        finally:
+            beside.unlink(missing_ok=True)
+        return {"id": found.id, "name": found.name, "bytes": size, **asdict(salvaged)}
+
+    async def load(self, class_name: str, target: str | None, path: Path, *, force: bool) -> dict[str, Any]:
+        """An object from a portable file."""
+        content, facts = await asyncio.to_thread(portable.read, path)
+        with _unless_used(content):
+            target = target if target is not None else facts.name if facts.name is not None else facts.id
+            if target is None:
+                raise BadArgumentError(f"{path.name} does not say which object it is: name one")
+            key = self._access.new_unique_key(class_name, facts.unique_key)
+            return await self._place(target_of(class_name, key, target), content, facts, force=force)
+
+    async def copy(self, source: Target, found: Target, *, force: bool) -> dict[str, Any]:
+        """An object from another one."""
+        if (source.unique_key, source.id) == (found.unique_key, found.id):
+            raise BadArgumentError("An object cannot be copied onto itself.")
+        content = await self.content(source)
+        with _unless_used(content):
+            facts = await asyncio.to_thread(portable.facts_of, content)
+            return await self._place(found, content, facts, force=force)
+
+    async def content(
+        self, found: Target, path: str | None = None, progress: Progress | None = None
+    ) -> apsw.Connection:
+        """
+        A copy of an object's database, which is the caller's.
+
+        Args:
+            found: The object.
+            path: Where the copy's file is to be; ``None`` for a copy without one.
+            progress: Told of the pages that are copied.
+        Raises:
+            NoSuchObjectError: It stores nothing.
+        """
+        if not await self._access.read(found.unique_key, found.id, ObjectDatabase.exists):
+            raise NoSuchObjectError(found.class_name, found.label)
+        copying = Copying(path, progress)
+        try:
+            await self._access.copy(found.unique_key, found.id, copying)
+        except BaseException:
+            copying.abandon()
+            raise
+        return copying.finish()
+
+    async def _name(self, found: Target) -> str | None:
+        if found.name is not None:
+            return found.name
+        return await self._access.read(found.unique_key, found.id, lambda database: database.metadata.name())
+
+    async def _place(
+        self, found: Target, content: apsw.Connection, facts: portable.Facts, *, force: bool
+    ) -> dict[str, Any]:
+        """Give an object the content of a database without a file."""
+        key = found.unique_key
+        name = name_inside(found.name)
+        if name is None and facts.name is not None and IdFactory(key).from_name(facts.name) == found.id:
+            name = facts.name
+        await asyncio.to_thread(portable.rename, content, name)
+        async with self._access.alone(key, found.id) as database:
+            if not force and await self._access.blocking(database.exists):
+                raise ObjectExistsError(found.class_name, found.label)
+            alarms = self._state.alarms
+            if facts.alarm is not None:
+                await asyncio.wrap_future(alarms.set(key, found.id, name, facts.alarm))
+            await self._access.blocking(partial(database.replace, content))
+            if facts.alarm is None:
+                alarms.set_later(key, found.id, name, None)
+            self._state.catalog(key).note(found.id, name, time.time() * 1000.0)
+        return {"id": found.id, "name": name}
+
+
+@contextmanager
+def _unless_used(content: apsw.Connection) -> Iterator[None]:
+    """Close a database without a file when the block fails; else it has become an object's."""
+    try:
+        yield
+    except BaseException:
+        content.close(True)
+        raise
