@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import Final, TypeAlias
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
@@ -39,7 +40,7 @@ class Frames:
     def __init__(self, connection: Connection, half: Half) -> None:
         self._connection = connection
         self._half = half
-        self._waiting: list[tuple[bytes, WSMsgType]] = []
+        self._waiting: deque[tuple[bytes, WSMsgType]] = deque()
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -122,10 +123,9 @@ class Frames:
 
     async def _write(self) -> None:
         while self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self._waiting_bytes = 0
-            for data, kind in waiting:
-                await self._connection.send_frame(data, kind)
+            data, kind = self._waiting.popleft()
+            await self._connection.send_frame(data, kind)
+            self._waiting_bytes -= len(data)
         self._writer = None
 
     def closed(self, code: int, reason: str, clean: bool) -> None:
