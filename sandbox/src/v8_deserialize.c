@@ -511,15 +511,17 @@ static JSValue read_native_error(Reader *r)
         failed = JS_IsException(message);
     }
     if (!failed) {
-        held = peek_tag(r, 'o') ? read_plain(r) : malformed(r);
-        failed = JS_IsException(held) ||
-                 JS_GetOwnPropertyNames(ctx, &properties, &count, held, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY);
-    }
-    if (!failed) {
         error = JS_CallConstructor(ctx, durabox_builtins.errors[0], 1, &message);
         failed = JS_IsException(error) ||
                  (kind && JS_SetPrototype(ctx, error, durabox_builtins.error_prototypes[kind]) < 0) ||
                  (!type && JS_DefinePropertyValueStr(ctx, error, "name", JS_DupValue(ctx, name), JS_PROP_C_W_E) < 0);
+    }
+    if (!failed) {
+        /* Its properties may lead back to it, which workerd writes but cannot read. */
+        r->objects[id] = JS_DupValue(ctx, error);
+        held = peek_tag(r, 'o') ? read_plain(r) : malformed(r);
+        failed = JS_IsException(held) ||
+                 JS_GetOwnPropertyNames(ctx, &properties, &count, held, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY);
     }
     for (i = 0; i < count && !failed; i++) {
         JSValue value = JS_GetProperty(ctx, held, properties[i].atom);
@@ -535,7 +537,6 @@ static JSValue read_native_error(Reader *r)
         JS_FreeValue(ctx, error);
         return JS_EXCEPTION;
     }
-    r->objects[id] = JS_DupValue(ctx, error);
     return error;
 }
 

@@ -418,7 +418,8 @@ static int write_array(Writer *w, JSValueConst array)
         if (failed)
             return -1;
     }
-    if (write_properties(w, array, len, &written))
+    /* Elements that a getter has added meanwhile are left out. */
+    if (write_properties(w, array, UINT32_MAX, &written))
         return -1;
     return put_tag_varint(w, '$', written) || put_varint(w, len) ? -1 : 0;
 }

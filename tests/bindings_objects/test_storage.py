@@ -178,6 +178,18 @@ async def test_sync_resolves_after_writes(in_object: InObject) -> None:
     """) == ["undefined", "undefined"]
 
 
+async def test_sync_resolves_although_what_it_waits_for_was_taken_back(in_object: InObject) -> None:
+    assert (
+        await in_object("""
+      storage.put("a", 1);
+      const synced = storage.sync();
+      storage.deleteAll();
+      return attempt(() => synced);
+    """)
+        == "undefined"
+    )
+
+
 async def test_the_classes_show_their_platform_names_and_cannot_be_made(in_object: InObject) -> None:
     assert await in_object("""
       return [ctx, storage, ctx.id].map((value) => [

@@ -256,9 +256,63 @@ def test_columns_of_all_tables_can_be_listed_but_not_those_of_the_host(database:
     run(database, "CREATE TABLE mine (x, y)")
     listed = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c"
     assert run(database, listed) == [["mine", "x"], ["mine", "y"]]
-    for text in ("PRAGMA table_info(_cf_KV)", "SELECT name FROM pragma_table_info('_cf_KV')"):
+    for text, *bindings in (
+        ("PRAGMA table_info(_cf_KV)",),
+        ("SELECT name FROM pragma_table_info('_cf_KV')",),
+        ("SELECT name FROM pragma_table_info(?)", "_CF_kv"),
+        ("SELECT name FROM pragma_table_info('_cf' || ?)", "_KV"),
+        (f"{listed} WHERE c.arg = ?", "_cf_KV"),
+    ):
         with pytest.raises(StorageError, match="not authorized"):
-            run(database, text)
+            run(database, text, *bindings)
+
+
+def test_columns_are_those_of_the_schema_as_it_is(database: ObjectDatabase) -> None:
+    def columns(text: str = "SELECT * FROM t") -> list[str]:
+        query = database.sql.exec(text, ())
+        rows = decoded(query)
+        assert all(len(row) == len(query.columns) for row in rows)
+        return query.columns
+
+    run(database, "CREATE TABLE t (a)")
+    assert columns() == ["a"]
+    run(database, "ALTER TABLE t ADD COLUMN b")
+    assert columns() == ["a", "b"], "without rows"
+    run(database, "INSERT INTO t VALUES (1, 2)")
+    run(database, "ALTER TABLE t RENAME COLUMN a TO z")
+    assert columns() == ["z", "b"]
+    assert columns("DELETE FROM t WHERE z = 5 RETURNING *") == ["z", "b"]
+    run(database, "ALTER TABLE t DROP COLUMN z")
+    assert columns("DELETE FROM t WHERE b = 5 RETURNING *") == ["b"]
+    depth = database.savepoint()
+    run(database, "DELETE FROM t; ALTER TABLE t ADD COLUMN c")
+    assert columns() == ["b", "c"]
+    database.rollback_to(depth)
+    assert columns() == ["b"]
+    run(database, "DELETE FROM t")
+    assert columns() == ["b"]
+    assert columns("ALTER TABLE t ADD COLUMN d; SELECT * FROM t") == ["b", "d"]
+    database.delete_all()
+    run(database, "CREATE TABLE t (e)")
+    assert columns() == ["e"]
+    assert columns("EXPLAIN DELETE FROM t")[:2] == ["addr", "opcode"]
+
+
+def test_all_statements_of_a_text_count_for_its_length(database: ObjectDatabase) -> None:
+    with pytest.raises(StorageError, match="statement too long: SQLITE_TOOBIG"):
+        run(database, "CREATE TABLE t (a);" + "/*" + "€" * 33_400 + "*/ SELECT 1")
+    with pytest.raises(StorageError, match="no such table: t"):
+        run(database, "SELECT * FROM t")
+    assert run(database, "CREATE TABLE t (a);" + "/*" + "€" * 33_300 + "*/ SELECT 1") == [[1]]
+
+
+def test_a_cursor_in_the_way_is_no_passing_failure(database: ObjectDatabase) -> None:
+    fill(database, 50_000)
+    query = database.sql.exec("SELECT * FROM n", ())
+    with pytest.raises(StorageError, match="database table is locked") as caught:
+        run(database, "DROP TABLE n")
+    assert not caught.value.retryable
+    query.close()
 
 
 def test_a_statement_compiled_anew_in_the_middle_is_still_checked(database: ObjectDatabase) -> None:

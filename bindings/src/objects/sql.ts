@@ -70,6 +70,7 @@ class Rows {
 
   /** Rows visited, or where SQLite does not tell, rows of the result; one ahead until the end. */
   get read(): number {
+    if (this.query !== 0 && this.deletions !== deletions) throw new Error(CANCELED);
     const read = this.before + this.at;
     return this.more ? read + 1 : Math.max(read, this.visited);
   }

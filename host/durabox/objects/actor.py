@@ -359,7 +359,8 @@ class Actor:
         core = self.core
         database = self.database
         dirty = database is not None and database.dirty
-        if dirty or ended or core.dirty:
+        # deleteAll may have taken back, within the turn, what something waits for.
+        if dirty or ended or core.dirty or gate.waiting:
             core.turn_ended(Turn(dirty, gate.confirmed, tuple(ended)))
             ended.clear()
             if not dirty:

@@ -20,7 +20,7 @@ class OutputGate:
         limits: Those of its isolate.
     """
 
-    __slots__ = ("_after_commit", "_held", "_limits", "confirmed", "held_bytes", "outputs", "sent_bytes")
+    __slots__ = ("_held", "_limits", "confirmed", "held_bytes", "outputs", "sent_bytes", "waiting")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -32,8 +32,9 @@ class OutputGate:
         self.held_bytes = 0
         #: Bytes of calls that have not been answered.
         self.sent_bytes = 0
+        #: What is done when what is written so far is durable.
+        self.waiting: list[Callable[[], None]] = []
         self._held: list[Callable[[], None]] = []
-        self._after_commit: list[Callable[[], None]] = []
 
     # For the ops of a turn
 
@@ -62,7 +63,7 @@ class OutputGate:
 
     def after_commit(self, output: Callable[[], None]) -> None:
         """Do something when what is written so far is durable."""
-        self._after_commit.append(output)
+        self.waiting.append(output)
 
     # For the loop
 
@@ -83,10 +84,10 @@ class OutputGate:
 
     def release(self) -> None:
         """Nothing is uncommitted any more: what waited for that may leave."""
-        if self._held or self._after_commit:
-            outputs = self._held + self._after_commit
+        if self._held or self.waiting:
+            outputs = self._held + self.waiting
             self._held = []
-            self._after_commit = []
+            self.waiting = []
             self.held_bytes = 0
             for output in outputs:
                 output()
@@ -94,4 +95,4 @@ class OutputGate:
     def drop(self) -> None:
         """Nothing leaves any more."""
         self._held.clear()
-        self._after_commit.clear()
+        self.waiting.clear()

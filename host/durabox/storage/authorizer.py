@@ -7,7 +7,7 @@ SQLite forgets every compiled statement when its authorizer changes, so one stay
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import apsw
@@ -101,6 +101,19 @@ _NAMED: Final = {
 _FREE: Final = frozenset(
     {apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE, apsw.SQLITE_ANALYZE, apsw.SQLITE_REINDEX}
 )
+_SCHEMA_CHANGES: Final = frozenset(
+    {
+        apsw.SQLITE_ALTER_TABLE,
+        apsw.SQLITE_CREATE_TABLE,
+        apsw.SQLITE_CREATE_VIEW,
+        apsw.SQLITE_CREATE_VTABLE,
+        apsw.SQLITE_DROP_TABLE,
+        apsw.SQLITE_DROP_VIEW,
+        apsw.SQLITE_DROP_VTABLE,
+    }
+)
+#: Where a statement has the names of all tables from.
+_LISTS_OF_TABLES: Final = ("sqlite_master", "sqlite_schema", "pragma_table_list")
 #: Nothing temporary can be made; what is left to look at is an empty schema, which ALTER TABLE changes as well.
 _TEMPORARY: Final = frozenset({apsw.SQLITE_READ, apsw.SQLITE_UPDATE})
 
@@ -117,12 +130,16 @@ class Authorizer:
     `guest` is up while the object's SQL is compiled or run (a schema change has SQLite compile anew in the middle).
     """
 
-    __slots__ = ("guest", "text", "transaction")
+    __slots__ = ("bindings", "guest", "schema_changes", "text", "transaction")
 
     def __init__(self) -> None:
         self.guest = False
         #: The text that is being compiled.
         self.text = ""
+        #: Values of its parameters.
+        self.bindings: Sequence[object] = ()
+        #: Counts what may have changed the schema.
+        self.schema_changes = 0
         #: Whether a refusal was that of a transaction's statement.
         self.transaction = False
 
@@ -130,6 +147,8 @@ class Authorizer:
         self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
     ) -> int:
         """SQLite's question; see its documentation of ``sqlite3_set_authorizer``."""
+        if action in _SCHEMA_CHANGES:
+            self.schema_changes += 1
         if not self.guest or self._allows(action, first, second, database):
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_PRAGMA and self._is_by_the_way(first or "", second):
@@ -138,13 +157,16 @@ class Authorizer:
 
     def _is_by_the_way(self, name: str, argument: str | None) -> bool:
         """
-        Whether a pragma asks about a table of the host's that the text does not name.
+        Whether a pragma asks about a table of the host's that neither the text nor a value names.
 
         It comes from a join of all tables with ``pragma_table_info``, as query builders do it, and has no rows. Every
         object has such tables here, where workerd makes them for those that use the key-value store or alarms.
         """
         accepts = PRAGMAS.get(name.lower(), (False, _never))[1]
-        return accepts is _is_name and is_reserved(argument) and RESERVED not in self.text.lower()
+        if accepts is not _is_name or not is_reserved(argument):
+            return False
+        given = "\0".join([self.text, *(value for value in self.bindings if isinstance(value, str))]).lower()
+        return RESERVED not in given and any(schema in given for schema in _LISTS_OF_TABLES)
 
     def _allows(self, action: int, first: str | None, second: str | None, database: str | None) -> bool:
         if database == "temp" and action not in _TEMPORARY:
@@ -160,7 +182,8 @@ class Authorizer:
             return self._allows_pragma(first or "", second)
         if action == apsw.SQLITE_ALTER_TABLE:
             # SQLite does not say what a table is renamed to, but its name must stand in the text as it is.
-            return not is_reserved(second) and RESERVED not in self.text.lower()
+            text = self.text.lower()
+            return not is_reserved(second) and (RESERVED not in text or "rename" not in text)
         if action == apsw.SQLITE_CREATE_VTABLE:
             return not is_reserved(first) and (second or "").lower() in MODULES
         if action in {apsw.SQLITE_TRANSACTION, apsw.SQLITE_SAVEPOINT}:

@@ -533,6 +533,7 @@ class ObjectDatabase:
     def _forget_tables(self) -> None:
         """The connection or its schema may be another one."""
         self.streams.armed = False
+        self.sql.schema_changed()
         for table in self._tables:
             table.reader = table.writer = None
 

@@ -18,7 +18,6 @@ from durabox.errors import StorageError
 _PASSING: Final = frozenset(
     {
         apsw.SQLITE_BUSY,
-        apsw.SQLITE_LOCKED,
         apsw.SQLITE_FULL,
         apsw.SQLITE_NOMEM,
         apsw.SQLITE_INTERRUPT,

@@ -12,6 +12,7 @@ may go on. A single call of a function on megabytes of text is one step.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -48,8 +49,10 @@ _STEPS: Final = 50_000
 #: Object's statements are told from the host's in APSW's cache by these flags.
 _FLAGS: Final = apsw.SQLITE_PREPARE_PERSISTENT
 
+#: Length of a text, all its statements together.
+_TEXT_BYTES: Final = 100_000
 _LIMITS: Final = {
-    apsw.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    apsw.SQLITE_LIMIT_SQL_LENGTH: _TEXT_BYTES,
     apsw.SQLITE_LIMIT_COLUMN: 100,
     apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
     apsw.SQLITE_LIMIT_COMPOUND_SELECT: 5,
@@ -74,6 +77,8 @@ _TABLE_WRITES: Final = frozenset({"Insert", "Delete", "Clear", "VUpdate"})
 #: Flag of such an opcode that is there for hooks alone.
 _NO_OPERATION: Final = 0x40
 _SPACE: Final = " \t\r\n\f"
+#: Without one of these words a statement that writes has no rows.
+_WRITE_WITH_ROWS: Final = re.compile("returning|pragma|explain", re.ASCII | re.IGNORECASE)
 
 _NOTHING: Final = "SQL code did not contain a statement."
 _WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
@@ -250,7 +255,6 @@ class SqlStore:
         "_again",
         "_at",
         "_before",
-        "_columns",
         "_commits",
         "_connection",
         "_counting",
@@ -259,6 +263,9 @@ class SqlStore:
         "_keep_until",
         "_known",
         "_open",
+        "_rowless",
+        "_schema",
+        "_statement",
         "_statements",
         "_text",
         "_trace",
@@ -298,11 +305,14 @@ class SqlStore:
         self._at = 0
         self._empty_tail = False
         self._before = 0
-        self._columns: list[str] = []
+        self._statement = ""
         self._writes = False
         self._statements = 0
         #: Texts of one statement that writes and has no rows.
         self._known: set[str] = set()
+        #: Columns of statements that gave no row, as of the schema's change of that number.
+        self._rowless: dict[str, list[str]] = {}
+        self._schema = 0
 
     def exec(self, text: str, bindings: Sequence[Binding]) -> Query:
         """
@@ -316,6 +326,9 @@ class SqlStore:
         """
         connection = self._prepare()
         self.wrote = False
+        # Long in characters is long in bytes, but not the other way round.
+        if len(text) > _TEXT_BYTES // 4 and len(text.encode()) > _TEXT_BYTES:
+            raise StorageError("exec", _TOO_LONG, apsw.SQLITE_TOOBIG)
         self._statements = 0
         cursor = self._run(connection, text, bindings)
         while self._at < len(self._text):
@@ -326,8 +339,9 @@ class SqlStore:
             cursor.close(True)
             raise StorageError("exec", _NOTHING)
         changes = connection.total_changes() - self._before if self._writes else 0
-        query = Query(self, cursor if self._columns else None, self._columns, self._writes, changes)
-        if self._columns:
+        columns = self._columns(connection, cursor, len(bindings))
+        query = Query(self, cursor if columns else None, columns, self._writes, changes)
+        if columns:
             self._open[query] = None
         elif self._writes and self._statements == 1 and len(text) <= _KNOWN_LENGTH:
             if len(self._known) >= _KNOWN:
@@ -453,6 +467,10 @@ class SqlStore:
         for query in list(self._open):
             query.cancel(_DELETED)
 
+    def schema_changed(self) -> None:
+        """The schema has become another one, other than by a statement of the object."""
+        self.guard.schema_changes += 1
+
     def lost(self) -> None:
         """The connection is about to be closed, or its transaction was given up."""
         for query in list(self._open):
@@ -508,6 +526,7 @@ class SqlStore:
     ) -> None:
         guard = self.guard
         self._text = guard.text = text
+        guard.bindings = bindings
         self._at = 0
         guard.transaction = False
         self.enter(counting=False)
@@ -515,9 +534,6 @@ class SqlStore:
             cursor.execute(text, bindings, prepare_flags=_FLAGS)
         except apsw.BindingsError:
             failure = self._wrong_bindings(connection)
-        except apsw.TooBigError as error:
-            too_long = len(text.encode()) > _LIMITS[apsw.SQLITE_LIMIT_SQL_LENGTH]
-            failure = StorageError("exec", _TOO_LONG, apsw.SQLITE_TOOBIG) if too_long else self.failed(error)
         except apsw.Error as error:
             failure = self.failed(error)
         except _RefusedError as refusal:
@@ -533,6 +549,8 @@ class SqlStore:
             return
         finally:
             self.leave()
+            # They may be large.
+            guard.bindings = ()
         cursor.close(True)
         if cursor is self._again:
             self._again = None
@@ -550,7 +568,7 @@ class SqlStore:
         else:
             end = statement.rstrip(_SPACE)
             self._empty_tail = end.endswith(";") and end[:-1].rstrip(_SPACE).endswith(";")
-        self._columns = [column[0] for column in cursor.get_description()]
+        self._statement = statement
         self._writes = not cursor.is_readonly
         if self._writes:
             self._before = cursor.connection.total_changes()
@@ -563,6 +581,31 @@ class SqlStore:
             cursor.connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self._count)
         return True
 
+    def _columns(self, connection: apsw.Connection, cursor: apsw.Cursor, bindings: int) -> list[str]:
+        """
+        The names of the columns of the statement that ran last.
+
+        They are not known before it runs: SQLite then compiles it anew if the schema has become another one. And APSW only
+        tells them while there is a row.
+        """
+        try:
+            return [column[0] for column in cursor.get_description()]
+        except apsw.ExecutionCompleteError:
+            statement = self._statement
+        if self._writes and _WRITE_WITH_ROWS.search(statement) is None:
+            return []
+        if self._schema != self.guard.schema_changes:
+            self._schema = self.guard.schema_changes
+            self._rowless.clear()
+        columns = self._rowless.get(statement)
+        if columns is None:
+            columns = self._first(connection, statement, bindings)[1]
+            if len(statement) <= _KNOWN_LENGTH:
+                if len(self._rowless) >= _KNOWN:
+                    self._rowless.clear()
+                self._rowless[statement] = columns
+        return columns
+
     def _wrong_bindings(self, connection: apsw.Connection) -> StorageError:
         """Which of the two mistakes was made with the parameters of the statement that comes next."""
         rest = self._text[self._at :]
@@ -572,31 +615,33 @@ class SqlStore:
     def _start_of_last(self, connection: apsw.Connection, text: str) -> int:
         """Where the last statement of a text begins, without running any."""
         at = 0
-        while (length := self._first_length(connection, text[at:])) < len(text) - at:
+        # Only the last statement must have exactly as many bindings as parameters.
+        while (length := self._first(connection, text[at:], MAX_BINDINGS)[0]) < len(text) - at:
             at += length
         return at
 
-    def _first_length(self, connection: apsw.Connection, text: str) -> int:
-        """Length of a text's first statement."""
+    def _first(self, connection: apsw.Connection, text: str, bindings: int) -> tuple[int, list[str]]:
+        """Length and columns of a text's first statement, without running it."""
         length = len(text)
+        columns: list[str] = []
 
-        def look(cursor: apsw.Cursor, statement: str, bindings: Any) -> bool:
-            nonlocal length
+        def look(cursor: apsw.Cursor, statement: str, values: Any) -> bool:
+            nonlocal length, columns
             length = len(statement)
+            columns = [column[0] for column in cursor.get_description()]
             raise _RefusedError
 
         cursor = connection.cursor()
         cursor.exec_trace = look
         self.guard.guest = True
         try:
-            # Only the last statement must have exactly as many bindings as parameters.
-            cursor.execute(text, (None,) * MAX_BINDINGS, can_cache=False)
+            cursor.execute(text, (None,) * bindings, can_cache=False)
         except (apsw.Error, _RefusedError, ValueError):
-            return length
+            return length, columns
         finally:
             self.guard.guest = False
             cursor.close(True)
-        return length
+        return length, columns
 
 
 def _never() -> bool:
