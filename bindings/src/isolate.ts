@@ -19,4 +19,6 @@ export const isolate: {
   instance: { fetch?: unknown; alarm?: unknown } | undefined;
   /** Its id. */
   ownId: string;
-} = { atGlobalScope: true, unanswered: undefined, instance: undefined, ownId: "" };
+  /** How many objects it is a facet below. */
+  depth: number;
+} = { atGlobalScope: true, unanswered: undefined, instance: undefined, ownId: "", depth: 0 };

@@ -10,9 +10,10 @@ import { type Native, native, setNative } from "./native";
 import { alarm } from "./objects/alarms";
 import { reportRejection } from "./objects/background";
 import { evaluate } from "./objects/evaluate";
+import { startFacet } from "./objects/facets";
 import { ask, call } from "./objects/calls";
 import { socketClosed, socketMessage } from "./objects/hibernation";
-import { construct, fetchInstance, hasInstance, instanceIfAny } from "./objects/instance";
+import { construct, constructFacet, fetchInstance, hasInstance, instanceIfAny } from "./objects/instance";
 import "./objects/lending";
 import { readStored } from "./objects/kv";
 import { load } from "./objects/load";
@@ -46,6 +47,10 @@ handlers[EVENT.load] = ([specifier, environment, format], body) => void load(spe
 handlers[EVENT.construct] = ([className, hex, name]) => {
   construct(className, hex, name);
 };
+handlers[EVENT.construct_facet] = ([className, isText, id, name, depth], props) => {
+  constructFacet(className, isText, id, name, depth, props as ArrayBuffer);
+};
+handlers[EVENT.facet_start] = ([start, name, section]) => void startFacet(start, name, section);
 /** Handle a request; what it leads to carries its origin to the host, if it has one. */
 function from(origin: number, handle: () => void): void {
   if (origin === 0) handle();

@@ -65,6 +65,12 @@ class ObjectBrokenError(JavaScriptError):
     code = "object-broken"
 
 
+class FacetEndedError(ObjectBrokenError):
+    """The object above a facet has ended it, or could not say what it is."""
+
+    code = "facet-ended"
+
+
 class NetworkError(DuraboxError):
     """
     An exchange with another server failed, or was refused.

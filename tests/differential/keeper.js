@@ -12,11 +12,25 @@ const VALUES = {
   "\uffff": () => 2,
 };
 
-/** Keeps values of many types, rows, words to search for and an alarm; tells what it has. */
+/** Keeps values of many types, rows, words to search for and an alarm; tells what it has. So do its facets, without an alarm. */
 export class Keeper extends DurableObject {
   async fetch(request) {
-    const { storage } = this.ctx;
-    switch (new URL(request.url).pathname) {
+    const { storage, facets } = this.ctx;
+    const url = new URL(request.url);
+    const [, encoded, rest] = url.pathname.match(/^\/at\/([^/]*)(\/.*)$/) ?? [];
+    if (encoded !== undefined) {
+      const facet = decodeURIComponent(encoded);
+      url.pathname = rest;
+      const startup = () => ({ class: this.ctx.exports.Keeper({ props: { facet } }), id: facet });
+      return facets.get(facet, startup).fetch(url, request);
+    }
+    switch (url.pathname) {
+      case "/remove":
+        facets.delete(url.searchParams.get("facet"));
+        break;
+      case "/clone":
+        facets.clone(url.searchParams.get("from"), url.searchParams.get("to"));
+        break;
       case "/write":
         for (const [key, make] of Object.entries(VALUES)) await storage.put(key, make());
         storage.sql.exec(`
@@ -26,7 +40,7 @@ export class Keeper extends DurableObject {
         `);
         storage.sql.exec("INSERT INTO notes VALUES (?, ?, ?, ?)", 1, "kept €", new Uint8Array([0, 255]).buffer, 0.5);
         storage.sql.exec("INSERT INTO words (text) VALUES ('these words are kept')");
-        await storage.setAlarm(4e12);
+        if (!this.ctx.props.facet) await storage.setAlarm(4e12);
         break;
       case "/change":
         await storage.transaction(async (txn) => {
@@ -34,7 +48,7 @@ export class Keeper extends DurableObject {
           await txn.delete("number");
           storage.sql.exec("INSERT INTO notes (text) VALUES ('changed')");
           storage.sql.exec("INSERT INTO words (text) VALUES ('so are kept ones')");
-          await txn.setAlarm((await txn.getAlarm()) + 1000);
+          if (!this.ctx.props.facet) await txn.setAlarm((await txn.getAlarm()) + 1000);
         });
         break;
       case "/rows":

@@ -51,6 +51,12 @@ KNOWN = {
     "list start symbol",
     "get array with symbol",
     "delete array with symbol",
+    "name symbol",
+    # A name that only workerd's own code knows.
+    "startup gives nothing",
+    "startup gives null",
+    # Only here workerd says that the facet was reset.
+    "alarm in transaction",
     # workerd stores a Request without a body; here no Request can be stored.
     "value request",
     "value response",
@@ -192,6 +198,7 @@ KNOWN = {
         "encodings",
         "events",
         "mixed",
+        "facets",
         "node",
         "platform",
         "node_more",

@@ -87,6 +87,49 @@ def test_state_goes_from_one_to_the_other_and_back(
         assert json.loads(ask("/rows?name=a")) == _rows(2)
 
 
+@pytest.mark.parametrize("sides", [(_workerd, _durabox), (_durabox, _workerd)], ids=["theirs", "ours"])
+def test_facets_go_from_one_to_the_other_and_back(
+    sides: tuple[Side, Side], project: Path, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    first, second = sides
+    with first(project, state) as ask:
+        written = ask("/at/a/write?name=x")
+        assert ask("/at/a/at/b/write?name=x") == written
+        assert ask("/at/%E2%82%AC/write?name=x") == written
+        assert ask("/write?name=y") == written, "an object without facets"
+        assert ask("/?name=x") == ""
+    files = _files(state)
+    with second(project, state) as ask:
+        assert ask("/at/a/?name=x") == ask("/at/a/at/b/?name=x") == ask("/at/%E2%82%AC/?name=x") == written
+        assert ask("/at/c/?name=x") == ""
+        assert ask("/at/a/change?name=x") == (changed := _changed(written, 1))
+        assert ask("/at/d/write?name=x") == written
+        ask("/clone?name=x&from=a&to=e")
+        ask("/remove?name=x&facet=%E2%82%AC")
+        assert json.loads(ask("/at/a/rows?name=x")) == [*_rows(1)[:2], None]
+    assert files <= {*_files(state), "3.sqlite"}
+    with first(project, state) as ask:
+        assert ask("/at/a/?name=x") == ask("/at/e/?name=x") == changed
+        assert ask("/at/a/at/b/?name=x") == ask("/at/e/at/b/?name=x") == ask("/at/d/?name=x") == written
+        assert ask("/at/%E2%82%AC/?name=x") == ask("/at/c/?name=x") == ""
+        ask("/at/e/remove?name=x&facet=b")
+        assert ask("/at/%E2%82%AC/write?name=x") == written
+        ask("/replace?name=y")
+    with second(project, state) as ask:
+        assert ask("/at/e/at/b/?name=x") == ""
+        assert ask("/at/%E2%82%AC/?name=x") == written
+        assert json.loads(ask("/at/e/rows?name=x")) == [*_rows(1)[:2], None]
+        ask("/replace?name=x")
+        assert [ask(f"/at/{path}/?name=x") for path in ("a", "a/at/b", "d", "e", "%E2%82%AC")] == [""] * 5
+
+
+def _files(state: Path) -> set[str]:
+    """Endings of the objects' files."""
+    names = (path.name for path in (state / "keeper-Keeper").iterdir())
+    return {name[65:] for name in names if len(name) > 64 and not name.endswith(("-wal", "-shm"))}
+
+
 def _changed(content: str, changes: int) -> str:
     lines = [line for line in content.split("\n") if not line.startswith("number=")]
     return "\n".join(sorted([*lines, f"changes={changes}"], key=lambda line: line.partition("=")[0].encode()))

@@ -7,6 +7,7 @@ import type { Lookup } from "../rpc/paths";
 import { describeError, type Request } from "../web";
 import { answerFetch, fail, noFetchHandler } from "./answers";
 import { env, loopback } from "./env";
+import type { FacetId } from "./facets";
 import { makeId } from "./ids";
 import { type Constructor, exportNamed } from "./exports";
 import { makeState } from "./state";
@@ -49,8 +50,26 @@ export function instanceIfAny(): object | undefined {
 /** Event `construct`. */
 export function construct(className: string, hex: string, name: string | null): void {
   isolate.ownId = hex;
+  instantiate(className, makeId(hex, name ?? undefined), {});
+}
+
+/** Event `construct_facet`. */
+export function constructFacet(
+  className: string,
+  isText: boolean,
+  id: string,
+  name: string | null,
+  depth: number,
+  props: ArrayBuffer,
+): void {
+  isolate.ownId = id;
+  isolate.depth = depth;
+  instantiate(className, isText ? id : makeId(id, name ?? undefined), native.deserialize(props) as Record<string, unknown>);
+}
+
+function instantiate(className: string, id: FacetId, props: Record<string, unknown>): void {
   try {
-    const state = makeState(makeId(hex, name ?? undefined), loopback);
+    const state = makeState(id, loopback, props);
     isolate.instance = new (exportNamed(className) as Constructor)(state, env);
   } catch (error) {
     native.op(OP.construct_failed, [describeError(error)]);

@@ -4,7 +4,9 @@ import { setStubAccess } from "../rpc/lending";
 import { disposeOf, handleOf, stubOfHandle } from "../rpc/stubs";
 import { WritableStream } from "../web/streams";
 import { LENT } from "../rpc/lending";
-import { lentStub, makeLentStub } from "./stub";
+import { DOMException } from "../web";
+import { DurableObjectClass, describeClass, makeClass } from "./namespace";
+import { lentStub, makeLentStub, refuseFacet } from "./stub";
 
 interface Sink {
   write(chunk: unknown): Promise<void>;
@@ -19,6 +21,13 @@ setStubAccess({
     const stub = lentStub(value);
     return stub === undefined ? undefined : [true, ...stub];
   },
+  refuse(value) {
+    refuseFacet(value);
+    if (value instanceof DurableObjectClass)
+      throw new DOMException("DurableObjectClass cannot be serialized in this context.", "DataCloneError");
+  },
+  describeClass,
+  makeClass,
   makeStub: (handle, isService) => (isService ? makeLentStub(handle) : stubOfHandle(handle)),
   makeWritable(handle) {
     const stub = stubOfHandle(handle) as Sink;

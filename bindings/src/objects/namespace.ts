@@ -3,7 +3,7 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { exposeInterface } from "../web";
-import { illegalConstructor, wrongParameter } from "../web/interface";
+import { illegalConstructor, isObject, wrongParameter } from "../web/interface";
 import { optionsOf } from "./arguments";
 import { type DurableObjectId, isId, makeId, makeNamedId } from "./ids";
 import { type DurableObject, makeStub } from "./stub";
@@ -93,6 +93,46 @@ export class DurableObjectClass {
 }
 exposeInterface("DurableObjectClass", DurableObjectClass);
 
+/** What `ctx.exports` has for a class of objects without a namespace; instances are proxies, for they can be called. */
+class LoopbackDurableObjectClass extends DurableObjectClass {}
+exposeInterface("LoopbackDurableObjectClass", LoopbackDurableObjectClass);
+
+/** The class that each of these proxies stands for. */
+const loopbackClasses = new WeakMap<object, DurableObjectClass>();
+
+function callable(own: DurableObjectClass, handler: ProxyHandler<() => void>): object {
+  const proxy = new Proxy((): void => {}, {
+    apply: (_target, _receiver, [options]: [{ props?: unknown }?]) =>
+      new DurableObjectClass(MAKER, own.className, options?.props ?? {}),
+    ...handler,
+  });
+  loopbackClasses.set(proxy, own);
+  return proxy;
+}
+
+/** The class of objects that a value stands for, with their props; undefined when it is none. */
+export function classOf(value: unknown): DurableObjectClass | undefined {
+  return isObject(value) ? (loopbackClasses.get(value) ?? describeClass(value)) : undefined;
+}
+
+/** The same for what may be sent to other isolates: what `ctx.exports` has stays where it is. */
+export function describeClass(value: object): DurableObjectClass | undefined {
+  return value instanceof DurableObjectClass && !loopbackClasses.has(value) ? value : undefined;
+}
+
+/** A class that another isolate sent. */
+export function makeClass(className: string, props: unknown): DurableObjectClass {
+  return new DurableObjectClass(MAKER, className, props);
+}
+
+/** The class, which called gives the class with other props. */
+export function makeLoopbackClass(className: string): object {
+  return callable(new LoopbackDurableObjectClass(MAKER, className, {}), {
+    get: (_target, property) => Reflect.get(LoopbackDurableObjectClass.prototype, property),
+    getPrototypeOf: () => LoopbackDurableObjectClass.prototype,
+  });
+}
+
 /** What `ctx.exports` has for a class of objects; instances are proxies, for they can be called. */
 class LoopbackDurableObjectNamespace extends DurableObjectNamespace {}
 exposeInterface("LoopbackDurableObjectNamespace", LoopbackDurableObjectNamespace);
@@ -100,9 +140,7 @@ exposeInterface("LoopbackDurableObjectNamespace", LoopbackDurableObjectNamespace
 /** The namespace of a class, which called gives the class with other props. */
 export function makeLoopbackNamespace(className: string, index: number): object {
   const namespace = new LoopbackDurableObjectNamespace(MAKER, index);
-  return new Proxy((): void => {}, {
-    apply: (_target, _receiver, [options]: [{ props?: unknown }?]) =>
-      new DurableObjectClass(MAKER, className, options?.props ?? {}),
+  return callable(new DurableObjectClass(MAKER, className, {}), {
     get(_target, property) {
       const value: unknown = Reflect.get(namespace, property);
       return typeof value === "function" && property !== "constructor" ? value.bind(namespace) : value;

@@ -3,8 +3,9 @@
 import { exposeInterface } from "../web";
 import { loopback } from "./env";
 import { exportNamed, isClass } from "./exports";
+import { makeLoopbackClass } from "./namespace";
 import { makeService, ServiceStub } from "./stub";
-import { WorkerEntrypoint } from "./workers";
+import { WorkerEntrypoint, WorkflowEntrypoint } from "./workers";
 
 interface Options {
   props?: unknown;
@@ -29,13 +30,14 @@ function makeLoopback(name: string): object {
   });
 }
 
-/** Add the entrypoints that the main module exports; object classes are there already. */
+/** Add the entrypoints that the main module exports, and classes of objects that have no namespace. */
 export function addEntrypoints(names: readonly string[]): void {
   for (const name of names) {
     const value = exportNamed(name);
-    const isEntrypoint = isClass(value)
-      ? value.prototype instanceof WorkerEntrypoint
-      : name === "default" && typeof value === "object" && value !== null;
-    if (isEntrypoint && !Object.hasOwn(loopback, name)) loopback[name] = makeLoopback(name);
+    if (Object.hasOwn(loopback, name)) continue;
+    if (!isClass(value)) {
+      if (name === "default" && typeof value === "object" && value !== null) loopback[name] = makeLoopback(name);
+    } else if (value.prototype instanceof WorkerEntrypoint) loopback[name] = makeLoopback(name);
+    else if (!(value.prototype instanceof WorkflowEntrypoint)) loopback[name] = makeLoopbackClass(name);
   }
 }

@@ -7,7 +7,7 @@ import { illegalConstructor, wrongParameter } from "../web/interface";
 import { optionsOf } from "./arguments";
 import { watch } from "./background";
 import * as hibernation from "./hibernation";
-import type { DurableObjectId } from "./ids";
+import { type DurableObjectFacets, type FacetId, facets } from "./facets";
 import { blockConcurrencyWhile } from "./sections";
 import { type DurableObjectStorage, makeStorage } from "./storage";
 
@@ -15,14 +15,17 @@ const OWNER = "DurableObjectState";
 const MAKER = Symbol("state");
 
 export class DurableObjectState {
-  readonly id: DurableObjectId;
+  readonly id: FacetId;
   readonly storage: DurableObjectStorage;
-  readonly props: Record<string, unknown> = {};
+  readonly props: Record<string, unknown>;
   readonly exports: Record<string, unknown>;
+  readonly facets: DurableObjectFacets;
 
-  constructor(maker: symbol, id: DurableObjectId, exports: Record<string, unknown>) {
+  constructor(maker: symbol, id: FacetId, exports: Record<string, unknown>, props: Record<string, unknown>) {
     if (maker !== MAKER) throw illegalConstructor();
     this.id = id;
+    this.facets = facets;
+    this.props = props;
     this.storage = makeStorage();
     this.exports = exports;
   }
@@ -81,6 +84,10 @@ export class DurableObjectState {
 exposeInterface(OWNER, DurableObjectState);
 
 /** The state that the object's constructor is given. */
-export function makeState(id: DurableObjectId, exports: Record<string, unknown>): DurableObjectState {
-  return new DurableObjectState(MAKER, id, exports);
+export function makeState(
+  id: FacetId,
+  exports: Record<string, unknown>,
+  props: Record<string, unknown>,
+): DurableObjectState {
+  return new DurableObjectState(MAKER, id, exports, props);
 }

@@ -10,7 +10,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { LENT, type Message } from "../rpc/lending";
 import { type Address, type Addressee, type Callee, callHost, knownAddress, makeProperty } from "../rpc/stubs";
-import { checkIoAllowed, currentSection, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
+import { checkIoAllowed, currentSection, DOMException, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, knownHexOf, nameOf } from "./ids";
@@ -129,6 +129,16 @@ class ServiceTarget extends DeclaredTarget {
   }
 }
 
+class FacetTarget extends DeclaredTarget {
+  constructor(readonly declareFacet: (number: number) => void) {
+    super();
+  }
+
+  protected declare(number: number): void {
+    this.declareFacet(number);
+  }
+}
+
 /** A stub that another isolate lent. */
 class LentTarget extends Target {
   readonly kind = LENT.handle;
@@ -221,6 +231,7 @@ export class ServiceStub extends Fetcher {}
 
 exposeInterface("Fetcher", Fetcher);
 exposeInterface("ServiceStub", ServiceStub);
+Object.defineProperty(ServiceStub.prototype, Symbol.toStringTag, { value: "Fetcher", writable: true, configurable: true });
 exposeInterface("DurableObject", DurableObject);
 
 /** A request whose body is at hand tells its length, as it would on a connection. */
@@ -247,8 +258,21 @@ export function makeLentStub(handle: number): Fetcher {
   return new ServiceStub(MAKER, new LentTarget(handle));
 }
 
-/** Kind and number among what is lent; undefined when the value is no such stub. */
+/** A stub for a facet, which is declared to the host with its first use. */
+export function makeFacetStub(declare: (number: number) => void): Fetcher {
+  checkIoAllowed();
+  return new ServiceStub(MAKER, new FacetTarget(declare));
+}
+
+/** @throws DOMException when the value is a stub of a facet, which stays where it is. */
+export function refuseFacet(value: object): void {
+  if (targetOf(value) instanceof FacetTarget)
+    throw new DOMException("Stubs pointing to Durable Object facets are not serializable.", "DataCloneError");
+}
+
+/** Kind and number among what is lent; undefined when the value is no such stub. @throws for those of facets. */
 export function lentStub(value: object): readonly [kind: number, number: number] | undefined {
+  refuseFacet(value);
   const target = targetOf(value);
   return target === undefined ? undefined : [target.kind === DECLARED ? LENT.stub : LENT.handle, target.open()];
 }

@@ -21,7 +21,7 @@ import { RpcTarget } from "./target";
 export const LENT = { export: 0, handle: 1, stub: 2, guestStream: 3, hostStream: 4 } as const;
 
 /** Types of host objects, as workerd numbers them. */
-const TYPE = { stub: 1, writable: 2, readable: 3, request: 5, response: 6, service: 11 } as const;
+const TYPE = { stub: 1, writable: 2, readable: 3, request: 5, response: 6, service: 11, objectClass: 12 } as const;
 
 /** Largest serialized value, as on the platform. */
 const MAX_BYTES = 32 * 1024 * 1024;
@@ -40,6 +40,11 @@ export interface Message {
 interface StubAccess {
   /** How a stub of whatever kind is lent; undefined when the value is none. @throws for promises and disposed stubs. */
   lendStub(value: object): readonly [isService: boolean, kind: number, number: number] | undefined;
+  /** @throws DOMException for what may go nowhere, not even into the own storage. */
+  refuse(value: object): void;
+  /** A class of objects with its props; undefined when the value is none. */
+  describeClass(value: object): { readonly className: string; readonly props: unknown } | undefined;
+  makeClass(className: string, props: unknown): object;
   /** A stub for a handle. */
   makeStub(handle: number, isService: boolean): object;
   /** A `WritableStream` that writes to a lent sink. */
@@ -186,13 +191,22 @@ function refuse(value: object): DOMException {
 
 /** C's hook: see `web/host_objects.ts`; with `lending`, functions, proxies and all instances of classes are asked about too. */
 export function writeHostObject(value: object, lending: boolean): ArrayBuffer | undefined {
-  if (!lending || sending === undefined) return writePlatformObject(value);
+  if (!lending || sending === undefined) {
+    stubs.refuse(value);
+    return writePlatformObject(value);
+  }
   const stub = stubs.lendStub(value);
   if (stub !== undefined) {
     const [isService, kind, number] = stub;
     sending.stubs.push(value);
     return new HostWriter().number(isService ? TYPE.service : TYPE.stub).number(sending.add(kind, number)).payload;
   }
+  const described = stubs.describeClass(value);
+  if (described !== undefined)
+    return new HostWriter()
+      .number(TYPE.objectClass)
+      .text(described.className)
+      .bytes(new Uint8Array(native.serialize(described.props, true))).payload;
   if (typeof value === "function" || value instanceof RpcTarget)
     return new HostWriter().number(TYPE.stub).number(sending.addExport(value)).payload;
   if (value instanceof ReadableStream) return writeReadable(sending, value);
@@ -275,6 +289,8 @@ function readLent(type: number, reader: HostReader): object | undefined {
       receiving?.owned.push(stub);
       return stub;
     }
+    case TYPE.objectClass:
+      return stubs.makeClass(reader.text(), native.deserialize(reader.bytes()));
     case TYPE.writable:
       return stubs.makeWritable(takeLent(reader, LENT.handle));
     case TYPE.readable:

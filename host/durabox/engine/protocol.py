@@ -152,6 +152,18 @@ EVENTS: Final[tuple[Event, ...]] = (
         "[socket, code, reason, was clean, event]",
         "Nothing more comes from the other side: its Close frame (1005 without a code), or not clean, the loss of the connection.",
     ),
+    Event(
+        170,
+        "construct_facet",
+        "[class, id is text, id, name|nil, depth]",
+        "As construct, for an object that is a facet below as many others as depth says; the body is its V8-serialized props.",
+    ),
+    Event(
+        171,
+        "facet_start",
+        "[start, facet name, section]",
+        "A facet is used that does not run: call the startup callback that the stub was made with which opened it. Answered by op facet_started or facet_start_failed.",
+    ),
 )
 
 OPS: Final[tuple[Op, ...]] = (
@@ -492,6 +504,43 @@ OPS: Final[tuple[Op, ...]] = (
         "time_zone",
         tuple[str],
         "[name] → flat list of its periods: from when on (seconds since the epoch), offset (seconds), 1 in summer.",
+    ),
+    # Facets
+    Op(
+        170,
+        "facet_open",
+        tuple[int, int, str],
+        "[stub id, section, name] → whether the facet has to be started by this stub when it is used: declares a stub of a facet.",
+    ),
+    Op(
+        171,
+        "facet_started",
+        tuple[int, str, int, str | None, str | None],
+        "[start, class, id kind, id, name] with V8-serialized props as body: id kind 0 that of the object that it is a facet of, 1 a text, 2 an id with the name that it was made from.",
+    ),
+    Op(
+        172,
+        "facet_start_failed",
+        tuple[int, Error],
+        "[start, error] with what was thrown, V8-serialized, as body.",
+    ),
+    Op(
+        173,
+        "facet_abort",
+        tuple[str, Error],
+        "[name, error] with what is thrown, V8-serialized, as body: the facet breaks.",
+    ),
+    Op(
+        174,
+        "facet_delete",
+        tuple[str],
+        "[name]: the facet breaks and stores nothing any more, nor do those below it.",
+    ),
+    Op(
+        175,
+        "facet_clone",
+        tuple[str, str],
+        "[name, other name]: the other one breaks and stores what the first does.",
     ),
 )
 

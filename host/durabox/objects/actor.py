@@ -321,7 +321,10 @@ class Actor:
         if self.identity is None or self.core.phase is Phase.BROKEN:
             return True
         self.core.phase = Phase.ACTIVATING
-        return self._enter(_CONSTRUCT, list(self.identity))
+        return self._construct_instance(self.identity)
+
+    def _construct_instance(self, identity: tuple[str, str, str | None]) -> bool:
+        return self._enter(_CONSTRUCT, list(identity))
 
     def _enter(self, event: int, args: list[object], body: bytes = b"") -> bool:
         """One turn; False when it goes on in a task."""

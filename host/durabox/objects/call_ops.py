@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from durabox.errors import DuraboxError, GuestProtocolError, JavaScriptError
+from durabox.errors import (
+    DuraboxError,
+    FacetEndedError,
+    GuestProtocolError,
+    JavaScriptError,
+    ObjectBrokenError,
+)
 from durabox.objects.capabilities import Capability, Chain, Result, Stub, Target, cycle
 from durabox.objects.messages import Request, Response
 
@@ -44,7 +50,8 @@ class _Sent:
         return False
 
     def set_exception(self, exception: DuraboxError, remote: bool = True) -> None:
-        """It failed; see `to_wire`."""
+        """It failed; see `to_wire`. That a facet was ended is an error of this side."""
+        remote = remote and not isinstance(exception, FacetEndedError)
         self.calls.failed(self.operation, self.counted, self.size, exception, remote)
 
 
@@ -71,6 +78,10 @@ class _SentCall(_Sent):
     """A call."""
 
     __slots__ = ()
+
+    def set_exception(self, exception: DuraboxError, remote: bool = True) -> None:
+        """It failed; that the object broke is no error of the method's."""
+        super().set_exception(exception, remote and not isinstance(exception, ObjectBrokenError))
 
     def set_result(self, result: Result) -> None:
         """It returned."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ from durabox.objects.alarms import FIRST_TRY, MAX_RUNNING, MS, Again, GiveUp, Ou
 from durabox.objects.cache import Caches
 from durabox.objects.clock import Clock
 from durabox.objects.eviction import to_evict
+from durabox.objects.facet_actor import FacetActor, FacetAlarm
+from durabox.objects.facets import Facet, Facets, FacetTree
 from durabox.objects.ids import name_inside
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
@@ -41,6 +43,7 @@ from durabox.project.project import Project, load_project
 from durabox.storage.alarm_index import Pending
 from durabox.storage.database import MAX_BYTES, Durability, ObjectDatabase
 from durabox.storage.directory import StateDirectory
+from durabox.storage.facet_index import facet_id
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
 from durabox.storage.metadata import Key
@@ -128,6 +131,8 @@ class Host:
         self._worker_sockets: SocketTable | None = None
         #: WebSockets of objects, live or hibernating.
         self._sockets: dict[tuple[str, str], SocketTable] = {}
+        #: Facets of objects, as long as the object or one of them lives or has sockets.
+        self._trees: dict[tuple[str, str], FacetTree] = {}
         self._closed = False
         self._sweep: asyncio.TimerHandle | None = None
         self._noting = False
@@ -342,6 +347,8 @@ class Host:
             actor.close()
         for table in list(self._sockets.values()):
             table.lose()
+        for tree in list(self._trees.values()):
+            await tree.quiet()
         self._threads.close()
 
     @cached_property
@@ -362,7 +369,11 @@ class Host:
         """The live objects of a namespace by id, and when each was used last, in milliseconds since the epoch."""
         space = self._by_key.get(unique_key)
         name = None if space is None else space.class_name
-        return {key[1]: actor.last_used for key, actor in self._actors.items() if key[0] == name}
+        return {
+            key[1]: actor.last_used
+            for key, actor in self._actors.items()
+            if key[0] == name and not isinstance(actor, FacetActor)
+        }
 
     def live_actor(self, unique_key: str, object_id: str) -> Actor | None:
         """An object, if it is in memory."""
@@ -433,12 +444,16 @@ class Host:
 
     def sockets(self, actor: Actor) -> SocketTable:
         """See `actor.Router`."""
+        if isinstance(actor, FacetActor):
+            return self._facet_sockets(actor)
         identity = actor.identity
         if identity is None:
             table = self._worker_sockets
             if table is None:
                 table = self._worker_sockets = SocketTable(
-                    lambda work: self.worker().submit(work), self._clock.now, self._limiter(None)
+                    lambda work: self.worker().submit(work),
+                    self._clock.now,
+                    self._limiter(lambda: self._worker),
                 )
             return table
         key = identity[:2]
@@ -448,9 +463,61 @@ class Host:
             table = self._sockets[key] = SocketTable(
                 lambda work: self.actor(space, identity[1], identity[2]).submit(work),
                 self._clock.now,
-                self._limiter(key),
+                self._limiter(lambda: self._actors.get(key)),
             )
         return table
+
+    def _facet_sockets(self, actor: FacetActor) -> SocketTable:
+        facet = actor.facet
+        table = facet.sockets
+        if table is None:
+            table = facet.sockets = SocketTable(
+                lambda work: facet.connect().submit(work),
+                self._clock.now,
+                self._limiter(lambda: facet.actor),
+            )
+        return table
+
+    def facets(self, actor: Actor) -> Facets:
+        """See `router.Router`."""
+        if isinstance(actor, FacetActor):
+            return actor.facet.below
+        assert actor.identity is not None
+        key = actor.identity[:2]
+        tree = self._trees.get(key)
+        if tree is None:
+            unique_key = self._by_name[key[0]].unique_key
+            tree = self._trees[key] = FacetTree(
+                self._state.facets(unique_key, key[1]),
+                partial(self._facet_actor, key),
+                lambda number: self._state.database(unique_key, facet_id(key[1], number)),
+                self._threads,
+            )
+        return tree.root
+
+    def _facet_actor(self, key: tuple[str, str], facet: Facet) -> FacetActor:
+        """See `facets.FacetTree`."""
+        self._check_open()
+        if len(self._actors) >= self._max_live:
+            self._evict()
+        class_name, object_id = key
+        own_key = (class_name, facet_id(object_id, facet.below.number))
+        database = facet.of.tree.database(facet.below.number)
+        actor = FacetActor(
+            facet,
+            image=self._loaded.image,
+            limits=self._limits,
+            router=self,
+            threads=self._threads,
+            clock=self._clock,
+            identity=(class_name, object_id, None),
+            database=database,
+            alarm=FacetAlarm(database, self._state.alarms, self._by_name[class_name].unique_key, own_key[1]),
+            compatibility=self._loaded.project.compatibility,
+            on_gone=partial(self._facet_gone, key, own_key),
+        )
+        self._actors[own_key] = actor
+        return actor
 
     # Alarms
 
@@ -509,11 +576,11 @@ class Host:
 
     # Inside
 
-    def _limiter(self, key: tuple[str, str] | None) -> Callable[[float], Callable[[], None]]:
+    def _limiter(self, find: Callable[[], Actor | None]) -> Callable[[float], Callable[[], None]]:
         """See `sockets.SocketTable`."""
 
         def expired() -> None:
-            actor = self._worker if key is None else self._actors.get(key)
+            actor = find()
             if actor is not None:
                 actor.reset(EVENT_TIMED_OUT)
 
@@ -544,6 +611,26 @@ class Host:
         if actor.database is not None:
             catalog = self._state.catalog(self._by_name[key[0]].unique_key)
             catalog.note(key[1], actor.identity[2], actor.last_used)
+
+        tree = self._trees.get(key)
+        if tree is not None:
+            if not actor.evicted:
+                assert actor.error is not None
+                tree.root.end_all(actor.error)
+            self._drop_tree(key)
+
+    def _facet_gone(self, key: tuple[str, str], own_key: tuple[str, str], actor: Actor) -> None:
+        assert isinstance(actor, FacetActor)
+        if self._actors.get(own_key) is actor:
+            del self._actors[own_key]
+        actor.facet.gone(actor, closed=self._closed)
+        self._drop_tree(key)
+
+    def _drop_tree(self, key: tuple[str, str]) -> None:
+        """Forget an object's facets if nothing of it is left in memory."""
+        tree = self._trees.get(key)
+        if tree is not None and key not in self._actors and not tree.in_use:
+            del self._trees[key]
 
     def _worker_gone(self, actor: Actor) -> None:
         if self._worker is actor:

@@ -44,6 +44,7 @@ class LiveStorage:
         "_threads",
         "_tidying",
         "_when_settled",
+        "afterwards",
         "in_use",
         "readers",
     )
@@ -58,6 +59,8 @@ class LiveStorage:
         self.in_use = False
         #: Bodies that others read out of the database.
         self.readers: set[object] = set()
+        #: What follows the next commit before that counts as done; goes on with what it is given.
+        self.afterwards: Callable[[Over], None] | None = None
         self._free: asyncio.Future[None] | None = None
         self._when_settled: list[Callable[[], None]] = []
         self._tidying = False
@@ -115,6 +118,8 @@ class LiveStorage:
 
     def commit(self, over: Over) -> None:
         """Make durable what was written, and see that the alarm is found."""
+        if self.afterwards is not None:
+            over = partial(self._written, over)
         alarm = self._alarm
         if alarm.touched:
             try:
@@ -135,6 +140,18 @@ class LiveStorage:
         if error is None:
             self._in_thread(self._database.commit, over)
         else:
+            over(error)
+
+    def _written(self, over: Over, error: BaseException | None) -> None:
+        """It is committed, or cannot be, and something else follows."""
+        afterwards, self.afterwards = self.afterwards, None
+        if error is None and afterwards is not None:
+            afterwards(partial(self._unless_ended, over))
+        else:
+            over(error)
+
+    def _unless_ended(self, over: Over, error: BaseException | None) -> None:
+        if self._actor.error is None:
             over(error)
 
     def committed(self) -> None:

@@ -20,6 +20,7 @@ from durabox.objects.alarm_ops import AlarmOps
 from durabox.objects.call_ops import CallOps
 from durabox.objects.capabilities import Lending
 from durabox.objects.core import Failure
+from durabox.objects.facet_ops import FacetOps
 from durabox.objects.guest_errors import WireError, from_wire
 from durabox.objects.incoming import Incoming
 from durabox.objects.network_ops import NetworkOps
@@ -168,11 +169,18 @@ class ObjectOps(ActorOps):
         alarm: Its alarm.
     """
 
-    areas: ClassVar = {**ActorOps.areas, "alarms": AlarmOps, "sql": SqlOps, "storage": StorageOps}
+    areas: ClassVar = {
+        **ActorOps.areas,
+        "alarms": AlarmOps,
+        "facets": FacetOps,
+        "sql": SqlOps,
+        "storage": StorageOps,
+    }
 
     def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
         super().__init__(actor, limits)
         self.alarms = AlarmOps(self, alarm)
+        self.facets = FacetOps(self, database)
         self.sql = SqlOps(self, database)
         self.storage = StorageOps(self, database, alarm)
 
@@ -181,3 +189,8 @@ class ObjectOps(ActorOps):
         if self.alarms.alarm.run is not None:
             self.alarms.alarm.run.wanted = retry_alarm
         super().op_abort(reason, retry_alarm, body)
+
+    def close(self, reason: str) -> None:
+        """The isolate has ended."""
+        super().close(reason)
+        self.facets.close(reason)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from durabox.objects.actor import Actor
     from durabox.objects.cache import Caches
+    from durabox.objects.facets import Facets
     from durabox.objects.outbound import Network
     from durabox.objects.sockets import SocketTable
 
@@ -41,4 +42,8 @@ class Router(Protocol):
 
     def sockets(self, actor: Actor) -> SocketTable:
         """The WebSockets of an isolate; those of an object may outlive it."""
+        ...
+
+    def facets(self, actor: Actor) -> Facets:
+        """The facets of an object or facet."""
         ...

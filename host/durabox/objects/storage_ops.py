@@ -34,12 +34,13 @@ class StorageOps:
         alarm: The object's alarm, which is kept in it.
     """
 
-    __slots__ = ("_actor", "_alarm", "_database", "_gate", "_kv", "_operations", "_streams")
+    __slots__ = ("_actor", "_alarm", "_database", "_facets", "_gate", "_kv", "_operations", "_streams")
 
     def __init__(self, ops: ObjectOps, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
         self._actor = ops.actor
         self._alarm = alarm
         self._database = database
+        self._facets = ops.facets
         self._gate = ops.gate
         self._kv = database.kv
         self._operations = ops.operations
@@ -154,9 +155,10 @@ class StorageOps:
             raise thrown(error) from None
 
     def op_kv_delete_all(self, body: bytes) -> None:
-        """Everything goes."""
+        """Everything goes, facets included."""
         try:
             self._alarm.delete_all(with_alarm=self._actor.compatibility.has(Change.DELETE_ALL_DELETES_ALARM))
+            self._facets.delete_all()
         except StorageError as error:
             raise thrown(error) from None
         self._gate.confirmed = True

@@ -35,6 +35,10 @@ class StubOps:
         """The stub of that number."""
         return self._stubs.get(number)
 
+    def add(self, number: int, stub: Stub) -> None:
+        """The guest has one under that number."""
+        self._stubs[number] = stub
+
     def drop(self, number: int) -> None:
         """The guest has none of that number any more."""
         self._stubs.pop(number, None)

@@ -134,7 +134,7 @@ class Birthplace:
 
     def unfinished(self) -> str:
         """A name for a file that is being made."""
-        self._make_folder()
+        self.make_folder()
         return f"{self._unfinished}.{next(self._numbers)}"
 
     def put_in_place(
@@ -179,7 +179,8 @@ class Birthplace:
         if history is not None:
             history.closed()
 
-    def _make_folder(self) -> None:
+    def make_folder(self) -> None:
+        """Have the namespace's folder, durably."""
         if self._made:
             return
         with self._making:

@@ -3,6 +3,8 @@
 ::
 
     STATE/<unique key>/<64 hex digits>.sqlite    an object's database (and its -wal)
+    STATE/<unique key>/<64 hex digits>.facets    names and numbers of its facets, if it has had any
+    STATE/<unique key>/<64 hex digits>.3.sqlite  the database of the one with number 3
     STATE/<unique key>/metadata.sqlite           the class's pending alarms
     STATE/.durabox/lock                          held by the process that owns the directory
     STATE/.durabox/births/                       files that are not finished
@@ -11,7 +13,7 @@
     STATE/.durabox/migrations.sqlite             objects that a migration is done with, derived
     STATE/.durabox/server                        where the owner answers, while it does
 
-The first two lines are workerd's layout. Files that are not ours are left alone.
+The first four lines are workerd's layout. Files that are not ours are left alone.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ import re
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 from durabox.errors import InvalidObjectIdError, StorageError
 from durabox.storage import alarm_index
@@ -36,9 +39,10 @@ from durabox.storage.catalog import Catalog
 from durabox.storage.connection import spare_memory
 from durabox.storage.database import MAX_BYTES, ObjectDatabase
 from durabox.storage.durability import Durability
+from durabox.storage.facet_index import FacetIndex
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
-from durabox.storage.homes import FileHome, MemoryHome
+from durabox.storage.homes import FacetHome, FileHome, MemoryHome
 from durabox.storage.lock import OwnerLock
 from durabox.storage.migrations import Journal
 from durabox.storage.open_files import OpenFiles
@@ -48,6 +52,7 @@ logger = logging.getLogger("durabox.storage")
 
 _OWN: Final = ".durabox"
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_PART: Final = re.compile(r"([0-9a-f]{64})(?:\.([1-9][0-9]{0,4}))?", re.ASCII)
 #: A part of a path: no separator or control character, not hidden (which also rules out ``.`` and ``..``).
 _UNIQUE_KEY: Final = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
 _NAME_BYTES: Final = 255
@@ -97,6 +102,10 @@ class StateDirectory:
         self._birthplaces: dict[str, Birthplace] = {}
         self._memory: dict[tuple[str, str], MemoryHome] = {}
         self._live: dict[tuple[str, str], ObjectDatabase] = {}
+        #: Those in files are read again when somebody needs them.
+        self._facets: MutableMapping[tuple[str, str], FacetIndex] = (
+            {} if path is None else WeakValueDictionary()
+        )
         self._closed = False
         self._catalogs: dict[str, Catalog] = {}
         self._announced: Path | None = None
@@ -120,7 +129,7 @@ class StateDirectory:
 
         Args:
             unique_key: The namespace's.
-            object_id: 64 lowercase hexadecimal digits.
+            object_id: 64 lowercase hexadecimal digits; of a facet, those of its object and its number: see `facet_id`.
             name: See `ObjectDatabase`.
         Raises:
             InvalidObjectIdError: The id is malformed.
@@ -128,7 +137,8 @@ class StateDirectory:
         """
         if self._closed:
             raise StorageError("open", "The state directory is closed.")
-        if not _OBJECT_ID.fullmatch(object_id):
+        part = _PART.fullmatch(object_id)
+        if part is None:
             raise InvalidObjectIdError(f"{object_id!r} is no object id: it must be 64 hexadecimal digits.")
         _check_unique_key(unique_key)
         key = (unique_key, object_id)
@@ -136,12 +146,15 @@ class StateDirectory:
         if earlier is not None:
             earlier.close()
         home = self._home(unique_key, object_id)
+        if self._path is not None and part[2] is not None:
+            index = self.facets(unique_key, part[1])
+            home = FacetHome(self._birthplace(unique_key), part[1], index, int(part[2]))
         if self._history is not None and isinstance(home, FileHome):
             home.keep_history(
                 f"{self._path}/{_OWN}/history/{unique_key}/{object_id}",
                 self._history,
                 self._clock,
-                partial(self._restored_alarm, unique_key, object_id),
+                partial(self._restored_alarm, unique_key, object_id) if part[2] is None else _nothing,
             )
         database = self._live[key] = ObjectDatabase(
             home,
@@ -151,6 +164,21 @@ class StateDirectory:
             self._max_object_bytes,
         )
         return database
+
+    def facets(self, unique_key: str, object_id: str) -> FacetIndex:
+        """
+        Which facets an object has; the same index for all who ask while anybody has it. Touches no file yet.
+
+        Args:
+            unique_key: The namespace's, as for `database`.
+            object_id: The object's id, as for `database`.
+        """
+        key = (unique_key, object_id)
+        index = self._facets.get(key)
+        if index is None:
+            birthplace = None if self._path is None else self._birthplace(unique_key)
+            index = self._facets[key] = FacetIndex(birthplace, object_id)
+        return index
 
     @contextmanager
     def visit(self, unique_key: str, object_id: str) -> Iterator[ObjectDatabase]:
@@ -240,6 +268,7 @@ class StateDirectory:
         for home in self._memory.values():
             home.close()
         self._memory.clear()
+        self._facets.clear()
         for catalog in self._catalogs.values():
             catalog.close()
         if self._announced is not None:
@@ -248,13 +277,17 @@ class StateDirectory:
             self._lock.release()
             self._lock = None
 
-    def _home(self, unique_key: str, object_id: str) -> FileHome | MemoryHome:
+    def _home(self, unique_key: str, part: str) -> FileHome | MemoryHome:
         if self._path is None:
-            key = (unique_key, object_id)
+            key = (unique_key, part)
             home = self._memory.get(key)
             if home is None:
-                home = self._memory[key] = MemoryHome(f"{unique_key}/{object_id}")
+                home = self._memory[key] = MemoryHome(f"{unique_key}/{part}")
             return home
+        return FileHome(self._birthplace(unique_key), part)
+
+    def _birthplace(self, unique_key: str) -> Birthplace:
+        assert self._path is not None
         birthplace = self._birthplaces.get(unique_key)
         if birthplace is None:
             # The thread of the alarms asks as well; there must be one for each folder.
@@ -264,7 +297,7 @@ class StateDirectory:
                     self._path / unique_key, self._path / _OWN / "births", self._durability, self._files
                 ),
             )
-        return FileHome(birthplace, object_id)
+        return birthplace
 
     def _restored_alarm(self, unique_key: str, object_id: str, time_ns: int | None) -> None:
         """A state with that alarm is about to be the object's."""
@@ -325,8 +358,8 @@ def _check_unique_key(unique_key: str) -> None:
         raise StorageError("open", f"The unique key {unique_key!r} cannot name a folder of objects.")
 
 
-def _nothing() -> None:
-    """A database that nobody keeps count of is closed."""
+def _nothing(*_: object) -> None:
+    """A database that nobody keeps count of is closed, or one without an alarm restored."""
 
 
 def _most_open() -> int:

@@ -10,6 +10,7 @@ import apsw
 from durabox.storage.birth import Birthplace
 from durabox.storage.connection import open_file
 from durabox.storage.durability import Durability
+from durabox.storage.facet_index import FacetIndex, facet_id
 from durabox.storage.history.recorder import Recorder
 from durabox.storage.history.restoring import Restoring
 from durabox.storage.history.retention import Retention
@@ -187,3 +188,30 @@ class FileHome:
     def discard(self) -> None:
         """See `Home`."""
         self._birthplace.discard(self._path)
+
+
+class FacetHome(FileHome):
+    """
+    The database of an object's facet.
+
+    Args:
+        birthplace: Of the object's namespace.
+        object_id: The object.
+        index: Of its facets.
+        number: The facet's.
+    """
+
+    def __init__(self, birthplace: Birthplace, object_id: str, index: FacetIndex, number: int) -> None:
+        super().__init__(birthplace, facet_id(object_id, number))
+        self._index = index
+        self._number = number
+
+    def exists(self) -> bool:
+        """See `Home`: a file whose number the index does not know is not the facet's."""
+        return self._index.has(self._number) and super().exists()
+
+    def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
+        """See `Home`."""
+        if new is not None:
+            self._index.keep(self._number)
+        super().replace(old, new)

@@ -1,0 +1,177 @@
+"""``ctx.facets`` on the host's side: which facets an object has is in `facets`, this is what its guest says of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from durabox.engine.protocol import EVENT
+from durabox.errors import DuraboxError, FacetEndedError, GuestProtocolError, StorageError
+from durabox.objects.facets import MAX_DEPTH, MAX_NAME, Change, Description, Facet, Facets, FacetStub
+from durabox.objects.guest_errors import WireError, thrown
+from durabox.objects.storage_threads import Over
+from durabox.objects.work import Work
+
+if TYPE_CHECKING:
+    from durabox.objects.ops import ObjectOps
+    from durabox.storage.database import ObjectDatabase
+
+T = TypeVar("T")
+
+_FACET_START = EVENT["facet_start"]
+
+#: Kinds of ids that a facet may have; the third is one of an object.
+_INHERITED = 0
+_TEXT = 1
+
+
+class FacetOps:
+    """
+    One object's; most have no facets.
+
+    Args:
+        ops: Those of the object.
+        database: Its storage.
+    """
+
+    __slots__ = ("_changes", "_database", "_level", "_ops", "_starting", "_under_way")
+
+    def __init__(self, ops: ObjectOps, database: ObjectDatabase) -> None:
+        self._ops = ops
+        self._database = database
+        self._level: Facets | None = None
+        #: Those whose startup callback runs, by the number that its answer names.
+        self._starting: dict[int, Facet] = {}
+        #: Changes that begin with the next commit, and those that have begun.
+        self._changes: list[Change] = []
+        self._under_way: list[asyncio.Task[None]] = []
+
+    @property
+    def level(self) -> Facets:
+        """The object's facets."""
+        level = self._level
+        if level is None:
+            level = self._level = self._ops.actor.router.facets(self._ops.actor)
+        return level
+
+    def op_facet_open(self, stub: int, section: int, name: str, body: bytes) -> bool:
+        """A stub of a facet is used for the first time."""
+        if not name or len(name.encode()) > MAX_NAME or self.level.depth + 1 >= MAX_DEPTH:
+            raise GuestProtocolError("a facet with a name or at a depth that cannot be")
+        self._ops.operations.check_room()
+        facet = _asked(lambda: self.level.find(name))
+        self._ops.stubs.add(stub, FacetStub(facet))
+        if facet.asked:
+            return False
+        facet.asked = True
+        start = self._ops.incoming.number()
+        self._starting[start] = facet
+        # Admitted where it is used: whoever waits for the facet in a critical section waits for this.
+        self._ops.actor.submit(Work(_FACET_START, [start, name, section], abandon=_ignore), section)
+        return True
+
+    def op_facet_started(
+        self, start: int, class_name: str, kind: int, own_id: str | None, name: str | None, body: bytes
+    ) -> None:
+        """The startup callback says what the facet is."""
+        facet = self._started(start)
+        if kind == _INHERITED:
+            is_text, own_id, name = self._own_id()
+        else:
+            is_text = kind == _TEXT
+        if own_id is None:
+            raise GuestProtocolError("a facet has no id")
+        facet.started(Description(class_name, is_text, own_id, name, bytes(body)))
+
+    def op_facet_start_failed(self, start: int, error: WireError, body: bytes) -> None:
+        """The startup callback threw."""
+        self._started(start).end(FacetEndedError(*error, bytes(body)))
+
+    def op_facet_abort(self, name: str, error: WireError, body: bytes) -> None:
+        """facets.abort()."""
+        self.level.end(name, FacetEndedError(*error, bytes(body)))
+
+    def op_facet_delete(self, name: str, body: bytes) -> None:
+        """facets.delete()."""
+        self._change(lambda: self.level.deletion(name))
+
+    def op_facet_clone(self, source: str, target: str, body: bytes) -> None:
+        """facets.clone()."""
+        if len(target.encode()) > MAX_NAME:
+            raise GuestProtocolError("a facet with a name that cannot be")
+        self._change(lambda: self.level.cloning(source, target) if source and target else None)
+
+    def delete_all(self) -> None:
+        """
+        The object deletes all that it stores.
+
+        Raises:
+            StorageError: The index of facets cannot be read.
+        """
+        self._change(self.level.deletion_of_all)
+
+    def close(self, reason: str) -> None:
+        """The isolate has ended."""
+        if self._level is None:
+            return
+        starting, self._starting = self._starting, {}
+        for facet in starting.values():
+            self._level.end(facet.name, FacetEndedError("Error", reason))
+        changes, self._changes = self._changes, []
+        self._level.tree.release(len(changes))
+
+    # Inside
+
+    def _own_id(self) -> tuple[bool, str, str | None]:
+        owner = self.level.owner
+        if owner is None:
+            identity = self._ops.actor.identity
+            assert identity is not None
+            return False, identity[1], identity[2]
+        assert owner.description is not None
+        return owner.description.is_text, owner.description.id, owner.description.name
+
+    def _started(self, start: int) -> Facet:
+        facet = self._starting.pop(start, None)
+        if facet is None:
+            raise GuestProtocolError(f"facet {start} was not to be started")
+        return facet
+
+    def _change(self, make: Callable[[], Change | None]) -> None:
+        """Have a change come with the next commit, which the answers wait for; at once in a transaction."""
+        change = _asked(make)
+        if change is None:
+            return
+        actor = self._ops.actor
+        assert actor.storage is not None
+        self._ops.operations.check_room(1 + len(self._changes) + len(self._under_way))
+        tree = self.level.tree
+        tree.busy += 1
+        if actor.core.in_transaction:
+            self._under_way.append(tree.start(change))
+        else:
+            self._changes.append(change)
+        actor.storage.afterwards = self._carry_out
+        # There has to be a commit, even if nothing else is written.
+        _asked(lambda: self._database.to_write("facets"))
+        self._ops.gate.confirmed = True
+
+    def _carry_out(self, over: Over) -> None:
+        """What was written is durable: now the facets' files."""
+        changes, self._changes = self._changes, []
+        under_way, self._under_way = self._under_way, []
+        under_way += [self.level.tree.start(change) for change in changes]
+        gathered = asyncio.gather(*under_way)
+        gathered.add_done_callback(lambda done: over(done.exception()))
+
+
+def _ignore(error: DuraboxError) -> None:
+    """The object broke, and its facets hear of that."""
+
+
+def _asked(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except StorageError as error:
+        raise thrown(error) from None

@@ -1,0 +1,464 @@
+"""Facets: objects below an object, each with a class, an isolate and a database of its own, in a tree of few levels.
+
+A `Facet` is what a name means from its first use until it breaks, is aborted, deleted or replaced; the next use of the name
+begins another one. Like an object it may leave memory and come back in between: what it is was asked of the object above it
+once, and is kept here as long as anything in the tree lives or has sockets. A `Facets` is one level: those of one object.
+
+Deleting and copying are *changes* to files. They take effect with the commit of the object that asks for them, or at once within
+a transaction, which could not wait for its own end; the answers of that object wait for them, and so do facets that
+begin meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from durabox.errors import FacetEndedError, GuestProtocolError, ObjectBrokenError, StorageError
+from durabox.objects.capabilities import Stub
+from durabox.storage.copying import Copying
+
+if TYPE_CHECKING:
+    import apsw
+
+    from durabox.objects.actor import Actor
+    from durabox.objects.facet_actor import FacetActor
+    from durabox.objects.router import Router
+    from durabox.objects.sockets import SocketTable
+    from durabox.objects.storage_threads import Threads
+    from durabox.storage.database import ObjectDatabase
+    from durabox.storage.facet_index import FacetIndex
+
+logger = logging.getLogger("durabox.objects")
+
+#: Objects above one another, the one that is no facet included; the platform's limit.
+MAX_DEPTH: Final = 4
+#: Bytes of a name in UTF-8, as on the platform.
+MAX_NAME: Final = 256
+
+DELETED: Final = "Facet was deleted."
+REPLACED: Final = "Facet was cloned-over."
+
+#: Something to do with the facets' files.
+Change: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """
+    What a facet is, as its startup callback says.
+
+    Args:
+        class_name: The export that is its class.
+        is_text: Whether its ``ctx.id`` is a text instead of an id.
+        id: That.
+        name: What the id was made from, if known.
+        props: Its ``ctx.props``, V8-serialized.
+    """
+
+    class_name: str
+    is_text: bool
+    id: str
+    name: str | None
+    props: bytes
+
+
+class Facet:
+    """
+    See the module's head.
+
+    Args:
+        of: The level that it is on.
+        name: Its name there.
+        number: Its number in the object's index.
+    """
+
+    __slots__ = ("_held", "actor", "asked", "below", "description", "error", "name", "of", "sockets")
+
+    def __init__(self, of: Facets, name: str, number: int) -> None:
+        self.of = of
+        self.name = name
+        self.below = Facets(of.tree, number, of.depth + 1, self)
+        self.actor: FacetActor | None = None
+        #: ``None`` until the startup callback has answered.
+        self.description: Description | None = None
+        #: Whether that was asked for an answer.
+        self.asked = False
+        #: Why it broke.
+        self.error: ObjectBrokenError | None = None
+        #: Its WebSockets, which may outlive the actor.
+        self.sockets: SocketTable | None = None
+        self._held = False
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names that lead to it from the object."""
+        above = self.of.owner
+        return (self.name,) if above is None else (*above.path, self.name)
+
+    def connect(self) -> FacetActor:
+        """
+        Its actor, made if need be.
+
+        Raises:
+            ObjectBrokenError: It is broken.
+            HostClosedError: The host is closing.
+        """
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        actor = self.actor
+        if actor is None:
+            self._held = True
+            actor = self.actor = self.of.tree.make(self)
+            self.wake()
+        return actor
+
+    def wake(self) -> None:
+        """Let the actor begin, if nothing keeps it from that."""
+        if self._held and self.actor is not None and self.description is not None and not self.of.tree.busy:
+            self._held = False
+            self.actor.resume()
+
+    def started(self, description: Description) -> None:
+        """The startup callback has answered."""
+        self.description = description
+        self.wake()
+
+    def end(self, error: ObjectBrokenError) -> None:
+        """It breaks, with all below it."""
+        if self.error is None:
+            self.error = error
+            if self.actor is not None:
+                self.actor.end(error)
+            else:
+                self._over(error)
+
+    def gone(self, actor: Actor, *, closed: bool) -> None:
+        """
+        The actor has ended.
+
+        Args:
+            actor: The actor.
+            closed: Whether the host ends, too.
+        """
+        self.actor = None
+        if actor.evicted and not closed:
+            if self.sockets is not None:
+                self.sockets.evicted()
+                if not self.sockets.ends and self.sockets.auto is None:
+                    self.sockets = None
+        else:
+            error = actor.error
+            assert error is not None
+            self.error = error
+            self._over(error)
+
+    def _over(self, error: ObjectBrokenError) -> None:
+        # One that did not even start stays what the name means, until somebody aborts it.
+        if self.description is not None and self.of.children.get(self.name) is self:
+            del self.of.children[self.name]
+        self.below.end_all(error)
+        if self.sockets is not None:
+            self.sockets.lose()
+            self.sockets = None
+
+
+class FacetStub(Stub):
+    """
+    A reference to a facet, tied to it until it breaks.
+
+    Args:
+        facet: The facet.
+    """
+
+    __slots__ = ("_facet",)
+
+    def __init__(self, facet: Facet) -> None:
+        super().__init__(-1, "", None)
+        self._facet = facet
+
+    def connect(self, router: Router) -> Actor:
+        """See `Stub`."""
+        return self._facet.connect()
+
+    def copy(self) -> Stub:
+        """See `Stub`: the guest has refused it in the platform's words."""
+        raise GuestProtocolError("a stub of a facet was lent")
+
+
+class Facets:
+    """
+    The facets of one object, or of one of its facets.
+
+    Args:
+        tree: All of the object's.
+        number: Of whose facets they are; 0 for the object.
+        depth: How many objects that one is below.
+        owner: That one, ``None`` for the object.
+    """
+
+    __slots__ = ("children", "depth", "number", "owner", "tree")
+
+    def __init__(self, tree: FacetTree, number: int, depth: int, owner: Facet | None) -> None:
+        self.tree = tree
+        self.number = number
+        self.depth = depth
+        self.owner = owner
+        self.children: dict[str, Facet] = {}
+
+    def find(self, name: str) -> Facet:
+        """
+        What a name means.
+
+        Raises:
+            StorageError: There are too many, or the index of facets cannot be read.
+        """
+        facet = self.children.get(name)
+        if facet is None:
+            number = self.tree.index.number(self.number, name)
+            facet = self.children[name] = Facet(self, name, number)
+        return facet
+
+    def end(self, name: str, error: ObjectBrokenError) -> None:
+        """What the name means breaks, and the name means nothing any more."""
+        facet = self.children.pop(name, None)
+        if facet is not None:
+            facet.end(error)
+
+    def end_all(self, error: ObjectBrokenError) -> None:
+        """All of them break."""
+        for name in list(self.children):
+            self.end(name, error)
+
+    def all(self) -> Iterator[Facet]:
+        """They and all below them."""
+        for facet in list(self.children.values()):
+            yield facet
+            yield from facet.below.all()
+
+    def deletion(self, name: str) -> Change | None:
+        """
+        Delete a facet: it breaks now, and what is returned removes what it and those below it store.
+
+        Raises:
+            StorageError: The index of facets cannot be read.
+        """
+        self.end(name, FacetEndedError("Error", DELETED))
+        number = self.tree.index.find(self.number, name)
+        if number is None:
+            return None
+        return partial(self.tree.remove, [number, *self.tree.index.below(number)])
+
+    def deletion_of_all(self) -> Change | None:
+        """The same for all of them."""
+        numbers = list(self.tree.index.below(self.number))
+        if not numbers:
+            return None
+        self.end_all(FacetEndedError("Error", DELETED))
+        return partial(self.tree.remove, numbers)
+
+    def cloning(self, source: str, target: str) -> Change | None:
+        """
+        Have a facet store what another one does: it breaks now, and what is returned copies, with all below them.
+
+        Raises:
+            StorageError: There are too many, or the index of facets cannot be read.
+        """
+        self.end(target, FacetEndedError("Error", REPLACED))
+        index = self.tree.index
+        number = index.find(self.number, source)
+        if source == target or (number is None and index.find(self.number, target) is None):
+            return None
+        own = index.number(self.number, target)
+        copies: dict[int, int] = {}
+        if number is not None:
+            copies[number] = own
+            for below, path in index.below(number).items():
+                at = own
+                for name in path:
+                    at = index.number(at, name)
+                copies[below] = at
+        return partial(self.tree.replace, [own, *index.below(own)], copies)
+
+
+class FacetTree:
+    """
+    All facets of one object. For the thread of the event loop.
+
+    Args:
+        index: Their numbers.
+        make: Makes the actor of one.
+        open_database: Opens the database of the one with that number.
+        threads: Where is waited for the disk.
+    """
+
+    def __init__(
+        self,
+        index: FacetIndex,
+        make: Callable[[Facet], FacetActor],
+        open_database: Callable[[int], ObjectDatabase],
+        threads: Threads,
+    ) -> None:
+        self.index = index
+        self.make = make
+        self.root = Facets(self, 0, 0, None)
+        #: Changes that are to come or under way, and visits from outside: no facet may begin.
+        self.busy = 0
+        self._open_database = open_database
+        self._threads = threads
+        #: Databases that changes use; a facet that begins takes its own over.
+        self._lent: dict[int, ObjectDatabase] = {}
+        self._one_change = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether a facet lives, has sockets or is being changed."""
+        return (
+            self.busy > 0
+            or bool(self._tasks)
+            or any(facet.actor is not None or facet.sockets is not None for facet in self.root.all())
+        )
+
+    def release(self, times: int = 1) -> None:
+        """So many of what made it `busy` are over."""
+        self.busy -= times
+        if not self.busy:
+            for facet in self.root.all():
+                facet.wake()
+
+    def database(self, number: int) -> ObjectDatabase:
+        """The database of a facet that begins."""
+        lent = self._lent.pop(number, None)
+        return self._open_database(number) if lent is None else lent
+
+    def start(self, change: Change) -> asyncio.Task[None]:
+        """Begin a change that counts as `busy` until it is over; one comes after the other."""
+
+        async def run() -> None:
+            try:
+                async with self._one_change:
+                    await change()
+            finally:
+                self.release()
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+        return task
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a change to facets failed: %s", error)
+
+    async def quiet(self) -> None:
+        """Wait for the changes under way."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def remove(self, numbers: list[int]) -> None:
+        """
+        Facets store nothing any more.
+
+        Raises:
+            StorageError: It failed; what is below others went first.
+        """
+        for number in sorted(numbers, reverse=True):
+            await self._put(number, None)
+
+    async def replace(self, numbers: list[int], copies: dict[int, int]) -> None:
+        """
+        Facets store what others do.
+
+        Args:
+            numbers: Those that store nothing any more but what is copied.
+            copies: From which to which.
+        Raises:
+            StorageError: It failed.
+        """
+        await self.remove(numbers)
+        for source, target in sorted(copies.items(), reverse=True):
+            await self._put(target, await self._copy(source))
+
+    async def _put(self, number: int, content: apsw.Connection | None) -> None:
+        """Have a facet store something else; blocking work in a thread."""
+        database = self._borrow(number)
+        try:
+            await self._in_thread(partial(database.replace, content))
+        finally:
+            self._give_back(number)
+
+    async def _copy(self, number: int) -> apsw.Connection | None:
+        """What a facet has committed, in a database without a file."""
+        if not await self._looked(number, lambda database: database.exists()):
+            return None
+        copying = Copying()
+        try:
+            done = False
+            while not done:
+                done = await self._looked(number, copying.step)
+                await asyncio.sleep(0)
+        except BaseException:
+            copying.abandon()
+            raise
+        return copying.finish()
+
+    async def _looked(self, number: int, look: Callable[[ObjectDatabase], bool]) -> bool:
+        """Look at a facet's database at a moment when nothing is uncommitted in it."""
+        while (actor := self._live(number)) is not None:
+            assert actor.storage is not None and actor.database is not None
+            if actor.storage.settled:
+                return look(actor.database)
+            looked: asyncio.Future[bool | None] = actor.loop.create_future()
+            actor.storage.when_settled(partial(_look, actor, look, looked))
+            if (result := await looked) is not None:
+                return result
+        database = self._borrow(number)
+        try:
+            return look(database)
+        finally:
+            self._give_back(number)
+
+    def _live(self, number: int) -> FacetActor | None:
+        return next((facet.actor for facet in self.root.all() if facet.below.number == number), None)
+
+    def _borrow(self, number: int) -> ObjectDatabase:
+        """The database of a facet that does not use it."""
+        actor = self._live(number)
+        if actor is not None:
+            assert actor.database is not None
+            return actor.database
+        database = self._lent[number] = self._open_database(number)
+        return database
+
+    def _give_back(self, number: int) -> None:
+        database = self._lent.pop(number, None)
+        if database is not None:
+            database.close()
+
+    async def _in_thread(self, work: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def over(error: BaseException | None) -> None:
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        self._threads.submit(work, over)
+        await done
+
+
+def _look(actor: Actor, look: Callable[[ObjectDatabase], bool], looked: asyncio.Future[bool | None]) -> None:
+    """A facet's database is settled: look at it, unless that is because the facet has ended."""
+    assert actor.database is not None
+    try:
+        looked.set_result(look(actor.database) if actor.error is None else None)
+    except StorageError as error:
+        looked.set_exception(error)

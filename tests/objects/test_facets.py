@@ -1,0 +1,296 @@
+"""Facets: objects below an object. What they do in JavaScript is compared with workerd in tests/differential."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from durabox.errors import JavaScriptError, ObjectBrokenError
+from durabox.limits import Limits
+from durabox.objects.host import Host
+from durabox.objects.messages import Request
+from durabox.objects.namespace import Stub
+from durabox.testing import VirtualClock
+from tests.objects.conftest import OpenHost
+
+SOURCE = """
+import { DurableObject } from "cloudflare:workers";
+let started = [];
+const below = (ctx, name) => ctx.facets.get(name, () => { started.push(name); return { class: ctx.exports.Node }; });
+export class Node extends DurableObject {
+  visits = 0;
+  visit() { return ++this.visits; }
+  put(key, value) { return this.ctx.storage.put(key, value); }
+  get(key) { return this.ctx.storage.get(key).then((value) => value ?? null); }
+  list() { return this.ctx.storage.list().then((all) => [...all.keys()]); }
+  at(path, method, ...rest) {
+    return path.length === 0 ? this[method](...rest) : below(this.ctx, path[0]).at(path.slice(1), method, ...rest);
+  }
+  started() { const all = started; started = []; return all; }
+  remove(name) { this.ctx.facets.delete(name); }
+  copy(from, to) { this.ctx.facets.clone(from, to); }
+  stop(name) { this.ctx.facets.abort(name, new RangeError("stopped")); }
+  end() { this.ctx.abort("over"); }
+  clear() { return this.ctx.storage.deleteAll(); }
+  spin() { for (;;); }
+  fill() { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); }
+  wait(milliseconds) { return scheduler.wait(milliseconds); }
+  later(milliseconds) { setTimeout(() => this.put("late", 1), milliseconds); }
+  used_in_section() {
+    const stub = below(this.ctx, "a");
+    return this.ctx.blockConcurrencyWhile(() => stub.visit());
+  }
+  async removed_in_transaction() {
+    return this.ctx.storage.transaction(async (txn) => {
+      await txn.put("removed", true);
+      this.ctx.facets.delete("a");
+      return await below(this.ctx, "a").list();
+    });
+  }
+  async copied_in_transaction() {
+    return this.ctx.storage.transaction(async () => {
+      this.ctx.facets.clone("a", "b");
+      return await below(this.ctx, "b").list();
+    });
+  }
+  async many(count) {
+    for (let i = 0; i < count; i++) await below(this.ctx, `n${i}`).put("k", i);
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += await below(this.ctx, `n${i}`).get("k");
+    return sum;
+  }
+  async names() {
+    const said = [];
+    for (const name of ["", "x".repeat(257)])
+      for (const use of [(n) => below(this.ctx, n), (n) => this.ctx.facets.delete(n), (n) => this.ctx.facets.abort(n, 1)])
+        try { use(name); said.push(null); } catch (error) { said.push(`${error.name}: ${error.message}`); }
+    return said;
+  }
+  async surrogate() { await below(this.ctx, "\\ud800").put("k", 1); return below(this.ctx, "\\ufffd").get("k"); }
+  async fetch(request) {
+    const path = new URL(request.url).pathname.split("/").filter(Boolean);
+    if (path[0] === "at") return below(this.ctx, path[1]).fetch(request.url.replace(`/at/${path[1]}`, ""), request);
+    const [client, server] = Object.values(new WebSocketPair());
+    this.ctx.acceptWebSocket(server);
+    return new Response(null, { status: 101, webSocket: client });
+  }
+  webSocketMessage(socket, message) { socket.send(`${this.visit()} ${message}`); }
+}
+"""
+
+
+class Client:
+    """The other end of a socket."""
+
+    def __init__(self) -> None:
+        self.got: asyncio.Queue[str] = asyncio.Queue()
+
+    def message(self, data: bytes, is_text: bool) -> None:
+        self.got.put_nowait(data.decode())
+
+    def closed(self, code: int, reason: str, clean: bool) -> None:
+        self.got.put_nowait(f"closed {code}")
+
+
+def node(host: Host, name: str = "root") -> Stub:
+    return host.namespace("Node").get_by_name(name)
+
+
+async def connect(root: Stub, path: str) -> tuple[Any, Client]:
+    client = Client()
+    answer = await root.request(Request("GET", f"http://a/{path}", ["upgrade", "websocket"], None))
+    assert answer.socket is not None
+    answer.socket.attach(client)
+    return answer.socket, client
+
+
+@pytest.fixture(params=["disk", "memory"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    return tmp_path / "state" if request.param == "disk" else ":memory:"
+
+
+async def test_what_facets_store_is_there_again_after_a_restart(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        for path in (["a"], ["a", "b"], ["b"], ["a", "a", "a"]):
+            await node(host).call("at", path, "put", "k", path)
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        for path in (["a"], ["a", "b"], ["b"], ["a", "a", "a"]):
+            assert await node(host).call("at", path, "get", "k") == path
+        assert await node(host).call("at", ["b", "a"], "list") == []
+
+
+async def test_a_facet_lives_on_when_its_object_leaves_memory_and_the_other_way_round(
+    host_of: OpenHost, state: Path | str
+) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, state=state, clock=clock, idle_ms=10_000) as host:
+        root = node(host)
+        assert await root.call("at", ["a"], "visit") == 1
+        await root.call("at", ["a"], "put", "k", 1)
+        assert await root.call("started") == ["a"]
+        await clock.advance(8_000)
+        assert await root.call("visit") == 1, "only the object is used"
+        await clock.advance(5_000)
+        assert host.live == 1
+        assert await root.call("at", ["a"], "visit") == 1, "a new instance"
+        assert await root.call("started") == [], "of what was asked before"
+        await clock.advance(60_000)
+        assert host.live == 0
+        assert await root.call("at", ["a"], "get", "k") == 1
+        assert await root.call("started") == ["a"], "everything was forgotten"
+
+
+async def test_a_facet_with_work_stays_although_its_object_leaves(host_of: OpenHost) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, clock=clock, idle_ms=10_000) as host:
+        await node(host).call("at", ["a"], "later", 100_000)
+        await clock.advance(60_000)
+        assert host.live == 1
+        await clock.advance(60_000)
+        assert await node(host).call("at", ["a"], "get", "late") == 1
+
+
+async def test_a_message_wakes_a_hibernating_facet_and_nobody_else(
+    host_of: OpenHost, state: Path | str
+) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, state=state, clock=clock) as host:
+        socket, client = await connect(node(host), "at/a/at/b/")
+        socket.send(b"x", True)
+        assert await client.got.get() == "1 x"
+        await clock.advance(60_000)
+        assert host.live == 0
+        socket.send(b"y", True)
+        assert await client.got.get() == "1 y"
+        assert host.live == 1
+        assert await node(host).call("at", ["a", "b"], "visit") == 2
+        await node(host).call("at", ["a"], "stop", "b")
+        assert await client.got.get() == "closed 1006"
+
+
+async def test_an_object_that_breaks_takes_its_facets_and_their_sockets_along(host_of: OpenHost) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, clock=clock) as host:
+        _, asleep = await connect(node(host), "at/a/")
+        await clock.advance(60_000)
+        _, awake = await connect(node(host), "at/b/")
+        waiting = asyncio.ensure_future(node(host).call("at", ["b"], "wait", 1e9))
+        with pytest.raises(ObjectBrokenError):
+            await node(host).call("end")
+        with pytest.raises(ObjectBrokenError):
+            await waiting
+        assert [await client.got.get() for client in (asleep, awake)] == ["closed 1006"] * 2
+        assert host.live == 0
+
+
+async def test_a_facet_is_started_where_it_is_waited_for(host_of: OpenHost) -> None:
+    async with host_of(SOURCE) as host:
+        assert await asyncio.wait_for(node(host).call("used_in_section"), 10) == 1
+
+
+async def test_names_are_checked(host_of: OpenHost) -> None:
+    empty = "TypeError: Facet name cannot be empty."
+    long = "TypeError: Facet name is too long (max 256 characters)."
+    async with host_of(SOURCE) as host:
+        assert await node(host).call("names") == [empty, None, None, long, long, long]
+        assert await node(host).call("surrogate") == 1
+
+
+async def test_a_facet_is_deleted_with_all_below_it(host_of: OpenHost, state: Path | str) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        for path in (["a"], ["a", "b", "c"], ["b"]):
+            await node(host).call("at", path, "put", "k", 1)
+        await node(host).call("remove", "a")
+        if isinstance(state, Path):
+            assert len([*state.glob("*/*.*.sqlite")]) == 1
+        assert await node(host).call("at", ["a"], "list") == []
+        assert await node(host).call("at", ["a", "b", "c"], "list") == []
+        assert await node(host).call("at", ["b"], "list") == ["k"]
+
+
+async def test_a_copy_has_all_below_it_and_is_apart(host_of: OpenHost, state: Path | str) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        root = node(host)
+        for path in (["a"], ["a", "b", "c"], ["copy", "old"]):
+            await root.call("at", path, "put", "k", 1)
+        await root.call("copy", "a", "copy")
+        await root.call("at", ["a", "b", "c"], "put", "l", 2)
+        assert await root.call("at", ["copy"], "list") == ["k"]
+        assert await root.call("at", ["copy", "b", "c"], "list") == ["k"]
+        assert await root.call("at", ["copy", "old"], "list") == []
+        assert await root.call("at", ["a", "b", "c"], "list") == ["k", "l"]
+
+
+async def test_within_a_transaction_facets_are_deleted_and_copied_at_once(
+    host_of: OpenHost, state: Path | str
+) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        await node(host).call("at", ["a"], "put", "k", 1)
+        assert await node(host).call("copied_in_transaction") == ["k"]
+        assert await node(host).call("removed_in_transaction") == []
+        assert await node(host).call("get", "removed") is True
+
+
+async def test_delete_all_takes_the_facets_along_and_leaves_no_file(
+    host_of: OpenHost, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    async with host_of(SOURCE, state=state, history=None) as host:
+        await node(host).call("put", "k", 1)
+        for path in (["a"], ["a", "b"]):
+            await node(host).call("at", path, "put", "k", 1)
+        await node(host).call("clear")
+        assert [path.suffix for path in state.glob(f"*/{node(host).id}*")] == [".facets"]
+        assert await node(host).call("at", ["a", "b"], "list") == []
+
+
+async def test_a_facet_has_limits_of_its_own(host_of: OpenHost) -> None:
+    async with host_of(SOURCE, limits=Limits(memory_mb=16, cpu_ms=100)) as host:
+        root = node(host)
+        await root.call("visit")
+        await root.call("at", ["b"], "visit")
+        with pytest.raises(JavaScriptError, match="CPU time limit"):
+            await root.call("at", ["a"], "spin")
+        with pytest.raises(JavaScriptError):
+            await root.call("at", ["a"], "fill")
+        assert await root.call("at", ["b"], "visit") == 2
+        assert await root.call("visit") == 2
+
+
+async def test_facets_count_among_live_objects_and_open_few_files(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state", max_live=5) as host:
+        assert await node(host).call("many", 20) == 190
+        assert host.live <= 5
+
+
+async def test_a_request_to_a_facet_that_is_being_started_ends_with_its_object(host_of: OpenHost) -> None:
+    source = SOURCE.replace("started.push(name);", "if (name === 'never') return new Promise(() => {});")
+    async with host_of(source) as host:
+        waiting = asyncio.ensure_future(node(host).call("at", ["never"], "visit"))
+        await node(host).call("visit")
+        with pytest.raises(ObjectBrokenError):
+            await node(host).call("end")
+        with pytest.raises(ObjectBrokenError):
+            await waiting
+        assert host.live == 0
+
+
+async def test_a_number_belongs_to_one_facet_for_good(host_of: OpenHost, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with host_of(SOURCE, state=state) as host:
+        await node(host).call("at", ["a"], "put", "k", "a")
+        folder = state / host.namespace("Node").unique_key
+        object_id = node(host).id
+    index = folder / f"{object_id}.facets"
+    whole = index.read_bytes()
+    # A writer was killed in the middle of an entry, and somebody left a file that belongs to nobody.
+    index.write_bytes(whole + b"\0\0\x05\0b")
+    (folder / f"{object_id}.2.sqlite").write_bytes((folder / f"{object_id}.1.sqlite").read_bytes())
+    async with host_of(SOURCE, state=state) as host:
+        assert await node(host).call("at", ["b"], "list") == []
+        await node(host).call("at", ["b"], "put", "l", "b")
+        assert await node(host).call("at", ["a"], "list") == ["k"]
+    assert index.read_bytes() == whole + b"\0\0\x01\0b"
