@@ -1,4 +1,4 @@
-/* values.h: values in bytes, text and URLs; what v8_serialize.c, v8_deserialize.c, text.c and url.cpp give the rest.
+/* values.h: values in bytes, text and URLs; what values.c, v8_serialize.c, v8_deserialize.c, text.c and url.c give the rest.
  *
  * The registering functions put their part of `native` in place (docs/internals.md) and leave an exception pending
  * when they fail.
