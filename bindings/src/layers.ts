@@ -10,7 +10,7 @@ import { isolate } from "./isolate";
 import { native } from "./native";
 import { OP } from "./protocol";
 import { DOMException } from "./web/dom_exception";
-import { dispatchTrusted, EventTarget, MessageEvent } from "./web/events";
+import { dispatchTrusted, Event, EventTarget, MessageEvent } from "./web/events";
 import { inspection } from "./web/inspect";
 import { exposeInterface } from "./web/interface";
 import { startOrFinish } from "./web/operations";
@@ -76,6 +76,7 @@ const platform = {
   currentSection,
   DOMException,
   dispatchTrusted,
+  Event,
   EventTarget,
   exposeInterface,
   inspection,

@@ -178,6 +178,11 @@ KNOWN = {
     "use of another, secret",
     # workerd imports it and fails to export or to use it.
     "jwk rsa without primes",
+    # What is called later runs in the context that it was made in, or of what led to it.
+    "als stream pull",
+    "als writable write",
+    "als abort timeout",
+    "als websocket",
     # Spaces make it fit, as the standard says.
     "wrap jwk by kw",
     # A write that fails the stream fails; on workerd only the reader hears of it.
@@ -201,6 +206,7 @@ KNOWN = {
         "facets",
         "node",
         "platform",
+        "platform_more",
         "node_more",
         "intl",
         "storage",

@@ -1,7 +1,9 @@
 /** The service-worker format: `addEventListener("fetch", …)` and the event that its listeners get. */
 
 import { DOMException, Event, EventTarget, exposeInterface, type Request } from "../web";
+import { dispatchTrusted, ErrorEvent } from "../web/events";
 import { illegalConstructor, wrongParameter } from "../web/interface";
+import { onUncaught, textOf } from "../web/uncaught";
 import { noFetchHandler } from "./answers";
 import { watch } from "./background";
 
@@ -56,6 +58,13 @@ export class FetchEvent extends ExtendableEvent {
 
 exposeInterface("ExtendableEvent", ExtendableEvent);
 exposeInterface(OWNER, FetchEvent);
+
+onUncaught((error) => {
+  const event = new ErrorEvent("error", { message: `Uncaught ${textOf(error)}`, error });
+  const { onerror } = globalThis as { onerror?: unknown };
+  if (typeof onerror === "function") scope.addEventListener("error", onerror as Listener, { once: true });
+  dispatchTrusted(scope, event);
+});
 
 /** Whether the script registered a fetch handler. */
 export function hasFetchListener(): boolean {

@@ -137,7 +137,7 @@ export class File extends Blob {
     if (name === undefined) throw wrongConstructorParameter("File", 2, "string");
     super(parts, checkedOptions("File", 3, options));
     const { lastModified } = (options ?? {}) as { lastModified?: unknown };
-    this.#name = `${name}`;
+    this.#name = `${name}`.toWellFormed();
     this.#lastModified = lastModified === undefined ? Date.now() : Math.trunc(Number(lastModified)) || 0;
   }
 

@@ -9,7 +9,7 @@ import {
   wrongField,
   wrongParameter,
 } from "./interface";
-import { reportUncaught } from "./uncaught";
+import { dispatchUncaught } from "./uncaught";
 
 const PHASES = { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 } as const;
 
@@ -327,7 +327,7 @@ export class EventTarget {
   #listeners: Map<string, Listener[]> | undefined = undefined;
 
   static {
-    dispatch = (target, event, failed = reportUncaught) => {
+    dispatch = (target, event, failed = dispatchUncaught) => {
       begin(event, target);
       try {
         const handler = propertyHandler(target, event.type);

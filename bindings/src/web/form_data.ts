@@ -11,9 +11,14 @@ export type FormEntry = [name: string, value: FormValue];
 export let entriesOf: (form: FormData) => FormEntry[];
 
 function toValue(name: string, value: unknown, filename: unknown): FormValue {
-  if (!(value instanceof Blob)) return `${value}`;
+  if (!(value instanceof Blob)) return wellFormed(value);
   if (value instanceof File && filename === undefined) return value;
   return new File([value], filename === undefined ? name : `${filename}`, { type: value.type });
+}
+
+/** Text that can be sent: its lone surrogates are replaced. */
+function wellFormed(value: unknown): string {
+  return `${value}`.toWellFormed();
 }
 
 export class FormData {
@@ -30,7 +35,8 @@ export class FormData {
     if (!(#entries in this)) throw illegalInvocation();
     if (arguments.length < 1) throw wrongParameter("append", "FormData", 1, "string");
     if (arguments.length < 2) throw wrongParameter("append", "FormData", 2, "File or Blob or string");
-    this.#entries.push([`${name}`, toValue(`${name}`, value, filename)]);
+    const key = wellFormed(name);
+    this.#entries.push([key, toValue(key, value, filename)]);
   }
 
   delete(name: unknown): void {
@@ -61,7 +67,7 @@ export class FormData {
     if (!(#entries in this)) throw illegalInvocation();
     if (arguments.length < 1) throw wrongParameter("set", "FormData", 1, "string");
     if (arguments.length < 2) throw wrongParameter("set", "FormData", 2, "File or Blob or string");
-    const key = `${name}`;
+    const key = wellFormed(name);
     const entry: FormEntry = [key, toValue(key, value, filename)];
     const first = this.#entries.findIndex((other) => other[0] === key);
     if (first < 0) this.#entries.push(entry);
@@ -74,7 +80,10 @@ export class FormData {
   forEach(callback: unknown, self?: unknown): void {
     if (!(#entries in this)) throw illegalInvocation();
     if (typeof callback !== "function") throw wrongParameter("forEach", "FormData", 1, "function");
-    for (const [name, value] of [...this.#entries]) callback.call(self, value, name, this);
+    for (let at = 0; at < this.#entries.length; at++) {
+      const [name, value] = this.#entries[at] as FormEntry;
+      callback.call(self, value, name, this);
+    }
   }
 
   declare entries: () => PairIterator<FormEntry>;
@@ -83,4 +92,7 @@ export class FormData {
   declare [Symbol.iterator]: () => PairIterator<FormEntry>;
 }
 
-exposeIterators<FormValue>(FormData, (form) => entriesOf(form as FormData));
+exposeIterators<FormValue>(FormData, (form) => {
+  entriesOf(form as FormData);
+  return () => entriesOf(form as FormData);
+});

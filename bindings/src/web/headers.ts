@@ -231,5 +231,6 @@ export class Headers {
 
 exposeIterators(Headers, (headers) => {
   if (!(headers instanceof Headers)) throw illegalInvocation();
-  return sortAndCombine(listOfHeaders(headers));
+  const pairs = sortAndCombine(listOfHeaders(headers));
+  return () => pairs;
 });

@@ -22,7 +22,7 @@ import { Request } from "./request";
 import { Response } from "./response";
 import { streamClasses } from "./streams";
 import { clearTimer, startTimer, timerGlobals } from "./timers";
-import { reportUncaught } from "./uncaught";
+import { dispatchUncaught } from "./uncaught";
 import { URL, URLSearchParams } from "./url";
 import { WebSocket, WebSocketPair } from "./websocket";
 
@@ -130,12 +130,13 @@ const functions = {
       try {
         Reflect.apply(callback, undefined, []);
       } catch (error) {
-        reportUncaught(error);
+        dispatchUncaught(error);
       }
     });
   },
-  reportError(error: unknown): void {
-    reportUncaught(error);
+  reportError(error?: unknown): void {
+    if (arguments.length === 0) throw wrongParameter("reportError", OWNER, 1, "any");
+    dispatchUncaught(error);
   },
   structuredClone(value: unknown, options?: { transfer?: ArrayBuffer[] }): unknown {
     if (arguments.length === 0) throw wrongParameter("structuredClone", OWNER, 1, "Value");
@@ -170,5 +171,7 @@ export function install(): void {
   define("performance", performance, true);
   define("scheduler", new Scheduler(), true);
   define("self", globalThis, true);
+  define("origin", "null", true);
+  Object.defineProperty(globalThis, Symbol.toStringTag, { value: OWNER, configurable: true });
   installLocale();
 }

@@ -24,21 +24,23 @@ function makePrototype<T>(name: string, advance: (state: State<T>) => IteratorRe
 }
 
 interface State<T> {
-  readonly items: readonly T[];
+  /** The item at that index; undefined past the last. */
+  readonly at: (index: number) => T | undefined;
   next: number;
 }
 
 const states = new WeakMap<object, State<unknown>>();
 
-function makeIteratorClass<T>(name: string): (items: readonly T[]) => PairIterator<T> {
-  const prototype = makePrototype<T>(name, (state) =>
-    state.next < state.items.length
-      ? { value: state.items[state.next++] as T, done: false }
-      : { value: undefined, done: true },
-  );
-  return (items) => {
+function makeIteratorClass<T>(name: string): (at: State<T>["at"]) => PairIterator<T> {
+  const prototype = makePrototype<T>(name, (state) => {
+    const value = state.at(state.next);
+    if (value === undefined) return { value: undefined, done: true };
+    state.next++;
+    return { value, done: false };
+  });
+  return (at) => {
     const iterator = Object.create(prototype) as PairIterator<T>;
-    states.set(iterator, { items, next: 0 });
+    states.set(iterator, { at, next: 0 });
     return iterator;
   };
 }
@@ -74,24 +76,30 @@ export function iteratorClass<S extends object, T>(
 /**
  * Give a class `entries`, `keys`, `values` and itself as an iterable.
  *
- * @param pairsOf The pairs of an instance at the time of the call.
+ * @param pairsOf Finds the pairs of an instance; what it returns is asked again for each, and may tell of changes meanwhile.
  */
-export function exposeIterators<T>(
+export function exposeIterators<T extends {}>(
   constructor: Interface,
-  pairsOf: (instance: object) => readonly (readonly [string, T])[],
+  pairsOf: (instance: object) => () => readonly (readonly [string, T])[],
 ): void {
   const makeEntries = makeIteratorClass<[string, T]>("EntryIterator");
   const makeKeys = makeIteratorClass<string>("KeyIterator");
   const makeValues = makeIteratorClass<T>("ValueIterator");
   const methods = {
     entries(this: object) {
-      return makeEntries(pairsOf(this).map(([name, value]) => [name, value]));
+      const pairs = pairsOf(this);
+      return makeEntries((index) => {
+        const pair = pairs()[index];
+        return pair && [pair[0], pair[1]];
+      });
     },
     keys(this: object) {
-      return makeKeys(pairsOf(this).map(([name]) => name));
+      const pairs = pairsOf(this);
+      return makeKeys((index) => pairs()[index]?.[0]);
     },
     values(this: object) {
-      return makeValues(pairsOf(this).map(([, value]) => value));
+      const pairs = pairsOf(this);
+      return makeValues((index) => pairs()[index]?.[1]);
     },
   };
   for (const [name, method] of Object.entries(methods)) define(constructor, name, method);

@@ -69,7 +69,8 @@ function parseParameters(text: string): Map<string, string> {
  * @throws TypeError when it is no form, or a broken one.
  */
 export function decodeForm(bytes: Uint8Array<ArrayBuffer>, type: string | null): FormData {
-  const { essence, parameters } = parseMediaType(type ?? "");
+  if (type === null) throw new TypeError("Parsing a Body as FormData requires a Content-Type header.");
+  const { essence, parameters } = parseMediaType(type);
   const form = new FormData();
   if (essence === "application/x-www-form-urlencoded") {
     const pairs = new URLSearchParams(native.utf8Decode(bytes, false, false));
@@ -99,11 +100,17 @@ function startsWith(bytes: Uint8Array, at: number, prefix: Uint8Array): boolean 
   return true;
 }
 
-/** Position of a line break that is followed by `line`, or -1. */
-function findLine(bytes: Uint8Array, from: number, line: Uint8Array): number {
-  for (let at = bytes.indexOf(CR, from); at >= 0; at = bytes.indexOf(CR, at + 1))
-    if (bytes[at + 1] === LF && startsWith(bytes, at + 2, line)) return at;
-  return -1;
+/** A line break, CRLF or LF: where it begins and ends. */
+interface Break {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The first line break that is followed by `line`. */
+function findLine(bytes: Uint8Array, from: number, line: Uint8Array): Break | undefined {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1))
+    if (startsWith(bytes, at + 1, line)) return { start: at > from && bytes[at - 1] === CR ? at - 1 : at, end: at + 1 };
+  return undefined;
 }
 
 const NO_LINE = new Uint8Array();
@@ -111,37 +118,37 @@ const NO_LINE = new Uint8Array();
 function decodeMultipart(bytes: Uint8Array<ArrayBuffer>, delimiter: Uint8Array, form: FormData): void {
   let at = 0;
   if (!startsWith(bytes, 0, delimiter)) {
-    at = findLine(bytes, 0, delimiter);
-    if (at < 0) throw new TypeError("No initial boundary string (or you have a truncated message).");
-    at += 2;
+    const first = findLine(bytes, 0, delimiter);
+    if (first === undefined) throw new TypeError("No initial boundary string (or you have a truncated message).");
+    at = first.end;
   }
   for (;;) {
     at += delimiter.length;
     if (bytes[at] === DASH && bytes[at + 1] === DASH) return;
-    at = findLine(bytes, at, NO_LINE);
-    if (at < 0) throw new TypeError("Boundary string is not followed by a line break.");
-    const headEnd = endOfHead(bytes, at);
-    const end = findLine(bytes, headEnd + 2, delimiter);
-    if (end < 0) throw new TypeError("No subsequent boundary string after multipart message.");
-    const head = native.utf8Decode(bytes.subarray(at + 2, headEnd), false, true);
-    append(form, head, bytes.subarray(headEnd + 4, Math.max(end, headEnd + 4)));
-    at = end + 2;
+    const head = findLine(bytes, at, NO_LINE);
+    if (head === undefined) throw new TypeError("Boundary string is not followed by a line break.");
+    const headEnd = endOfHead(bytes, head.end);
+    const end = findLine(bytes, headEnd.end, delimiter);
+    if (end === undefined) throw new TypeError("No subsequent boundary string after multipart message.");
+    append(form, native.utf8Decode(bytes.subarray(head.end, headEnd.start), false, true), bytes.subarray(headEnd.end, end.start));
+    at = end.end;
   }
 }
 
-const EMPTY_LINE = new Uint8Array([CR, LF]);
-
-/** Position of the line break before the empty line that ends a part's head. */
-function endOfHead(bytes: Uint8Array, from: number): number {
-  const at = findLine(bytes, from + 2, EMPTY_LINE);
-  if (at < 0) throw new TypeError("No multipart message header termination found.");
-  return at;
+/** The empty line that ends a part's head, with the line break before it. */
+function endOfHead(bytes: Uint8Array, from: number): Break {
+  for (let line = findLine(bytes, from, NO_LINE); line !== undefined; ) {
+    const next = findLine(bytes, line.end, NO_LINE);
+    if (next !== undefined && next.start === line.end) return { start: line.start, end: next.end };
+    line = next;
+  }
+  throw new TypeError("No multipart message header termination found.");
 }
 
 function append(form: FormData, head: string, content: Uint8Array<ArrayBuffer>): void {
   let disposition: string | undefined;
   let type = "";
-  for (const line of head.split("\r\n")) {
+  for (const line of head.split(/\r?\n/)) {
     const colon = line.indexOf(":");
     const name = line.slice(0, colon).trim().toLowerCase();
     if (name === "content-disposition") disposition = line.slice(colon + 1).trim();

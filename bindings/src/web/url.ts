@@ -38,7 +38,7 @@ export class URLSearchParams {
     };
     exposeIterators(URLSearchParams, (params) => {
       if (!isObject(params) || !(#pairs in params)) throw illegalInvocation();
-      return params.#pairs;
+      return () => params.#pairs;
     });
   }
 

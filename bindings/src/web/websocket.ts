@@ -19,6 +19,7 @@ import { CloseEvent, dispatchTrusted, ErrorEvent, Event, EventTarget, MessageEve
 import { exposeConstants, exposeInterface, illegalInvocation, isObject, wrongParameter } from "./interface";
 import { checkIoAllowed } from "./scope";
 import { utf8Bytes } from "./text";
+import { dispatchUncaught, textOf } from "./uncaught";
 import { URL } from "./url";
 
 const OWNER = "WebSocket";
@@ -130,14 +131,6 @@ function checkedProtocols(given: unknown): string[] {
   if (new Set(list.map((protocol) => protocol.toLowerCase())).size < list.length)
     throw new DOMException("WebSocket Constructor: The protocols header cannot have repeating values.", "SyntaxError");
   return list;
-}
-
-function textOf(error: unknown): string {
-  try {
-    return `${error as string}`;
-  } catch {
-    return "Error";
-  }
 }
 
 function checkedCode(code: unknown): number {
@@ -465,6 +458,7 @@ export class WebSocket extends EventTarget {
     this.#waiting = [];
     if (this.#number !== 0) native.op(OP.ws_close, [this.#number, ABNORMAL, LOST]);
     else this.#tellPeer({ code: ABNORMAL, reason: LOST, clean: false });
+    dispatchUncaught(error);
     dispatchTrusted(this, new ErrorEvent("error", { message: `Uncaught ${textOf(error)}`, error }));
     this.#dropWhenOver();
   }

@@ -7,7 +7,7 @@ type Handler = (event: object) => unknown;
 
 const MAKER = Symbol("port");
 
-const layer: Layer = ({ native, dispatchTrusted, EventTarget, exposeInterface, MessageEvent, startTimer }) => {
+const layer: Layer = ({ native, atGlobalScope, dispatchTrusted, Event, EventTarget, exposeInterface, MessageEvent, startTimer }) => {
   /** Makes two ports each other's. */
   let entangle: (one: MessagePort, other: MessagePort) => void;
 
@@ -51,8 +51,26 @@ const layer: Layer = ({ native, dispatchTrusted, EventTarget, exposeInterface, M
 
     close(): void {
       if (!(#queue in this)) throw illegalInvocation();
+      if (this.#queue === undefined) return;
       this.#queue = undefined;
-      if (this.#other !== undefined) this.#other.#queue = undefined;
+      // While modules are being evaluated nothing can wait to be told.
+      if (atGlobalScope()) return;
+      startTimer(() => dispatchTrusted(this, new Event("close")), 0, false);
+      if (this.#other !== undefined) this.#other.#endAfterwards();
+    }
+
+    /** The other port is closed: what it has sent arrives before the end. */
+    #endAfterwards(): void {
+      if (this.#queue === undefined) return;
+      startTimer(
+        () => {
+          if (this.#queue === undefined || (!this.#started && this.#queue.length > 0)) return;
+          this.#queue = undefined;
+          dispatchTrusted(this, new Event("close"));
+        },
+        0,
+        false,
+      );
     }
 
     get onmessage(): Handler | null {
@@ -80,12 +98,19 @@ const layer: Layer = ({ native, dispatchTrusted, EventTarget, exposeInterface, M
         () => {
           this.#scheduled = false;
           const due = this.#queue?.splice(0) ?? [];
-          for (const data of due) if (this.#queue !== undefined) dispatchTrusted(this, new MessageEvent("message", { data }));
+          for (const data of due) if (this.#queue !== undefined) dispatchTrusted(this, messageOf(data));
         },
         0,
         false,
       );
     }
+  }
+
+  function messageOf(data: unknown): InstanceType<typeof MessageEvent> {
+    const event = new MessageEvent("message", { data, origin: null });
+    // To the constructor that would be as if there were none.
+    if (data === undefined) Object.defineProperty(event, "data", { value: undefined });
+    return event;
   }
 
   class MessageChannel {
