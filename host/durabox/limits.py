@@ -20,7 +20,8 @@ class Limits:
 
     Args:
         memory_mb: Memory of the guest in MiB, 4 to 1024. JavaScript gets a catchable error a little below it.
-        cpu_ms: Processor time of one event with everything that follows from it, in milliseconds.
+        cpu_ms: Processor time of one event with everything that follows from it, in milliseconds; that of threads that work
+            for it (cryptography) counts. An object's next event gives it the time again.
         wall_ms: Time that one event may take until its microtasks are done, in milliseconds; ``None`` for no limit.
         stack_kb: Stack of JavaScript in KiB, 64 to 928; deeper recursion throws ``RangeError``.
         pending: Timers, stubs, streams and other operations under way at once; one more throws.

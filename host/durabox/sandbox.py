@@ -56,6 +56,8 @@ class _Ops(PlatformOps):
         self.due: asyncio.Queue[tuple[int, list[object], bytes] | None] = asyncio.Queue()
         self.under_way = 0
         self._long_work = LongWork()
+        #: Processor time that threads used for the evaluation.
+        self.thread_ns = 0
         self.result: Any = None
         self.failure: WireError | None = None
         self.settled = False
@@ -112,8 +114,9 @@ class _Ops(PlatformOps):
         self._check_room()
         self.under_way += 1
 
-        def ended(result: bytes, error: GuestError | None) -> None:
+        def ended(result: bytes, error: GuestError | None, cpu_ns: int) -> None:
             self.under_way -= 1
+            self.thread_ns += cpu_ns
             args: list[object] = [operation, 0, None] if error is None else [operation, 1, error.described]
             self.due.put_nowait((EVENT["complete"], args, result))
 
@@ -238,7 +241,7 @@ class Sandbox:
     async def _settle(self, ops: _Ops, isolate: Isolate, source: str, arguments: list[Any]) -> Any:
         ops.settled, ops.failure, ops.result, ops.console.written = False, None, None, 0
         before = isolate.cpu_ns
-        isolate.carried_ns = 0
+        ops.thread_ns = isolate.carried_ns = 0
         await isolate.run(EVENT["eval"], arguments, source.encode("utf-8", "surrogatepass"))
         while not ops.settled:
             if not ops.timers and not ops.under_way and ops.due.empty():
@@ -246,7 +249,7 @@ class Sandbox:
             event = await ops.due.get()
             if event is None:
                 raise IsolateClosedError("The sandbox was closed.")
-            isolate.carried_ns = isolate.cpu_ns - before
+            isolate.carried_ns = isolate.cpu_ns - before + ops.thread_ns
             await isolate.run(*event)
         failure: WireError | None = ops.failure
         if failure is not None:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from durabox import JavaScriptError, Limits, Sandbox
+from durabox import JavaScriptError, LimitExceededError, Limits, ObjectBrokenError, Sandbox
 from durabox.engine.ops import GuestError
 from durabox.engine.webcrypto.keys import import_key
 from tests.bindings_objects.conftest import InObject, OpenModule, ask_worker
@@ -154,3 +154,54 @@ def test_numbers_that_make_no_key_are_refused(family: str, form: str, parts: lis
     with pytest.raises(GuestError) as refused:
         import_key(family, form, "P-256", parts)
     assert refused.value.name == "DataError"
+
+
+async def test_time_of_threads_counts_towards_the_limit() -> None:
+    endless = """(async () => {
+      const key = await crypto.subtle.importKey("raw", new Uint8Array(8), "PBKDF2", false, ["deriveBits"]);
+      const parameters = { name: "PBKDF2", salt: new Uint8Array(8), iterations: 50_000, hash: "SHA-256" };
+      for (;;) await crypto.subtle.deriveBits(parameters, key, 256);
+    })()"""
+    async with Sandbox(limits=Limits(cpu_ms=300)) as box:
+        with pytest.raises(LimitExceededError) as caught:
+            await box.eval(endless)
+    assert caught.value.limit == "cpu"
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        'createHash("sha256").update(data).digest()',
+        'createHmac("sha256", "key").update(data).digest()',
+        'hkdfSync("sha512", "key", "salt", "info", 8000)',
+    ],
+)
+async def test_time_of_hashes_by_node_counts_towards_the_limit(open_module: OpenModule, work: str) -> None:
+    module = f"""
+      import {{ createHash, createHmac, hkdfSync }} from "node:crypto";
+      const data = new Uint8Array(60_000);
+      export default {{ async fetch() {{ for (;;) {{ {work}; await null; }} }} }};"""
+    async with open_module(module, limits=Limits(cpu_ms=100)) as host:
+        with pytest.raises(ObjectBrokenError, match="exceeded its CPU time limit"):
+            await ask_worker(host)
+
+
+@pytest.mark.parametrize("kind", ["CompressionStream", "DecompressionStream"])
+async def test_time_of_compression_counts_towards_the_limit(open_module: OpenModule, kind: str) -> None:
+    module = f"""
+      const packed = new Uint8Array([0x4b, 0x04, 0x00]);
+      export default {{
+        async fetch() {{
+          const data = new Uint8Array(60_000);
+          for (;;) {{
+            const stream = new {kind}("deflate-raw");
+            const writer = stream.writable.getWriter();
+            void writer.write("{kind}" === "CompressionStream" ? data : packed).catch(() => {{}});
+            void writer.close().catch(() => {{}});
+            await new Response(stream.readable).arrayBuffer();
+          }}
+        }},
+      }};"""
+    async with open_module(module, limits=Limits(cpu_ms=100)) as host:
+        with pytest.raises(ObjectBrokenError, match="exceeded its CPU time limit"):
+            await ask_worker(host)

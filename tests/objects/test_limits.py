@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from durabox import Limits
+from durabox import Limits, ObjectBrokenError
 from durabox.testing import VirtualClock
 from tests.objects.conftest import OpenHost
 
@@ -134,3 +134,46 @@ async def test_lines_that_are_not_logged_do_not_count(
     host_of: OpenHost, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await _logged(host_of, caplog, ["/quiet?n=50"]) == ["heard"]
+
+
+SPENDER = """
+import { DurableObject } from "cloudflare:workers";
+const work = {
+  // 15 ms of a thread's time each, and none of the guest's.
+  async threads() {
+    const key = await crypto.subtle.importKey("raw", new Uint8Array(8), "PBKDF2", false, ["deriveBits"]);
+    const parameters = { name: "PBKDF2", salt: new Uint8Array(8), iterations: 50_000, hash: "SHA-256" };
+    return () => crypto.subtle.deriveBits(parameters, key, 256);
+  },
+  async turns() { return () => { for (let i = 0; i < 10_000; i++) Math.random(); return scheduler.wait(0); }; },
+  async timers() {
+    let tick;
+    setInterval(() => { for (let i = 0; i < 10_000; i++) Math.random(); tick(); }, 0);
+    return () => new Promise((done) => { tick = done; });
+  },
+};
+export class Spender extends DurableObject {
+  async fetch(request) {
+    const { pathname, searchParams } = new URL(request.url);
+    const step = await work[pathname.slice(1)]();
+    for (let n = Number(searchParams.get("n")); n > 0; n--) await step();
+    return new Response("done");
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("what", ["threads", "turns", "timers"])
+async def test_time_of_threads_and_of_many_short_turns_counts(host_of: OpenHost, what: str) -> None:
+    async with host_of(SPENDER, limits=Limits(cpu_ms=100)) as host:
+        spender = host.namespace("Spender").get_by_name("a")
+        with pytest.raises(ObjectBrokenError, match="exceeded its CPU time limit"):
+            await spender.fetch(f"/{what}?n=1000000")
+        assert await (await spender.fetch(f"/{what}?n=1")).text() == "done"
+
+
+async def test_each_event_that_comes_in_gives_the_time_again(host_of: OpenHost) -> None:
+    async with host_of(SPENDER, limits=Limits(cpu_ms=100)) as host:
+        spender = host.namespace("Spender").get_by_name("a")
+        for _ in range(20):
+            assert await (await spender.fetch("/threads?n=1")).text() == "done"

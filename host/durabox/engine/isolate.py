@@ -108,7 +108,6 @@ class Isolate:
         "_engine",
         "_entries",
         "_error",
-        "_event_cpu_ns",
         "_failure",
         "_limits",
         "_machine",
@@ -122,6 +121,7 @@ class Isolate:
         "_started",
         "carried_ns",
         "cpu_ns",
+        "event_cpu_ns",
         "last_slice_ns",
     )
 
@@ -141,9 +141,10 @@ class Isolate:
         self._error: DuraboxError | None = None
         self._began = 0
         self._slice_began = 0
-        self._event_cpu_ns = 0
         #: Processor time that counts towards the next event's limit before it begins.
         self.carried_ns = 0
+        #: Processor time of the event that runs or ran last, with what it carried.
+        self.event_cpu_ns = 0
         #: Length of the last time slice.
         self.last_slice_ns = 0
         #: Processor time used since the isolate was made.
@@ -177,6 +178,9 @@ class Isolate:
             raise EngineError("an isolate cannot be entered while a turn is under way")
         if self._error is not None:
             raise IsolateClosedError(str(self._error))
+        self.event_cpu_ns = carried = self.carried_ns
+        if carried > self._limits.cpu_ms * 1e6:
+            raise self._end(LimitExceededError("cpu", self._limits.cpu_ms, "ms"))
         message = encode(args)
         length = len(message)
         size = length + len(body)
@@ -191,7 +195,6 @@ class Isolate:
             ) from None
         self._running = True
         self._started |= event == _START
-        self._event_cpu_ns = self.carried_ns
         self._began = began = _now()
         machine.start(ffi.EVENT, event, length, size - length)
         if self._run(began):
@@ -226,7 +229,7 @@ class Isolate:
             return None
         now = _now()
         limits = self._limits
-        if self._event_cpu_ns + now - self._slice_began > limits.cpu_ms * 1e6:
+        if self.event_cpu_ns + now - self._slice_began > limits.cpu_ms * 1e6:
             return LimitExceededError("cpu", limits.cpu_ms, "ms")
         if limits.wall_ms is not None and now - self._began > limits.wall_ms * 1e6:
             return LimitExceededError("wall", limits.wall_ms, "ms")
@@ -285,8 +288,9 @@ class Isolate:
         spent = _now() - begin
         self.last_slice_ns = spent
         self.cpu_ns += spent
+        self.event_cpu_ns += spent
         if not done:
-            self._check_time(spent)
+            self._check_time()
             return False
         self._running = False
         if machine.result != _DONE:
@@ -305,11 +309,10 @@ class Isolate:
             raise self._end(self._explain(trap)) from None
         raise self._end(GuestProtocolError("an exported function did not return"))
 
-    def _check_time(self, spent: int) -> None:
+    def _check_time(self) -> None:
         """After a slice: end the turn if it is past a limit."""
-        self._event_cpu_ns += spent
         limits = self._limits
-        if self._event_cpu_ns > limits.cpu_ms * 1e6:
+        if self.event_cpu_ns > limits.cpu_ms * 1e6:
             raise self._end(LimitExceededError("cpu", limits.cpu_ms, "ms"))
         if limits.wall_ms is not None and _now() - self._began > limits.wall_ms * 1e6:
             raise self._end(LimitExceededError("wall", limits.wall_ms, "ms"))

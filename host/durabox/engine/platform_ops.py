@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("durabox.engine")
 
-#: How long work ends: with its result, or with what JavaScript is to be thrown.
-Ended = Callable[[bytes, GuestError | None], None]
+#: How long work ends: with its result, or with what JavaScript is to be thrown; and the processor time (ns) that it took.
+Ended = Callable[[bytes, GuestError | None, int], None]
 
 _THREADS: Final = 2
 
@@ -31,6 +32,20 @@ _THREADS: Final = 2
 def _threads() -> ThreadPoolExecutor:
     """For long work of all isolates."""
     return ThreadPoolExecutor(_THREADS, "durabox-crypto")
+
+
+def _measured(request: CryptoRequest) -> tuple[bytes, GuestError | None, int]:
+    """What `Ended` is to be told of a piece of work."""
+    began = time.thread_time_ns()
+    result, error = b"", None
+    try:
+        result = perform(request)
+    except GuestError as failure:
+        error = failure
+    except Exception:
+        logger.exception("%s with %s failed", request.operation, request.algorithm)
+        error = GuestError("OperationError", "The operation failed.")
+    return result, error, time.thread_time_ns() - began
 
 
 class LongWork:
@@ -50,15 +65,7 @@ class LongWork:
         loop = asyncio.get_running_loop()
         while self._waiting:
             request, ended = self._waiting.popleft()
-            result, error = b"", None
-            try:
-                result = await loop.run_in_executor(_threads(), perform, request)
-            except GuestError as failure:
-                error = failure
-            except Exception:
-                logger.exception("%s with %s failed", request.operation, request.algorithm)
-                error = GuestError("OperationError", "The operation failed.")
-            ended(result, error)
+            ended(*await loop.run_in_executor(_threads(), _measured, request))
         self._task = None
 
     def close(self) -> None:

@@ -122,6 +122,8 @@ class Actor:
         self._isolate: Isolate | None = None
         self._when_idle: list[Callable[[], None]] = []
         self._pumping = False
+        #: Events that have come in: not what goes on with one.
+        self._incoming = 0
         #: How long the guest ran in the current callback of the event loop.
         self._ran_ns = 0
         self._scheduled = False
@@ -255,6 +257,8 @@ class Actor:
                         if work.pending is not None:
                             core.async_ended(work.pending)
                         self.ops.operations.cause = work.cause
+                        if work.cause is None:
+                            self._incoming += 1
                         if work.step is not None:
                             work.step()
                             self._ran_ns = _CALLBACK_NS
@@ -330,6 +334,8 @@ class Actor:
         """One turn; False when it goes on in a task."""
         isolate = self._isolate
         assert isolate is not None
+        account = self.ops.operations.cause
+        isolate.carried_ns = 0 if account is None else account.used_ns(self._incoming)
         try:
             slices = isolate.enter(event, args, body)
         except DuraboxError as error:
@@ -357,6 +363,9 @@ class Actor:
 
     def _turn_over(self) -> None:
         ops = self.ops
+        account = ops.operations.cause
+        if account is not None and self._isolate is not None:
+            account.has_used(self._isolate.event_cpu_ns)
         gate = ops.gate
         ended = ops.sections.ended
         core = self.core

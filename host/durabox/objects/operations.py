@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from durabox.engine.ops import GuestError
 from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, JavaScriptError, ObjectBrokenError
+from durabox.objects.account import Account
 from durabox.objects.guest_errors import to_wire
 from durabox.objects.messages import Response
-from durabox.objects.outbound import Subrequests
 from durabox.objects.work import Work
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class Operations:
         self._ops = ops
         self._limits = limits
         #: The account of the event that runs; None until it is asked for.
-        self.cause: Subrequests | None = None
+        self.cause: Account | None = None
         #: The account of the event that started it, by async id.
-        self._causes: dict[int, Subrequests] = {}
+        self._causes: dict[int, Account] = {}
         #: Fetches by async id: tasks of ours, or the object that was asked and the number of the request there; ``None`` for
         #: those that were given up while they waited at the output gate.
         self.fetches: dict[int, asyncio.Task[None] | tuple[Actor, int] | None] = {}
@@ -63,11 +63,11 @@ class Operations:
                 f"Too many timers, stubs, streams and operations at once: the limit is {self._limits.pending}.",
             )
 
-    def caused(self) -> Subrequests:
+    def caused(self) -> Account:
         """The account of the event that runs, for what goes on with it later."""
         cause = self.cause
         if cause is None:
-            cause = self.cause = Subrequests(self._limits.subrequests)
+            cause = self.cause = Account(self._limits.subrequests)
         return cause
 
     def start(self, operation: int, section: int) -> int:
@@ -75,6 +75,12 @@ class Operations:
         counted = self._actor.core.async_started(section)
         self._causes[operation] = self.caused()
         return counted
+
+    def use(self, operation: int, ns: int) -> None:
+        """Count processor time that a thread used for one."""
+        cause = self._causes.get(operation)
+        if cause is not None:
+            cause.use(ns)
 
     def under_way(self, operation: int) -> bool:
         """Whether one of that number has been started and not completed."""
@@ -107,12 +113,14 @@ class Operations:
         if error is None:
             work = Work(_COMPLETE, [operation, 0, value], body, pending=counted, cause=cause)
         else:
-            known = error if isinstance(error, DuraboxError) else None
-            wire = (
-                to_wire(known, remote)
-                if known
-                else ["Error", "Network connection lost.", "", {"retryable": True}]
-            )
+            wire: object
+            match error:
+                case DuraboxError():
+                    wire = to_wire(error, remote)
+                case GuestError():
+                    wire = error.described
+                case _:
+                    wire = ["Error", "Network connection lost.", "", {"retryable": True}]
             if isinstance(error, ObjectBrokenError):
                 logger.debug("stub call met a broken object: %s", error)
             thrown = error.value if isinstance(error, JavaScriptError) else b""

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, ClassVar
 from durabox.console import Console
 from durabox.engine.ops import EndIsolate, GuestError
 from durabox.engine.platform_ops import LongWork, PlatformOps
-from durabox.engine.protocol import EVENT
 from durabox.engine.text import decode_text
 from durabox.engine.webcrypto import CryptoRequest
-from durabox.errors import JavaScriptError
+from durabox.errors import GuestProtocolError, JavaScriptError
 from durabox.limits import Limits
 from durabox.objects.alarm_ops import AlarmOps
 from durabox.objects.call_ops import CallOps
@@ -34,13 +33,10 @@ from durabox.objects.storage_ops import StorageOps
 from durabox.objects.stream_ops import StreamOps
 from durabox.objects.stub_ops import StubOps
 from durabox.objects.timer_ops import TimerOps
-from durabox.objects.work import Work
 from durabox.storage.database import ObjectDatabase
 
 if TYPE_CHECKING:
     from durabox.objects.actor import Actor
-
-_COMPLETE = EVENT["complete"]
 
 
 class ActorOps(PlatformOps):
@@ -146,12 +142,15 @@ class ActorOps(PlatformOps):
 
     def start_long(self, operation: int, section: int, request: CryptoRequest) -> None:
         """crypto.subtle: what takes long."""
-        self.operations.check_room()
-        counted = self.actor.core.async_started(section)
+        operations = self.operations
+        operations.check_room()
+        if operations.under_way(operation):
+            raise GuestProtocolError(f"operation {operation} is under way already")
+        counted = operations.start(operation, section)
 
-        def ended(result: bytes, error: GuestError | None) -> None:
-            args: list[object] = [operation, 0, None] if error is None else [operation, 1, error.described]
-            self.actor.deliver(Work(_COMPLETE, args, result, pending=counted))
+        def ended(result: bytes, error: GuestError | None, cpu_ns: int) -> None:
+            operations.use(operation, cpu_ns)
+            operations.complete(operation, counted, error, body=result)
 
         if self._long_work is None:
             self._long_work = LongWork()

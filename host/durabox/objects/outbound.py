@@ -6,12 +6,10 @@ Redirects are the guest's business: each hop is an exchange of its own.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Final, TypeAlias
 
-from durabox.engine.ops import GuestError
 from durabox.errors import NetworkError
 from durabox.objects.messages import BodyStream, Request, Response
 
@@ -22,9 +20,6 @@ REFUSED: Final = (
     "fetch() and WebSockets to other servers are not allowed here. To allow them, start `durabox serve` with --allow-net, "
     "or open the Host with network=."
 )
-TOO_MANY: Final = "Too many subrequests."
-#: Requests of one event that wait for the head of their answer at the same time, as on the platform; more wait for these.
-_AT_ONCE: Final = 6
 
 
 async def refuse(request: Request) -> Response:
@@ -41,38 +36,6 @@ async def exchange(network: Network, request: Request) -> Response:
     """
     answer = network(request)
     return await answer if isawaitable(answer) else answer
-
-
-class Subrequests:
-    """
-    The account of one event, with all that follows from it.
-
-    Args:
-        left: How many requests it may still make.
-    """
-
-    __slots__ = ("_gate", "_left")
-
-    def __init__(self, left: int) -> None:
-        self._left = left
-        self._gate: asyncio.Semaphore | None = None
-
-    def take(self) -> asyncio.Semaphore:
-        """
-        Count one more request.
-
-        Returns:
-            What it holds while it waits for the head of its answer.
-        Raises:
-            GuestError: The event has made as many as it may.
-        """
-        if self._left <= 0:
-            raise GuestError("Error", TOO_MANY)
-        self._left -= 1
-        gate = self._gate
-        if gate is None:
-            gate = self._gate = asyncio.Semaphore(_AT_ONCE)
-        return gate
 
 
 class SizedBody:

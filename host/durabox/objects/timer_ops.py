@@ -10,8 +10,8 @@ from durabox.errors import GuestProtocolError
 from durabox.objects.work import Work
 
 if TYPE_CHECKING:
+    from durabox.objects.account import Account
     from durabox.objects.ops import ActorOps
-    from durabox.objects.outbound import Subrequests
 
 _TIMER = EVENT["timer"]
 
@@ -29,7 +29,7 @@ class TimerOps:
     def __init__(self, ops: ActorOps) -> None:
         self._actor = ops.actor
         self._operations = ops.operations
-        self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None, Subrequests]] = {}
+        self._timers: dict[int, tuple[asyncio.TimerHandle, int, float | None, Account]] = {}
 
     def __len__(self) -> int:
         """Timers that are set."""

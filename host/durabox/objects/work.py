@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from durabox.errors import DuraboxError
 
 if TYPE_CHECKING:
-    from durabox.objects.outbound import Subrequests
+    from durabox.objects.account import Account
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -45,7 +45,7 @@ class Work:
         abandon: Callable[[DuraboxError], None] | None = None,
         pending: int | None = None,
         step: Callable[[], None] | None = None,
-        cause: Subrequests | None = None,
+        cause: Account | None = None,
     ) -> None:
         self.event = event
         self.args = args
