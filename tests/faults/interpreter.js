@@ -28,11 +28,11 @@ export class Interpreter extends DurableObject {
   async step([what, ...given], txn) {
     const { storage } = this.ctx;
     switch (what) {
-      case "get": return this.plain(await this.store(given.pop(), txn).get(...given));
+      case "get": return this.plain(await this.store(given.pop(), txn).get(...given), txn);
       case "put": return this.plain(await this.store(given.pop(), txn).put(...given));
       case "put many": return this.plain(await this.store(given.pop(), txn).put(Object.fromEntries(given[0])));
       case "delete": return this.store(given.pop(), txn).delete(...given);
-      case "list": return this.plain(await this.store(given.pop(), txn).list(...given));
+      case "list": return this.plain(await this.store(given.pop(), txn).list(...given), txn);
       case "put stream":
         await this.store(given.pop(), txn).put(given[0], new Response("x".repeat(given[1])).body);
         // Outside of transactions it is written in steps of its own, which may be committed already.
@@ -115,9 +115,12 @@ export class Interpreter extends DurableObject {
   }
 
   /** As JSON: streams as what they hold. */
-  async plain(value) {
-    if (!(value instanceof Map)) return this.plainSync(await read(value));
-    return Promise.all([...value].map(async ([key, held]) => [key, await read(held)]));
+  async plain(value, txn) {
+    const values = value instanceof Map ? [...value.values()] : [value];
+    const plain = await Promise.all(values.map(read));
+    // Reading one takes time, in which what was written outside of transactions may be committed or not yet.
+    if (!txn && values.some((each) => each instanceof ReadableStream)) await this.ctx.storage.sync();
+    return value instanceof Map ? [...value.keys()].map((key, place) => [key, plain[place]]) : this.plainSync(plain[0]);
   }
 
   plainSync(value) {

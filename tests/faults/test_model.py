@@ -11,7 +11,7 @@ import asyncio
 import json
 import shutil
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -190,8 +190,12 @@ class Model:
         keys, rows = self.now.keys, self.now.rows
         match list(step):
             case ["get", list() as names, _]:
-                return [[_shown(key), keys[key]] for key in sorted({*names} & keys.keys(), key=_bytes)]
-            case ["get" | "kv.get", key, *_]:
+                return self._seen(
+                    [[_shown(key), keys[key]] for key in sorted({*names} & keys.keys(), key=_bytes)]
+                )
+            case ["get", key, _]:
+                return self._seen([[key, keys[key]]])[0][1:] if key in keys else None
+            case ["kv.get", key]:
                 return [keys[key]] if key in keys else None
             case ["put" | "kv.put" | "put unconfirmed" | "unawaited", key, value, *_]:
                 keys[key] = value
@@ -206,7 +210,7 @@ class Model:
             case ["delete" | "kv.delete", key, *_]:
                 return keys.pop(key, self) is not self
             case ["list", options, _]:
-                return self._list(**options)
+                return self._seen(self._list(**options))
             case ["kv.list", options]:
                 return [key for key, _ in self._list(**options)]
             case ["put what cannot be"]:
@@ -251,6 +255,12 @@ class Model:
             case _:
                 raise AssertionError(step)
         return None
+
+    def _seen(self, entries: list[Any]) -> list[Any]:
+        """Entries that were read; with a stream among them, the object waited for it."""
+        if not self.depth and any(isinstance(value, dict) and "stream" in value for _, value in entries):
+            self.commit()
+        return entries
 
     def _transaction(self, steps: list[Step], end: str) -> Any:
         before = self.now.copy()
@@ -312,10 +322,9 @@ class Run:
                 await self.exits.aclose()
                 await self.open()
             case ("kill",):
-                # What a killed process leaves is what is in its files now.
                 killed = self.state
                 self.generation += 1
-                shutil.copytree(killed, self.state)
+                _copy_at_one_moment(killed, self.state)
                 await self.exits.aclose()
                 await self.open()
             case ("request", steps, end):
@@ -365,6 +374,26 @@ class Run:
         stub = self.host.namespace("Interpreter").get_by_name("a")
         response = await stub.fetch("/", "POST", body=json.dumps(steps))
         assert json.loads(await response.text()) == self.model.run(steps)
+
+
+def _copy_at_one_moment(source: Path, target: Path) -> None:
+    """What a process leaves that is killed now; threads of it that are writing something go on meanwhile."""
+
+    def stamps() -> dict[str, tuple[int, int]]:
+        found = {}
+        for path in source.rglob("*"):
+            with suppress(FileNotFoundError):
+                stat = path.stat()
+                found[str(path)] = (stat.st_size, stat.st_mtime_ns)
+        return found
+
+    while True:
+        before = stamps()
+        with suppress(shutil.Error):  # a file went away
+            shutil.copytree(source, target)
+            if stamps() == before:
+                return
+        shutil.rmtree(target)
 
 
 async def _follow(actions: list[tuple[Any, ...]]) -> None:

@@ -134,6 +134,21 @@ async def test_names_are_found_again_when_the_catalogue_is_lost_or_damaged(
             assert host.live == 0
 
 
+async def test_a_name_is_found_wherever_it_is_written(host_of: OpenHost, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with host_of(SOURCE, state=state) as host:
+        space = host.namespace("Box")
+        await put(host, "early", "x=1")
+        await put(host, "early", "x=2")
+        late = space.ids.from_name("late")
+        await space.get(late).fetch("/put?x=1")
+        await put(host, "late", "x=2")
+    assert (state / space.unique_key / f"{late}.sqlite-wal").exists(), "the name is there and nowhere else"
+    (state / ".durabox" / "catalog" / f"{space.unique_key}.sqlite").unlink()
+    async with host_of(SOURCE, state=state) as host:
+        assert await names(host) == ["early", "late"]
+
+
 async def test_files_that_come_and_go_by_other_hands_are_noticed(host_of: OpenHost, tmp_path: Path) -> None:
     state = tmp_path / "state"
     async with host_of(SOURCE, state=state) as host:

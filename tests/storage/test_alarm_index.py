@@ -105,7 +105,8 @@ def test_classes_do_not_see_each_others_alarms() -> None:
 @pytest.mark.parametrize("loss", ["missing", "damaged"])
 def test_a_lost_index_is_made_anew_from_the_objects(state: Path, loss: str) -> None:
     directory = opened(state)
-    store(directory, 1, 10, "one")
+    store(directory, 1, 5, "one")
+    store(directory, 1, 10)  # is in the WAL only
     store(directory, 2, 20)
     directory.database(SPACE, object_id(3)).kv.put(b"k", b"no alarm here")
     directory.alarms.open(SPACE).result()

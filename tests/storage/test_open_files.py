@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,25 @@ def test_files_beyond_the_bound_are_closed_and_opened_again(tmp_path: Path) -> N
     for database in databases:
         database.close()
     assert open_files(tmp_path / SPACE) == 0
+    state.close()
+
+
+def test_another_thread_closes_no_file_that_may_be_in_use(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path, durability=Durability.OFF, max_open=2)
+    databases = [state.database(SPACE, f"{number:064x}") for number in range(6)]
+    for database in databases:
+        database.kv.put(b"value", b"1")
+        database.commit()
+        database.kv.get(b"value")
+    with ThreadPoolExecutor(1) as thread:
+        for database in databases[1:4]:
+            before = open_files(tmp_path / SPACE)
+            assert thread.submit(database.metadata.name).result() is None
+            assert open_files(tmp_path / SPACE) > before
+    assert databases[0].kv.get(b"value") == b"1"
+    assert open_files(tmp_path / SPACE) <= 2 * 3
+    for database in databases:
+        database.close()
     state.close()
 
 

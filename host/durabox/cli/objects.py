@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -115,24 +115,23 @@ async def _classes(objects: Objects, options: argparse.Namespace) -> None:
     if options.json:
         _print_json(found)
     else:
-        _table(["class", "folder", "objects", "awake"], ([*each.values()] for each in found))
+        _Table("class", "folder", "objects", "awake").print([*each.values()] for each in found)
 
 
 async def _list(objects: Objects, options: argparse.Namespace) -> None:
-    from durabox.objects.inventory import MAX_PAGE
     from durabox.objects.listing import PAGE
 
     progress = _Progress("reading names")
     left: int | None = options.limit
     cursor: str | None = options.cursor
-    rows: list[list[object]] = []
+    table = _Table("name", "id", "size", "last use", "alarm", "")
     while left is None or left > 0:
-        limit = min(MAX_PAGE if left is None else left, MAX_PAGE if options.json else PAGE * 10)
+        limit = PAGE if left is None else min(left, PAGE)
         page = await progress.during(
             objects.list(options.klass, prefix=options.prefix, cursor=cursor, limit=limit, progress=progress)
         )
-        for each in page.objects:
-            if options.json:
+        if options.json:
+            for each in page.objects:
                 _print_json(
                     {
                         "id": each.id,
@@ -143,24 +142,23 @@ async def _list(objects: Objects, options: argparse.Namespace) -> None:
                         "awake": each.awake,
                     }
                 )
-            else:
-                rows.append(
-                    [
-                        "" if each.name is None else each.name,
-                        each.id,
-                        _bytes(each.size),
-                        _moment(each.used),
-                        _moment(each.alarm),
-                        "awake" if each.awake else "",
-                    ]
-                )
+        else:
+            table.print(
+                [
+                    "" if each.name is None else each.name,
+                    each.id,
+                    _bytes(each.size),
+                    _moment(each.used),
+                    _moment(each.alarm),
+                    "awake" if each.awake else "",
+                ]
+                for each in page.objects
+            )
         if left is not None:
             left -= len(page.objects)
         cursor = page.cursor
         if cursor is None:
             break
-    if not options.json:
-        _table(["name", "id", "size", "last use", "alarm", ""], rows)
     if cursor is not None:
         print(f"more: --cursor {cursor}", file=sys.stderr)
 
@@ -185,12 +183,9 @@ async def _show(objects: Objects, options: argparse.Namespace) -> None:
         print(_plain(f"socket {json.dumps(socket['tags'], ensure_ascii=False)} {attachment}").rstrip())
     if shown["keys"]:
         print()
-        _table(
-            ["key", "bytes", "value"],
-            (
-                [each["key"], f"{each['bytes']:,}", json.dumps(each.get("value", "…"), ensure_ascii=False)]
-                for each in shown["keys"]
-            ),
+        _Table("key", "bytes", "value").print(
+            [each["key"], f"{each['bytes']:,}", json.dumps(each.get("value", "…"), ensure_ascii=False)]
+            for each in shown["keys"]
         )
     if shown["cursor"] is not None:
         print(f"more: --cursor {shown['cursor']}", file=sys.stderr)
@@ -352,14 +347,30 @@ def _moment(milliseconds: float | None) -> str:
         return f"{milliseconds:.0f} ms"
 
 
-def _table(head: list[str], rows: Any) -> None:
-    cells = [head, *([_plain(str(value)) for value in row] for row in rows)]
-    widths = [
-        min(max(map(len, column)), _COLUMN if place == 0 else 1 << 30)
-        for place, column in enumerate(zip(*cells, strict=True))
-    ]
-    for row in cells:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+class _Table:
+    """
+    A table that is printed as it comes: its columns only grow.
+
+    Args:
+        head: What the columns are called.
+    """
+
+    def __init__(self, *head: str) -> None:
+        self._head: list[list[str]] = [[*head]]
+        self._widths = [0] * len(head)
+
+    def print(self, rows: Iterable[Sequence[object]]) -> None:
+        """Some more rows."""
+        cells = [*self._head, *([_plain(str(value)) for value in row] for row in rows)]
+        self._head = []
+        for row in cells:
+            for place, text in enumerate(row):
+                most = _COLUMN if place == 0 else len(text)
+                self._widths[place] = max(self._widths[place], min(len(text), most))
+        for row in cells:
+            print(
+                "  ".join(text.ljust(width) for text, width in zip(row, self._widths, strict=True)).rstrip()
+            )
 
 
 # Arguments

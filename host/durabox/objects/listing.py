@@ -9,17 +9,20 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from durabox.errors import StorageError
 from durabox.objects.access import Access
+from durabox.objects.ids import IdFactory
 from durabox.objects.targets import BadArgumentError, Target
 from durabox.storage.catalog import Entry
 
 #: Objects on one page, unless told otherwise.
 PAGE: Final = 1_000
-#: Names that are read from objects' files between two writes to the catalogue.
-_GROUP: Final = 500
+#: Names that are read from objects' files between two writes to the catalogue, and threads that do so.
+_GROUP: Final = 2000
+_LOOKERS: Final = 4
 
 #: Told of what is done so far, and of how much.
 Progress = Callable[[int, int], None]
@@ -150,10 +153,32 @@ class Listing:
     async def _refresh(self, key: str, progress: Progress | None) -> None:
         """Bring the catalogue up to date with the objects' files."""
         catalog = self._state.catalog(key)
+        ids = IdFactory(key)
+
+        def look(some: list[str]) -> list[tuple[str, str | None, int | None, bool]]:
+            """Ids, names, stamps, and whether that is all: an object that wrote may have to be taken into use for its name."""
+            told: list[tuple[str, str | None, int | None, bool]] = []
+            for object_id in some:
+                stamp = catalog.stamp(object_id)
+                try:
+                    seen = catalog.shelf.glance(object_id)
+                except StorageError:
+                    # Damaged: it is on the list all the same.
+                    told.append((object_id, None, stamp, True))
+                    continue
+                checked = seen.name is not None and ids.from_name(seen.name) == object_id
+                told.append((object_id, seen.name, stamp, seen.whole or checked))
+            return told
+
         unknown = await self._access.blocking(catalog.compare)
         for start in range(0, len(unknown), _GROUP):
             group = unknown[start : start + _GROUP]
-            names = [(object_id, await self._stored_name(key, object_id)) for object_id in group]
+            parts = (group[number::_LOOKERS] for number in range(_LOOKERS))
+            looks = await asyncio.gather(*(self._access.blocking(partial(look, part)) for part in parts))
+            names = [
+                (object_id, name if known else await self._stored_name(key, object_id), stamp)
+                for object_id, name, stamp, known in chain.from_iterable(looks)
+            ]
             await self._access.blocking(partial(catalog.record, names))
             if progress is not None:
                 progress(start + len(group), len(unknown))
@@ -162,8 +187,7 @@ class Listing:
         try:
             name = await self._access.read(key, object_id, lambda database: database.metadata.name())
         except StorageError:
-            # Damaged: it is on the list all the same.
-            name = None
+            name = None  # damaged
         await asyncio.sleep(0)
         return name
 

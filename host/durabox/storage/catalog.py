@@ -25,6 +25,7 @@ _VERSION: Final = 1
 _SCHEMA: Final = f"""
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+PRAGMA journal_size_limit = {4 << 20};
 BEGIN;
 CREATE TABLE IF NOT EXISTS object (
     id TEXT PRIMARY KEY, name TEXT, stamp INTEGER, used INTEGER NOT NULL DEFAULT 0
@@ -121,21 +122,29 @@ class Catalog:
             unread = [
                 object_id
                 for object_id, stamp in connection.execute("SELECT id, stamp FROM object WHERE name IS NULL")
-                if stamp is None or stamp != self._seen(object_id)
+                if stamp is None or stamp != self.stamp(object_id)
             ]
         return sorted({*(there - known), *unread})
 
-    def record(self, names: Iterable[tuple[str, str | None]]) -> None:
+    def record(self, names: Iterable[tuple[str, str | None, int | None]]) -> None:
         """
-        Keep names that were read from objects' files; ``None`` where a file has none.
+        Keep names that were read from objects' files.
 
+        Args:
+            names: Id, name, and what `stamp` said before the name was read; a file that has none is read again when it
+                has changed.
         Raises:
             StorageError: It cannot be written.
         """
         with self._open() as connection, connection:
             connection.executemany(
-                _RECORD, ((object_id, name_bytes(name), self._seen(object_id)) for object_id, name in names)
+                _RECORD, ((object_id, name_bytes(name), stamp) for object_id, name, stamp in names)
             )
+
+    def stamp(self, object_id: str) -> int | None:
+        """When an object's file was changed last, in milliseconds since the epoch; ``None`` if there is none."""
+        stamp = self.shelf.stamp(object_id)
+        return None if stamp is None else int(stamp.changed)
 
     def page(self, prefix: str, after: tuple[str | None, str] | None, limit: int) -> list[Entry]:
         """
@@ -193,10 +202,6 @@ class Catalog:
                 self._connection = None
 
     # Inside
-
-    def _seen(self, object_id: str) -> int | None:
-        stamp = self.shelf.stamp(object_id)
-        return None if stamp is None else int(stamp.changed)
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[apsw.Connection]:

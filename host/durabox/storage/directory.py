@@ -24,6 +24,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -58,6 +59,9 @@ _UNIQUE_KEY: Final = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
 _NAME_BYTES: Final = 255
 #: An open database takes two file handles; at least half of the process's are for others.
 _HANDLES_EACH: Final = 4
+#: Threads that look at objects' files, and how many files each takes at a time. Waiting for the disk is what they share.
+_LOOKERS: Final = 4
+_GROUP: Final = 250
 
 
 class StateDirectory:
@@ -236,7 +240,7 @@ class StateDirectory:
                 catalog = Catalog(MemoryShelf(self._memory, unique_key), None)
             else:
                 catalog = Catalog(
-                    FolderShelf(self._path / unique_key),
+                    FolderShelf(self._path / unique_key, self._files.vfs),
                     self._path / _OWN / "catalog" / f"{unique_key}.sqlite",
                 )
             self._catalogs[unique_key] = catalog
@@ -313,25 +317,41 @@ class StateDirectory:
         return AlarmIndex(home, self._durability, self._stored_alarms(unique_key))
 
     def _stored_alarms(self, unique_key: str) -> Iterator[Pending]:
-        """The alarms in the files of a class's objects, one after the other."""
-        folder = None if self._path is None else self._path / unique_key
-        if folder is None or not folder.is_dir():
+        """The alarms in the files of a class's objects, some files at a time; ends with an error when the directory closes."""
+        shelf = None if self._path is None else FolderShelf(self._path / unique_key, self._files.vfs)
+        ids = [] if shelf is None else list(shelf.ids())
+        if shelf is None or not ids:
             return
-        logger.info("%s: looking for alarms in the objects' databases", unique_key)
-        open_files = OpenFiles(1)
-        for file in folder.iterdir():
-            if file.suffix != ".sqlite" or not _OBJECT_ID.fullmatch(file.stem):
-                continue
-            database = ObjectDatabase(self._home(unique_key, file.stem), open_files, _nothing)
+        logger.info("%s: looking for alarms in the databases of %s objects", unique_key, f"{len(ids):,}")
+        groups = [ids[start : start + _GROUP] for start in range(0, len(ids), _GROUP)]
+        with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="durabox-glances") as threads:
             try:
-                due, name = database.metadata.alarm(), database.metadata.name()
+                for pending in threads.map(partial(self._alarms_of, unique_key, shelf), groups):
+                    if self._closed:
+                        raise StorageError("alarms", "The state directory is closed.")
+                    yield from pending
+            finally:
+                threads.shutdown(cancel_futures=True)
+
+    def _alarms_of(self, unique_key: str, shelf: FolderShelf, group: list[str]) -> list[Pending]:
+        found: list[Pending] = []
+        open_files = OpenFiles(1)
+        for object_id in group:
+            try:
+                seen = shelf.glance(object_id)
+                due, name = seen.alarm, seen.name
+                if not seen.whole:
+                    database = ObjectDatabase(self._home(unique_key, object_id), open_files, _nothing)
+                    try:
+                        due, name = database.metadata.alarm(), database.metadata.name()
+                    finally:
+                        database.close()
             except StorageError as error:
-                logger.warning("%s: its alarm cannot be read: %s", file.stem, error)
+                logger.warning("%s: its alarm cannot be read: %s", object_id, error)
             else:
                 if due is not None:
-                    yield Pending(file.stem, name, due)
-            finally:
-                database.close()
+                    found.append(Pending(object_id, name, due))
+        return found
 
     def _take(self, path: Path) -> OwnerLock:
         """Own the directory and remove what a killed owner left unfinished."""

@@ -25,12 +25,15 @@ class OpenFiles:
     """
     The databases whose file is open.
 
+    Made by the thread that uses the databases: only that one closes those that are too many.
+
     Args:
         most: How many may be.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._thread = threading.get_ident()
         # Commits close connections in their threads.
         self._lock = threading.Lock()
         #: In the order in which they will be looked at.
@@ -41,9 +44,15 @@ class OpenFiles:
         return len(self._open)
 
     def opened(self, database: Rests) -> None:
-        """Note it, and close others that are too many. Only called by the thread that uses the databases."""
+        """
+        Note it, and close others that are too many.
+
+        Another thread has some work with one database, while those others may be in use: it leaves them alone, and
+        the next that is opened by the thread that uses them closes them.
+        """
+        own = threading.get_ident() == self._thread
         with self._lock:
-            candidates = list(self._open) * 2 if len(self._open) >= self._most else []
+            candidates = list(self._open) * 2 if own and len(self._open) >= self._most else []
             self._open[database] = None
         for candidate in candidates:
             if len(self._open) <= self._most:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from durabox.storage.glance import Glance, glance
+
 if TYPE_CHECKING:
     from durabox.storage.homes import MemoryHome
 
@@ -42,6 +44,15 @@ class Shelf(Protocol):
         """What can be seen of one from outside, ``None`` if there is none."""
         ...
 
+    def glance(self, object_id: str) -> Glance:
+        """
+        What one says of itself, as far as that can be told without taking it into use. From any thread.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        ...
+
 
 class FolderShelf:
     """
@@ -49,10 +60,12 @@ class FolderShelf:
 
     Args:
         path: The folder; need not exist.
+        vfs: SQLite VFS, ``None`` for the default.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vfs: str | None = None) -> None:
         self._path = str(path)
+        self._vfs = vfs
 
     def ids(self) -> Iterable[str]:
         """See `Shelf`."""
@@ -74,6 +87,10 @@ class FolderShelf:
             wal = os.stat(f"{path}-wal")
             size, changed = size + wal.st_size, max(changed, wal.st_mtime_ns)
         return Stamp(size, changed / 1e6)
+
+    def glance(self, object_id: str) -> Glance:
+        """See `Shelf`."""
+        return glance(f"{self._path}/{object_id}.sqlite", self._vfs)
 
 
 class MemoryShelf:
@@ -101,3 +118,7 @@ class MemoryShelf:
         """See `Shelf`; when it changed is not known."""
         home = self._homes.get((self._unique_key, object_id))
         return None if home is None or not home.exists() else Stamp(home.size(), 0.0)
+
+    def glance(self, object_id: str) -> Glance:
+        """See `Shelf`; it is for one thread, so nothing can be told."""
+        return Glance(None, None, whole=False)
