@@ -7,7 +7,6 @@ without a pause. What the process holds is looked at along the way.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -80,9 +79,9 @@ def _longest(paths: Iterable[Path]) -> int:
 
 def _open_files() -> Iterator[Path]:
     """What the process's descriptors are open for."""
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # that of the list itself is closed by now
-            yield Path(os.readlink(f"/proc/self/fd/{name}"))
+            yield link.readlink()
 
 
 def _private() -> int:

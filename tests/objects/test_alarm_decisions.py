@@ -54,7 +54,12 @@ def test_a_run_begins_only_when_the_stored_time_has_come(stored: int | None, now
 
 
 def test_an_alarm_that_was_just_replaced_runs_and_leaves_the_new_one_alone() -> None:
-    assert begin(90, 10, uncommitted=True) == Begin(10, armed=False)
+    assert begin(9, 10, replaced=True) == Begin(10, armed=False)
+
+
+@pytest.mark.parametrize("stored", [None, 90])
+def test_an_alarm_that_is_not_due_does_not_run_because_it_is_being_replaced(stored: int | None) -> None:
+    assert begin(stored, 10, replaced=True) is None
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,11 @@ import pytest
 
 from durabox.errors import JavaScriptError, ObjectBrokenError
 from durabox.limits import Limits
+from durabox.objects.alarms import MS
 from durabox.objects.host import Host
 from durabox.objects.namespace import Stub
 from durabox.project.project import load_project
+from durabox.storage.directory import StateDirectory
 from durabox.testing import VirtualClock
 from tests.objects.conftest import OpenHost
 
@@ -46,6 +50,7 @@ export class Bell extends DurableObject {
         return new Response();
       case "/delete": await storage.deleteAlarm(); return new Response();
       case "/delete-all": await storage.deleteAll(); return new Response();
+      case "/touch": await storage.put("touched", true); return new Response();
       case "/get": return Response.json(await storage.getAlarm());
       case "/go": this.go?.(); return new Response();
       case "/run": return Response.json(await (0, eval)("1"));
@@ -364,6 +369,60 @@ async def test_late_alarms_fire_at_the_next_start(host_of: OpenHost, tmp_path: P
         assert bell.host.live == 1
         assert await bell.log("a") == [[0, None]]
         assert await bell.log("b") == []
+
+
+class HeldThreads(ThreadPoolExecutor):
+    """Commits wait until they may go on."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.free = threading.Event()
+        self.free.set()
+        self.waiting = 0
+
+    def submit(self, work: Any, /, *arguments: Any, **options: Any) -> Any:
+        def wait_and_work() -> Any:
+            self.free.wait()
+            return work(*arguments, **options)
+
+        self.waiting += not self.free.is_set()
+        return super().submit(wait_and_work)
+
+
+async def test_an_index_that_is_out_of_date_runs_no_handler_while_an_alarm_is_being_set(
+    host_of: OpenHost, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    async with rig(host_of, state=state) as bells:
+        await bells.ask("/set")
+        await bells.ask("/delete")
+        space = bells.host.namespace("Bell")
+    # As after a crash: the index has a time that the object has given up.
+    directory = StateDirectory(state)
+    directory.alarms.set(space.unique_key, space.ids.from_name("a"), "a", (START + 1000) * MS).result()
+    directory.close()
+    threads = HeldThreads()
+    async with rig(host_of, state=state, executor=threads) as bells, asyncio.timeout(10):
+        await bells.ask("/")
+        threads.free.clear()
+        try:
+            first = asyncio.ensure_future(bells.ask("/touch"))
+            while not threads.waiting:
+                await asyncio.sleep(0)
+            second = asyncio.ensure_future(bells.ask("/set?in=8000"))
+            await bells.clock.advance(1000)
+            while not any("_fire" in repr(task.get_coro()) for task in asyncio.all_tasks()):
+                await asyncio.sleep(0)
+        finally:
+            threads.free.set()
+        await asyncio.gather(first, second)
+        await bells.quiet()
+        assert await bells.log() == []
+        assert await bells.ask("/get") == START + 9000
+        await bells.at(8999)
+        assert await bells.log() == []
+        await bells.at(9000)
+        assert await bells.log() == [[0, None]]
 
 
 async def test_a_try_that_was_due_is_made_after_a_restart(host_of: OpenHost, tmp_path: Path) -> None:

@@ -87,22 +87,20 @@ class Begin:
     armed: bool
 
 
-def begin(stored: int | None, now: int, *, uncommitted: bool = False, early: bool = False) -> Begin | None:
+def begin(stored: int | None, now: int, *, replaced: bool = False, early: bool = False) -> Begin | None:
     """
     Whether an alarm that the index says is due is to run; otherwise the index is to be told the stored time.
 
     Args:
-        stored: The time in the object's database.
+        stored: The time in the object's database, as it was committed.
         now: The time.
-        uncommitted: Whether that is not committed yet: the object has just replaced the alarm that is due, which
-            must run nevertheless, for the replacement may still be lost.
+        replaced: Whether the object has just replaced that alarm, and the replacement is not committed yet. What is due must
+            run nevertheless, for the replacement may still be lost.
         early: Run it although it is not due.
     """
-    if uncommitted:
-        return Begin(now, armed=False)
     if stored is None or (stored > now and not early):
         return None
-    return Begin(stored, armed=True)
+    return Begin(now, armed=False) if replaced else Begin(stored, armed=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,10 +143,11 @@ class ObjectAlarm:
     def begin(self, run: Run, now: int) -> Begin | None:
         """The handler's turn has come; ``None`` when there is nothing to run."""
         self._load()
-        stored = self._database.metadata.alarm()
-        decision = begin(stored, now, uncommitted=self.touched and stored != self.stored, early=run.early)
+        replaced = self.touched and self._database.metadata.alarm() != self.stored
+        decision = begin(self.stored, now, replaced=replaced, early=run.early)
         if decision is None:
-            self.correct(stored)
+            # With what is committed: the index must not be told a later time that may still be lost.
+            self.correct(self.stored)
         else:
             run.scheduled = decision.time_ns
             run.armed = decision.armed

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import apsw
 
+from durabox.errors import StorageError
 from durabox.storage.connection import open_newborn
 from durabox.storage.durability import Durability
 from durabox.storage.failures import storage_error
@@ -61,6 +62,13 @@ _CACHE_KIB: Final = 8 * 1024
 Position: TypeAlias = tuple[int, str]
 #: Before all rows.
 START: Final[Position] = (-(1 << 63), "")
+
+
+class UnfinishedIndexError(StorageError):
+    """The directory closes while an index is made. Nothing is lost by that: who needs it next makes it."""
+
+    def __init__(self) -> None:
+        super().__init__("alarms", "The state directory is closed.")
 
 
 class Pending(NamedTuple):

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Protocol
 
 from durabox.errors import StorageError
-from durabox.storage.alarm_index import AlarmIndex, Pending, Position
+from durabox.storage.alarm_index import AlarmIndex, Pending, Position, UnfinishedIndexError
 
 logger = logging.getLogger("durabox.storage")
 
@@ -218,6 +218,8 @@ class Alarms:
         for unique_key, entry in self._classes.items():
             try:
                 self._write(unique_key, entry)
+            except UnfinishedIndexError:
+                pass
             except StorageError as error:
                 # None of these had to be written: who waited for one has been told.
                 logger.warning("%s: %s", unique_key, error)

@@ -33,7 +33,7 @@ from weakref import WeakValueDictionary
 
 from durabox.errors import InvalidObjectIdError, StorageError
 from durabox.storage import alarm_index
-from durabox.storage.alarm_index import AlarmIndex, Pending
+from durabox.storage.alarm_index import AlarmIndex, Pending, UnfinishedIndexError
 from durabox.storage.alarms import Alarms
 from durabox.storage.birth import Birthplace
 from durabox.storage.catalog import Catalog
@@ -328,7 +328,7 @@ class StateDirectory:
             try:
                 for pending in threads.map(partial(self._alarms_of, unique_key, shelf), groups):
                     if self._closed:
-                        raise StorageError("alarms", "The state directory is closed.")
+                        raise UnfinishedIndexError
                     yield from pending
             finally:
                 threads.shutdown(cancel_futures=True)
