@@ -202,6 +202,7 @@ KNOWN = {
         "crypto_formats",
         "encodings",
         "events",
+        "gates",
         "mixed",
         "facets",
         "node",

@@ -108,7 +108,7 @@ async def test_a_time_stands_for_the_state_then(host_of: OpenHost, tmp_path: Pat
         assert await ask(host, "/time", clock.now() + 1) == "Error: The time is in the future."
         assert "parameter 1 is not of type 'date'" in await ask(host, "/not-a-time")
         assert await ask(host, "/time", "NaN") == (
-            "Error: The time is before the beginning of the history that is kept."
+            "TypeError: The value cannot be converted because it is not a valid Date."
         )
 
 

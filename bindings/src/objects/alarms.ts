@@ -16,14 +16,20 @@ interface SetOptions {
   allowUnconfirmed: unknown;
 }
 
+const { getTime } = Date.prototype;
+
 /** A Date or a number as a whole number of milliseconds. */
-function toTime(value: unknown, className: string): number {
-  if (typeof value !== "number" && !(value instanceof Date)) throw wrongParameter("setAlarm", className, 1, "date");
-  const time = Math.trunc(Number(value));
+export function toMilliseconds(value: unknown, method: string, className: string): number {
+  let given: number;
+  try {
+    given = typeof value === "number" ? value : getTime.call(value as Date);
+  } catch {
+    throw wrongParameter(method, className, 1, "date");
+  }
+  const time = Math.trunc(given);
   if (!Number.isFinite(time)) throw new TypeError("The value cannot be converted because it is not a valid Date.");
   if (time > FURTHEST) throw new TypeError("This API doesn't support dates after 2189.");
   if (time < -FURTHEST) throw new TypeError("This API doesn't support dates before 1687.");
-  if (time <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
   return time;
 }
 
@@ -39,7 +45,8 @@ export function get(className: string, options: unknown): number | null {
 
 /** `setAlarm(time, options)`. */
 export function set(className: string, time: unknown, options: unknown): void {
-  const due = toTime(time, className);
+  const due = toMilliseconds(time, "setAlarm", className);
+  if (due <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
   const unconfirmed = isUnconfirmed(options, "setAlarm", className, 2);
   const { instance } = isolate;
   // While the constructor runs nobody can tell yet.

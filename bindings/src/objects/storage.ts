@@ -19,20 +19,14 @@ import { type DurableObjectTransaction, inTransaction, runTransaction, runTransa
 const OWNER = "DurableObjectStorage";
 const MAKER = Symbol("storage");
 
-let sql: SqlStorage | undefined;
-let syncKv: SyncKvStorage | undefined;
-
 export class DurableObjectStorage {
+  kv: SyncKvStorage;
+  sql: SqlStorage;
+
   constructor(maker: symbol) {
     if (maker !== MAKER) throw illegalConstructor();
-  }
-
-  get sql(): SqlStorage {
-    return (sql ??= makeSql());
-  }
-
-  get kv(): SyncKvStorage {
-    return (syncKv ??= makeSyncKv());
+    this.kv = makeSyncKv();
+    this.sql = makeSql();
   }
 
   get(key: unknown, options?: unknown): Promise<unknown> {
@@ -122,17 +116,17 @@ export class DurableObjectStorage {
     }
   }
 
-  getBookmarkForTime(time: unknown): Promise<string> {
-    if (typeof time !== "number" && !(time instanceof Date))
-      return Promise.reject(wrongParameter("getBookmarkForTime", OWNER, 1, "date"));
+  getBookmarkForTime(time?: unknown): Promise<string> {
     try {
-      return Promise.resolve(native.op(OP.bookmark_at, [Number(time)]));
+      return Promise.resolve(native.op(OP.bookmark_at, [alarms.toMilliseconds(time, "getBookmarkForTime", OWNER)]));
     } catch (error) {
       return kv.rejected(error);
     }
   }
 
-  onNextSessionRestoreBookmark(bookmark: unknown): Promise<string> {
+  onNextSessionRestoreBookmark(bookmark?: unknown): Promise<string> {
+    if (arguments.length === 0)
+      return Promise.reject(wrongParameter("onNextSessionRestoreBookmark", OWNER, 1, "string"));
     try {
       return Promise.resolve(native.op(OP.bookmark_restore, [`${bookmark as string}`.toWellFormed()]));
     } catch (error) {

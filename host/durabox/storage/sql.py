@@ -588,12 +588,13 @@ class SqlStore:
         They are not known before it runs: SQLite then compiles it anew if the schema has become another one. And APSW only
         tells them while there is a row.
         """
+        statement = self._statement
+        if self._writes and _WRITE_WITH_ROWS.search(statement) is None:
+            return []
         try:
             return [column[0] for column in cursor.get_description()]
         except apsw.ExecutionCompleteError:
-            statement = self._statement
-        if self._writes and _WRITE_WITH_ROWS.search(statement) is None:
-            return []
+            pass
         if self._schema != self.guard.schema_changes:
             self._schema = self.guard.schema_changes
             self._rowless.clear()

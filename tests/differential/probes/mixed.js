@@ -22,6 +22,8 @@ const numbers = (s, n) => s.sql.exec(`CREATE TABLE n (i INTEGER PRIMARY KEY); WI
 const ids = (cursor) => [...cursor].map((r) => r.i);
 const ends = (list) => [list.length, list[0], list.at(-1)];
 
+const described = (o, k) => { const d = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(o), k) ?? Object.getOwnPropertyDescriptor(o, k); return d && [d.enumerable, d.configurable, d.writable ?? "none", typeof (d.value ?? d.get)]; };
+
 /** A case is done in one request, or in several, each a function. */
 const cases = {
   // A cursor is open, and something happens.
@@ -137,6 +139,27 @@ const cases = {
   "get in the same turn as an unawaited transaction": async (s) => { const p = s.transaction(async (t) => { await t.put("b", 1); }); const g = await s.get("b"); await p; return [g, await s.get("b")]; },
   "reads after await of a timer": async (s) => { s.put("a", 1); await wait(1); return [await s.get("a"), s.kv.get("a")]; },
   "Promise.all of everything": async (s) => Promise.all([s.put("a", 1), s.get("a"), s.delete("a"), s.get("a"), s.put({ b: 1 }), s.list(), s.getAlarm(), s.sync(), s.deleteAll(), s.list()]),
+
+  // The objects themselves.
+  "bookmark arguments": async (s) => { const out = []; for (const v of [undefined, null, "5", {}, [], true, new Date(NaN), NaN, 1n, Symbol("x"), 8.64e15 + 1, 1e300, -1e300, Infinity]) out.push(await attempt(() => s.getBookmarkForTime(v))); return out; },
+  "bookmark without arguments": async (s) => [await attempt(() => s.getBookmarkForTime()), await attempt(() => s.onNextSessionRestoreBookmark())],
+  "bookmark looks": async (s) => /^[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{32}$/.test(await s.getCurrentBookmark()),
+  "bookmarks grow": async (s) => { const a = await s.getCurrentBookmark(); await s.put("a", 1); await s.sync(); const b = await s.getCurrentBookmark(); return a < b; },
+  "storage in a string": (s) => [String(s), JSON.stringify(s), Object.keys(s), typeof s, s instanceof Object],
+  "storage cannot be cloned": (s) => structuredClone(s), "sql cannot be cloned": (s) => structuredClone(s.sql), "kv cannot be cloned": (s) => structuredClone(s.kv),
+  "descriptors": (s) => [["get", s], ["sql", s], ["kv", s], ["exec", s.sql], ["databaseSize", s.sql], ["columnNames", s.sql.exec("SELECT 1")], ["rowsRead", s.sql.exec("SELECT 1")], ["toArray", s.sql.exec("SELECT 1")]].map(([k, o]) => described(o, k)),
+  "storage is the same": (s, ctx) => [ctx.storage === s, s.sql === s.sql, s.kv === s.kv],
+  "own property on storage": async (s) => { s.mine = 5; const g = s.get; s.get = () => "mine"; const out = [s.mine, s.get("a")]; delete s.get; out.push(s.get === g); delete s.mine; return out; },
+  "storage assigned": (s, ctx) => { const e = now(() => { ctx.storage = 5; }); return [typeof ctx.storage, e?.thrown?.error ?? "fine"]; },
+  "destructured sql": (s) => { const { sql } = s; return sql.exec("SELECT 1 AS a").one(); },
+  "value with then": async (s) => { await s.put("a", { then: 1 }); return s.get("a"); },
+  "key then": async (s) => { await s.put("then", 5); return [await s.get("then"), [...(await s.get(["then"]))]]; },
+  "await of the map": async (s) => { await s.put({ a: 1 }); const m = await s.list(); m.set("b", 2); m.delete("a"); return [m, await s.list()]; },
+  "put with many arguments": async (s) => { await s.put("a", 1, {}, 5, 6); return s.get("a", {}, 7); },
+  "exec with a template": (s) => now(() => s.sql.exec`SELECT 1 AS a`.toArray()),
+  "unhandled storage errors": async (s) => { s.put("a", () => {}); s.list({ limit: 0 }); await s.put("b", 1); return s.list(); },
+  "alarm methods with strange times": async (s) => { const out = []; for (const t of [new Date(4e12 + 0.9), new (class extends Date {})(4e12), Object.assign(new Date(4e12), { valueOf: () => 5e12 }), new Proxy(new Date(4e12), {}), "4000000000000", [4e12], { getTime: () => 4e12 }, true]) { await s.deleteAlarm(); out.push(await attempt(() => s.setAlarm(t)), await s.getAlarm()); } return out; },
+  "proxy of sql": (s) => now(() => new Proxy(s.sql, {}).exec("SELECT 1").toArray()), "proxy of storage, bound": async (s) => { const p = new Proxy(s, { get: (t, k) => typeof t[k] === "function" ? t[k].bind(t) : t[k] }); await p.put("a", 1); return p.get("a"); },
 
   // The schema and the host's tables.
   "sqlite_sequence deleted": (s) => { s.sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, a); INSERT INTO t (a) VALUES (1), (2)"); return [now(() => s.sql.exec("DELETE FROM sqlite_sequence").rowsWritten), all(s, "INSERT INTO t (a) VALUES (3) RETURNING id")]; },
