@@ -22,7 +22,7 @@ import { fetchWorker } from "./objects/worker";
 import { EVENT } from "./protocol";
 import { readHostObject, released, writeHostObject } from "./rpc/lending";
 import * as web from "./web";
-import { runInContext } from "./web/scope";
+import { runFrom } from "./web/scope";
 
 // Arguments come from the host, which is trusted: their types are those of the event's row in the table.
 type EventHandler = (args: any, body: ArrayBuffer | undefined) => void;
@@ -51,27 +51,19 @@ handlers[EVENT.construct_facet] = ([className, isText, id, name, depth], props) 
   constructFacet(className, isText, id, name, depth, props as ArrayBuffer);
 };
 handlers[EVENT.facet_start] = ([start, name, section]) => void startFacet(start, name, section);
-/** Handle a request; what it leads to carries its origin to the host, if it has one. */
-function from(origin: number, handle: () => void): void {
-  if (origin === 0) handle();
-  else runInContext(web.withSection(undefined, origin), handle);
-}
-
 // The most frequent ones take their arguments by position: to take an array apart costs several times as much.
 handlers[EVENT.fetch] = (args, body) => {
   const number: number = args[0];
   const request = web.makeRequest(number, args[1], args[2], args[3], args[4], args[5], body);
-  from(args[7], () => {
-    if (hasInstance()) fetchInstance(number, request);
-    else fetchWorker(number, request, args[6]);
-  });
+  if (hasInstance()) runFrom(args[7], () => fetchInstance(number, request));
+  else fetchWorker(number, request, args[6], args[7]);
 };
 handlers[EVENT.call] = (args, body) => {
-  from(args[6], () => void call(args[0], args[1], args[2], args[3], args[4], args[5], body));
+  call(args[0], args[1], args[2], args[3], args[4], args[5], args[6], body);
 };
 handlers[EVENT.ask] = ([number, path, args]) => void ask(number, path, args);
-handlers[EVENT.released] = ([target, times]) => {
-  released(target, times);
+handlers[EVENT.released] = ([target]) => {
+  released(target);
 };
 handlers[EVENT.timer] = ([timer]) => {
   web.timerDue(timer);

@@ -2,6 +2,9 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
+import { KIND } from "../web/content";
+import { whenStreamOver } from "../web/guest_streams";
+import type { Invocation } from "../web/invocations";
 import { describeError, forgetRequest, serializeThrown, Response, readResponse } from "../web";
 
 const RESPOND = OP.respond;
@@ -11,13 +14,18 @@ export function noFetchHandler(): Error {
   return new Error("Handler does not export a fetch() function.");
 }
 
-/** A fetch handler's result: a response, or a promise of one. */
-export async function answerFetch(request: number, result: unknown): Promise<void> {
+/**
+ * A fetch handler's result: a response, or a promise of one.
+ *
+ * @param invocation Of a Worker: what is over with the answer, once that was read.
+ */
+export async function answerFetch(request: number, result: unknown, invocation?: Invocation): Promise<void> {
   try {
-    respond(request, result instanceof Response ? result : await result);
+    respond(request, result instanceof Response ? result : await result, invocation);
   } catch (error) {
     fail(request, error);
   }
+  invocation?.end();
 }
 
 /** The handler threw, or what it answered was no answer. */
@@ -26,7 +34,7 @@ export function fail(request: number, error: unknown): void {
   native.op(OP.fail, [request, describeError(error)], serializeThrown(error));
 }
 
-function respond(request: number, response: unknown): void {
+function respond(request: number, response: unknown, invocation: Invocation | undefined): void {
   if (!(response instanceof Response))
     throw new TypeError("Incorrect type for Promise: the Promise did not resolve to 'Response'.");
   if (response.type === "error")
@@ -34,4 +42,5 @@ function respond(request: number, response: unknown): void {
   const { status, statusText, headers, kind, handle, raw } = readResponse(response);
   forgetRequest(request);
   native.op(RESPOND, [request, status, statusText, headers, kind, handle], raw);
+  if (invocation !== undefined && (kind === KIND.guest || kind === KIND.codedStream)) whenStreamOver(handle, invocation);
 }

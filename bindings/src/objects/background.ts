@@ -8,13 +8,18 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { describeError } from "../web";
+import { currentInvocation } from "../web/invocations";
 
 /** Report a reason that nobody handled. */
 export function reportRejection(reason: unknown): void {
   native.op(OP.unhandled_rejection, [describeError(reason)]);
 }
 
-/** Report the promise's rejection, if it comes to that. */
+/** Report the promise's rejection, if it comes to that. A Worker's invocation goes on until it has settled. */
 export function watch(promise: unknown): void {
-  Promise.resolve(promise).then(undefined, reportRejection);
+  const invocation = currentInvocation();
+  invocation?.begin();
+  Promise.resolve(promise)
+    .then(undefined, reportRejection)
+    .then(() => invocation?.end());
 }

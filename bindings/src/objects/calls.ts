@@ -2,10 +2,12 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { decode, encode, exported } from "../rpc/lending";
+import { decode, encode, exported, giveBack, invocationOfExport } from "../rpc/lending";
 import { checkCallable, follow, type Lookup } from "../rpc/paths";
 import { disposeOf } from "../rpc/stubs";
 import { describeError, serializeThrown } from "../web";
+import { Invocation } from "../web/invocations";
+import { invocationContext, runFrom, runInContext } from "../web/scope";
 import { hasInstance, instanceRoot, objectId } from "./instance";
 import { plain } from "./plain";
 import { type Entry, entrypointRoot } from "./worker";
@@ -47,7 +49,25 @@ export async function ask(request: number, path: readonly string[], args: readon
 }
 
 /** Event `call`. */
-export async function call(
+export function call(
+  request: number,
+  entry: Entry,
+  number: number,
+  path: readonly string[],
+  isCall: boolean,
+  lent: readonly number[],
+  origin: number,
+  body: ArrayBuffer | undefined,
+): void {
+  const invocation = hasInstance() ? undefined : number === 0 ? new Invocation(true) : invocationOfExport(number);
+  if (number !== 0) invocation?.begin();
+  const run = () => void carryOut(request, entry, number, path, isCall, lent, body, invocation);
+  if (invocation === undefined) runFrom(origin, run);
+  else runInContext(invocationContext(origin, invocation), run);
+}
+
+/** @param invocation Of a Worker: what the call belongs to, and what goes on until it has returned. */
+async function carryOut(
   request: number,
   entry: Entry,
   number: number,
@@ -55,11 +75,14 @@ export async function call(
   isCall: boolean,
   lent: readonly number[],
   body: ArrayBuffer | undefined,
+  invocation: Invocation | undefined,
 ): Promise<void> {
   const given: object[] = [];
+  let isRead = false;
   try {
     const { target, lookup, more } = rootOf(number, entry);
     const place = follow(target, path, lookup);
+    isRead = true;
     const args = isCall ? (decode(body as ArrayBuffer, lent, given) as unknown[]) : undefined;
     let result: unknown;
     if ("callee" in place) {
@@ -68,15 +91,18 @@ export async function call(
       checkCallable(place.value, path);
       result = Reflect.apply(place.value, place.holder, more === undefined ? args : [...args, ...more]);
     } else result = place.value;
-    const message = encode(await result);
+    const message = encode(await result, true);
     native.op(OP.returned, [request, message.lent], message.bytes);
-    message.sent();
+    // What an entrypoint lends keeps its invocation going.
+    message.sent(invocation?.isCall ? invocation : undefined);
     // Stubs in a call's result are the caller's from now on.
     if (isCall) for (const stub of message.stubs) disposeOf(stub);
   } catch (error) {
+    if (!isRead) giveBack(lent);
     failCall(request, error);
   } finally {
     // Stubs among the arguments live as long as the call; who wants them longer has made a duplicate.
     for (const stub of given) disposeOf(stub);
+    invocation?.end();
   }
 }

@@ -12,6 +12,7 @@ import { LENT, type Message } from "../rpc/lending";
 import { type Address, type Addressee, type Callee, callHost, knownAddress, makeProperty } from "../rpc/stubs";
 import { checkIoAllowed, currentSection, DOMException, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
+import { currentInvocation, type Owned } from "../web/invocations";
 import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, knownHexOf, nameOf } from "./ids";
 
@@ -41,8 +42,8 @@ const collected = new FinalizationRegistry<number>((stub) => {
   native.op(OP.stub_close, [gone]);
   gone = [];
 });
-const collectedHandles = new FinalizationRegistry<number>((handle) => {
-  native.op(OP.release, [handle]);
+const collectedHandles = new FinalizationRegistry<Handle>((handle) => {
+  handle.release();
 });
 
 /** What is behind a stub. */
@@ -139,17 +140,40 @@ class FacetTarget extends DeclaredTarget {
   }
 }
 
+/** What a stub holds that another isolate lent. */
+class Handle implements Owned {
+  readonly #invocation = currentInvocation();
+  #isReleased = false;
+
+  constructor(readonly number: number) {
+    this.#invocation?.own(this);
+  }
+
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#invocation?.disown(this);
+    native.op(OP.release, [this.number]);
+  }
+
+  invocationEnded(): void {
+    this.release();
+  }
+}
+
 /** A stub that another isolate lent. */
 class LentTarget extends Target {
   readonly kind = LENT.handle;
+  readonly #handle: Handle;
 
-  constructor(readonly handle: number) {
+  constructor(handle: number) {
     super();
-    collectedHandles.register(this, handle);
+    this.#handle = new Handle(handle);
+    collectedHandles.register(this, this.#handle);
   }
 
   open(): number {
-    return this.handle;
+    return this.#handle.number;
   }
 }
 

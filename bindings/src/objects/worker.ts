@@ -4,6 +4,8 @@ import { native } from "../native";
 import type { Lookup } from "../rpc/paths";
 import type { Request } from "../web";
 import { answerFetch, fail, noFetchHandler } from "./answers";
+import { Invocation } from "../web/invocations";
+import { invocationContext, runInContext } from "../web/scope";
 import { env, loopback } from "./env";
 import { type ExecutionContext, makeExecutionContext } from "./execution";
 import { exportNamed, isClass } from "./exports";
@@ -29,15 +31,19 @@ function exportOf(entry: Entry): unknown {
 }
 
 /** Event `fetch`, for the Worker. */
-export function fetchWorker(number: number, request: Request, entry: Entry): void {
-  let result: unknown;
-  try {
-    result = handle(request, entry);
-  } catch (error) {
-    fail(number, error);
-    return;
-  }
-  void answerFetch(number, result);
+export function fetchWorker(number: number, request: Request, entry: Entry, origin: number): void {
+  const invocation = new Invocation(false);
+  runInContext(invocationContext(origin, invocation), () => {
+    let result: unknown;
+    try {
+      result = handle(request, entry);
+    } catch (error) {
+      fail(number, error);
+      invocation.end();
+      return;
+    }
+    void answerFetch(number, result, invocation);
+  });
 }
 
 function handle(request: Request, entry: Entry): unknown {

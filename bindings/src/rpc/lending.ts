@@ -1,20 +1,24 @@
 /**
  * Values on their way to other isolates and back: bytes, and beside them the list of what is lent instead of copied.
  *
- * What this isolate lends is in a table of exports, one row for each function or object, until the host says that nobody holds it any more.
- * What it is lent arrives as a handle, which a stub stands for.
+ * What this isolate lends is in a table of exports, a row for each time, until the host says that nobody holds it any more: then its
+ * disposer runs. What it is lent arrives as a handle, which a stub stands for.
  */
 
 import { native } from "../native";
+import { OP } from "../protocol";
 import { AbortSignal } from "../web/abort";
 import { DOMException } from "../web";
 import { Content, contentOfStream, handOver, KIND, type Outgoing, receivedContent, streamOf } from "../web/content";
-import { guestStream } from "../web/guest_streams";
+import { cancelStream, guestStream, whenStreamOver } from "../web/guest_streams";
 import { type HostReader, HostWriter, malformed, readHostObject as readPlatformObject, writeHostObject as writePlatformObject } from "../web/host_objects";
 import { isPlatformObject } from "../web/interface";
+import { currentInvocation, type Invocation, type Owned } from "../web/invocations";
 import { isRequest, rebuildRequest, type Request, readRequest } from "../web/request";
 import { rebuildResponse, Response, readResponse } from "../web/response";
+import { runInContext } from "../web/scope";
 import { ReadableStream, WritableStream } from "../web/streams";
+import { reportUncaught } from "../web/uncaught";
 import { RpcTarget } from "./target";
 
 /** How things are lent: `lent` in `protocol.py`. */
@@ -32,8 +36,14 @@ export interface Message {
   readonly lent: readonly number[];
   /** Stubs in the value: a result's belong to whoever gets it. */
   readonly stubs: readonly object[];
-  /** To be called when the message really leaves: what is lent is counted from then on. */
-  sent(): void;
+  /**
+   * To be called when the message has left: what it lends can be called from now on.
+   *
+   * @param keeps Goes on until nobody holds that any more.
+   */
+  sent(keeps?: Invocation): void;
+  /** To be called when it cannot leave: what it was to lend is disposed of. */
+  dropped(): void;
 }
 
 /** What stubs know of lending, and lending of stubs: set by `stubs.ts`, which stands on this module. */
@@ -57,51 +67,76 @@ export function setStubAccess(access: StubAccess): void {
   stubs = access;
 }
 
-/** A row of the table. */
-interface Export {
-  readonly number: number;
-  readonly target: object;
-  /** How often it has left the isolate. */
-  times: number;
-}
-
-const exportsByNumber = new Map<number, Export>();
-const exportsByTarget = new Map<object, Export>();
+const table = new Map<number, Export>();
 let last = 0;
 
-function exportOf(target: object): Export {
-  let found = exportsByTarget.get(target);
-  if (found === undefined) {
-    found = { number: ++last, target, times: 0 };
-    exportsByTarget.set(target, found);
-    exportsByNumber.set(found.number, found);
+/** A row of the table: something that was lent once. */
+class Export implements Owned {
+  readonly number = ++last;
+  readonly invocation = currentInvocation();
+  readonly #context = this.invocation === undefined ? undefined : native.getContext();
+  #keeps: Invocation | undefined = undefined;
+
+  constructor(readonly target: object) {}
+
+  /** It is lent from now on. */
+  enter(keeps: Invocation | undefined): void {
+    table.set(this.number, this);
+    this.#keeps = keeps;
+    keeps?.begin();
+    if (keeps !== this.invocation) this.invocation?.own(this);
   }
-  return found;
+
+  /** Nobody holds it any more. */
+  released(): void {
+    table.delete(this.number);
+    this.invocation?.disown(this);
+    this.dispose();
+    this.#keeps?.end();
+  }
+
+  /** The platform calls no disposer when the context that something lives in has ended. */
+  invocationEnded(): void {
+    table.delete(this.number);
+    native.op(OP.revoke, [this.number]);
+  }
+
+  dispose(): void {
+    try {
+      this.run(() => disposeTarget(this.target));
+    } catch (error) {
+      reportUncaught(error);
+    }
+  }
+
+  /** Call something where it was lent. */
+  run<T>(call: () => T): T {
+    return this.invocation === undefined ? call() : runInContext(this.#context, call);
+  }
 }
 
-/** The number of a target of this isolate; it counts as lent from now on. */
+/** Lend something right now; the number by which it is known. */
 export function lendTarget(target: object): number {
-  const entry = exportOf(target);
-  entry.times++;
-  return entry.number;
+  const row = new Export(target);
+  row.enter(undefined);
+  return row.number;
 }
 
-/** What is lent under a number. */
+/** What is lent under a number. @throws Error when it is not, or not any more. */
 export function exported(number: number): object {
-  const found = exportsByNumber.get(number);
-  if (found === undefined) throw new Error("The RPC target is gone.");
+  const found = table.get(number);
+  if (found === undefined) throw new Error("The execution context which hosts this callback is no longer running.");
   return found.target;
 }
 
-/** Event `released`: nobody holds what left `times` times; unless it has left again meanwhile, it is over. */
-export function released(number: number, times: number): void {
-  const found = exportsByNumber.get(number);
-  if (found === undefined) return;
-  found.times -= times;
-  if (found.times > 0) return;
-  exportsByNumber.delete(number);
-  exportsByTarget.delete(found.target);
-  disposeTarget(found.target);
+/** What something belongs to that is lent under a number; undefined in objects. */
+export function invocationOfExport(number: number): Invocation | undefined {
+  return table.get(number)?.invocation;
+}
+
+/** Event `released`: nobody holds it. */
+export function released(number: number): void {
+  table.get(number)?.released();
 }
 
 /** Call a target's disposer, if it has one. */
@@ -114,6 +149,7 @@ export function disposeTarget(target: object): void {
 class Sending {
   readonly lent: number[] = [];
   readonly exports: Export[] = [];
+  readonly streams: number[] = [];
   readonly stubs: object[] = [];
 
   add(kind: number, number: number): number {
@@ -122,50 +158,110 @@ class Sending {
   }
 
   addExport(target: object): number {
-    const entry = exportOf(target);
-    this.exports.push(entry);
-    return this.add(LENT.export, entry.number);
+    const row = new Export(target);
+    this.exports.push(row);
+    return this.add(LENT.export, row.number);
   }
 }
 
 let sending: Sending | undefined;
-let receiving: { readonly lent: readonly number[]; readonly owned: object[] } | undefined;
+/** What the message that is being read lends, the numbers of what the value did not refer to yet. */
+let receiving: { readonly lent: number[]; readonly owned: object[] } | undefined;
+
+/** A number in a list of what is lent that was taken out of it. */
+const TAKEN = 0;
 
 /**
  * Serialize a value for another isolate.
  *
+ * @param isResult A plain object with a disposer hears when the caller disposes of it.
  * @throws DOMException DataCloneError for what can be neither copied nor lent.
  */
-export function encode(value: unknown): Message {
+export function encode(value: unknown, isResult = false): Message {
   const outer = sending;
   const own = new Sending();
   sending = own;
-  let bytes: ArrayBuffer;
   try {
-    bytes = native.serialize(value, true);
+    const bytes = native.serialize(value, true);
+    if (bytes.byteLength > MAX_BYTES)
+      throw new Error(
+        `Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: ${bytes.byteLength} bytes.`,
+      );
+    if (isResult && isDisposable(value)) own.addExport(value);
+    return new Encoded(bytes, own);
+  } catch (error) {
+    drop(own);
+    throw error;
   } finally {
     sending = outer;
   }
-  if (bytes.byteLength > MAX_BYTES)
-    throw new Error(
-      `Serialized RPC arguments or return values are limited to 32MiB, but the size of this value was: ${bytes.byteLength} bytes.`,
-    );
-  return {
-    bytes,
-    lent: own.lent,
-    stubs: own.stubs,
-    sent() {
-      for (const entry of own.exports) entry.times++;
-    },
-  };
+}
+
+function isDisposable(value: unknown): value is object {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    Object.getPrototypeOf(value) === Object.prototype &&
+    typeof (value as { [Symbol.dispose]?: unknown })[Symbol.dispose] === "function"
+  );
+}
+
+class Encoded implements Message {
+  readonly #own: Sending;
+
+  constructor(
+    readonly bytes: ArrayBuffer,
+    own: Sending,
+  ) {
+    this.#own = own;
+  }
+
+  get lent(): readonly number[] {
+    return this.#own.lent;
+  }
+
+  get stubs(): readonly object[] {
+    return this.#own.stubs;
+  }
+
+  sent(keeps?: Invocation): void {
+    for (const row of this.#own.exports) row.enter(keeps);
+    for (const stream of this.#own.streams) whenStreamOver(stream, keeps);
+  }
+
+  dropped(): void {
+    drop(this.#own);
+  }
+}
+
+/** What was to be lent is not: it is disposed of, once whoever wanted to lend it has heard so. */
+function drop({ exports, streams }: Sending): void {
+  for (const row of exports) queueMicrotask(() => row.dispose());
+  for (const stream of streams) cancelStream(stream, "The message could not be sent.");
 }
 
 /**
  * The value of a message from another isolate.
  *
- * @param owned Gets the stubs in it, for whoever has to dispose of them.
+ * @param owned Gets the stubs in it, and what else it holds, for whoever has to dispose of them.
  */
 export function decode(bytes: ArrayBuffer, lent: readonly number[], owned: object[]): unknown {
+  if (lent.length === 0) return read(bytes, [], owned);
+  const left = [...lent];
+  try {
+    const value = read(bytes, left, owned);
+    for (let i = 0; i < left.length; i += 2)
+      if (left[i] === LENT.handle && left[i + 1] !== TAKEN) {
+        owned.push(stubs.makeStub(left[i + 1] as number, false));
+        left[i + 1] = TAKEN;
+      }
+    return value;
+  } finally {
+    giveBack(left);
+  }
+}
+
+function read(bytes: ArrayBuffer, lent: number[], owned: object[]): unknown {
   const outer = receiving;
   receiving = { lent, owned };
   try {
@@ -173,6 +269,14 @@ export function decode(bytes: ArrayBuffer, lent: readonly number[], owned: objec
   } finally {
     receiving = outer;
   }
+}
+
+/** Let go of what came with a message that nobody reads, or of what nobody found in it. */
+export function giveBack(lent: readonly number[]): void {
+  for (let i = 0; i < lent.length; i += 2)
+    if (lent[i + 1] === TAKEN) continue;
+    else if (lent[i] === LENT.handle) native.op(OP.release, [lent[i + 1]]);
+    else native.op(OP.stream_drop, [lent[i + 1], "It was not needed."]);
 }
 
 function refuse(value: object): DOMException {
@@ -232,7 +336,9 @@ function writeReadable(to: Sending, stream: ReadableStream): ArrayBuffer {
 /** A stream's place among what is lent. */
 function addBody(to: Sending, { kind, handle, raw }: Outgoing): number {
   if (kind === KIND.host) return to.add(LENT.hostStream, handle);
-  return to.add(LENT.guestStream, kind === KIND.guest ? handle : guestStream(streamOf(new Content(raw as string))));
+  const stream = kind === KIND.guest ? handle : guestStream(streamOf(new Content(raw as string)));
+  to.streams.push(stream);
+  return to.add(LENT.guestStream, stream);
 }
 
 /** 0 no body, 1 its bytes, 2 what is lent. */
@@ -311,8 +417,10 @@ function readLent(type: number, reader: HostReader): object | undefined {
 function takeLent(reader: HostReader, kind: number): number {
   const at = reader.number() * 2;
   const lent = receiving?.lent;
-  if (lent === undefined || lent[at] !== kind) throw malformed();
-  return lent[at + 1] as number;
+  if (lent === undefined || lent[at] !== kind || lent[at + 1] === TAKEN) throw malformed();
+  const number = lent[at + 1] as number;
+  lent[at + 1] = TAKEN;
+  return number;
 }
 
 function takeContent(reader: HostReader) {

@@ -14,7 +14,8 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { currentSection, DOMException, exposeInterface, startAsync } from "../web";
 import { illegalConstructor, isObject, wrongConstructorParameter } from "../web/interface";
-import { decode, disposeTarget, encode, LENT, lendTarget, type Message } from "./lending";
+import { currentInvocation, type Owned } from "../web/invocations";
+import { decode, disposeTarget, encode, giveBack, LENT, lendTarget, type Message } from "./lending";
 import { RpcTarget } from "./target";
 
 const STUB_CALL = OP.stub_call;
@@ -107,11 +108,16 @@ export function callHost(
   return startAsync((operation) => {
     const lent = args === undefined ? [] : args.lent;
     const at = to.address();
-    native.op(
-      STUB_CALL,
-      [operation, currentSection(), at[0], at[1], at[2], at[3], at[4], at[5], path, args !== undefined, lent],
-      args?.bytes,
-    );
+    try {
+      native.op(
+        STUB_CALL,
+        [operation, currentSection(), at[0], at[1], at[2], at[3], at[4], at[5], path, args !== undefined, lent],
+        args?.bytes,
+      );
+    } catch (error) {
+      args?.dropped();
+      throw error;
+    }
     to.accepted(at);
     args?.sent();
   }, readResult);
@@ -134,30 +140,45 @@ function readResult(lent: number[], body: ArrayBuffer | undefined): unknown {
 }
 
 /** A result that nobody waits for any more gives back what it was lent. */
-readResult.discard = (lent: number[]): void => {
-  for (let i = 0; i < lent.length; i += 2)
-    if (lent[i] === LENT.handle) native.op(OP.release, [lent[i + 1]]);
-    else native.op(OP.stream_drop, [lent[i + 1], "The result was not needed."]);
-};
+readResult.discard = giveBack;
+
+const FOREIGN =
+  "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, request/response bodies, and others) " +
+  "created in the context of one request handler cannot be accessed from a different request's handler. This is a limitation " +
+  "of Cloudflare Workers which allows us to improve overall performance. (I/O type: Client)";
 
 /** One stub's hold on what was lent. */
-class Hold {
+class Hold implements Owned {
   #lent: Lent | undefined;
+  readonly #invocation = currentInvocation();
+  #hasEnded = false;
 
   constructor(lent: Lent) {
     this.#lent = lent;
     lent.holders++;
+    this.#invocation?.own(this);
   }
 
   callee(): Lent {
+    if (this.#invocation !== undefined) {
+      const current = currentInvocation();
+      if (this.#hasEnded || (current !== undefined && current !== this.#invocation)) throw new Error(FOREIGN);
+    }
     if (this.#lent === undefined) throw new Error("RPC stub used after being disposed.");
     return this.#lent;
   }
 
   dispose(): void {
     const lent = this.#lent;
+    if (lent === undefined) return;
     this.#lent = undefined;
-    if (lent !== undefined && --lent.holders === 0) native.op(OP.release, [lent.handle]);
+    this.#invocation?.disown(this);
+    if (--lent.holders === 0) native.op(OP.release, [lent.handle]);
+  }
+
+  invocationEnded(): void {
+    this.#hasEnded = true;
+    this.dispose();
   }
 }
 
@@ -168,6 +189,8 @@ class Property {
     readonly path: readonly string[],
   ) {}
 }
+
+const FULFILLED = 1;
 
 /** A call under way, and its result. */
 class Call {
@@ -183,7 +206,8 @@ class Call {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.promise.then(disposeOf, () => {});
+    if (native.promiseState(this.promise) === FULFILLED) disposeOf(native.promiseResult(this.promise));
+    else this.promise.then(disposeOf, () => {});
   }
 }
 

@@ -3,45 +3,105 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { describeError } from "./errors";
+import { currentInvocation, type Invocation, type Owned } from "./invocations";
+import { runInContext } from "./scope";
 import { ByteReader, type ReadableStream } from "./streams";
 
-const streams = new Map<number, ByteReader>();
+/** A stream that is lent to the host. */
+class Lent implements Owned {
+  readonly #reader: ByteReader;
+  readonly #context = native.getContext();
+  readonly #invocation = currentInvocation();
+  #keeps: Invocation | undefined = undefined;
+  /** Why nothing more comes of it. */
+  #failure: Error | undefined = undefined;
+
+  constructor(stream: ReadableStream) {
+    this.#reader = new ByteReader(stream);
+  }
+
+  /** The next chunk; undefined at the end. */
+  next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return this.#invocation === undefined ? this.#reader.next() : runInContext(this.#context, () => this.#reader.next());
+  }
+
+  cancel(reason: unknown): void {
+    this.#reader.cancel(reason);
+  }
+
+  /** It ends with its invocation, or that goes on until it is over. */
+  belong(keeps: Invocation | undefined): void {
+    this.#keeps = keeps;
+    keeps?.begin();
+    if (keeps !== this.#invocation) this.#invocation?.own(this);
+  }
+
+  over(): void {
+    this.#invocation?.disown(this);
+    this.#keeps?.end();
+  }
+
+  invocationEnded(): void {
+    this.#failure = new Error("ReadableStream received over RPC disconnected prematurely.");
+    this.cancel(this.#failure);
+  }
+}
+
+const streams = new Map<number, Lent>();
 let last = 0;
 
 /** Lend a stream to the host; returns the id by which it pulls. */
 export function guestStream(stream: ReadableStream): number {
   const id = ++last;
-  streams.set(id, new ByteReader(stream));
+  streams.set(id, new Lent(stream));
   return id;
+}
+
+/**
+ * Whose a lent stream is.
+ *
+ * @param keeps Goes on until the stream is over; without it the stream ends with the invocation that it is of.
+ */
+export function whenStreamOver(id: number, keeps: Invocation | undefined): void {
+  streams.get(id)?.belong(keeps);
+}
+
+function forget(id: number): boolean {
+  const stream = streams.get(id);
+  if (stream === undefined) return false;
+  streams.delete(id);
+  stream.over();
+  return true;
 }
 
 /** Event `stream_pull`: answered by exactly one of three ops. */
 export async function pullStream(id: number): Promise<void> {
-  const reader = streams.get(id);
-  if (reader === undefined) {
+  const stream = streams.get(id);
+  if (stream === undefined) {
     native.op(OP.stream_end, [id]);
     return;
   }
   try {
-    let chunk = await reader.next();
+    let chunk = await stream.next();
     // An empty chunk would be the end.
-    while (chunk?.byteLength === 0) chunk = await reader.next();
+    while (chunk?.byteLength === 0) chunk = await stream.next();
     if (!streams.has(id)) return; // cancelled meanwhile
     if (chunk !== undefined) {
       native.op(OP.stream_write, [id], chunk);
       return;
     }
-    streams.delete(id);
+    forget(id);
     native.op(OP.stream_end, [id]);
   } catch (error) {
-    if (streams.delete(id)) native.op(OP.stream_error, [id, describeError(error)]);
+    if (forget(id)) native.op(OP.stream_error, [id, describeError(error)]);
   }
 }
 
 /** Event `stream_cancel`. */
 export function cancelStream(id: number, reason: string): void {
-  const reader = streams.get(id);
-  if (reader === undefined) return;
-  streams.delete(id);
-  reader.cancel(reason);
+  const stream = streams.get(id);
+  if (stream === undefined) return;
+  forget(id);
+  stream.cancel(reason);
 }

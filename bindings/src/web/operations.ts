@@ -4,11 +4,12 @@
  * Their ids are chosen here and never used twice.
  */
 
+import { isolate } from "../isolate";
 import { native } from "../native";
 import { OP } from "../protocol";
 import { type AbortSignal, whenAborted } from "./abort";
 import { type DescribedError, receiveError } from "./errors";
-import { checkIoAllowed } from "./scope";
+import { checkIoAllowed, runInContext } from "./scope";
 
 /** From the host's answer to what the promise resolves with. */
 // The type of the value is that of the op's row in the table.
@@ -23,6 +24,8 @@ interface Pending {
   readonly read: Reader<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
+  /** Where a Worker asked for it: what the result holds belongs there. */
+  readonly context: unknown;
   /** Set when the caller gave up: it hears of no result. */
   abandoned: boolean;
   /** Stops listening to the caller's signal. */
@@ -49,6 +52,7 @@ export function startAsync<T>(start: (id: number) => void, read: Reader<T>, sign
       read,
       resolve: resolve as (value: unknown) => void,
       reject,
+      context: isolate.instance === undefined ? native.getContext() : undefined,
       abandoned: false,
       release: undefined,
     };
@@ -76,7 +80,14 @@ export function startOrFinish(start: (id: number) => ArrayBuffer | undefined): P
       return;
     }
     const read = (_: unknown, body: ArrayBuffer | undefined) => body ?? new ArrayBuffer(0);
-    pending.set(id, { read, resolve: resolve as (value: unknown) => void, reject, abandoned: false, release: undefined });
+    pending.set(id, {
+      read,
+      resolve: resolve as (value: unknown) => void,
+      reject,
+      context: undefined,
+      abandoned: false,
+      release: undefined,
+    });
   });
 }
 
@@ -95,7 +106,7 @@ export function completeAsync(id: number, status: number, value: unknown, body: 
     return;
   }
   try {
-    entry.resolve(entry.read(value, body));
+    entry.resolve(entry.context === undefined ? entry.read(value, body) : runInContext(entry.context, () => entry.read(value, body)));
   } catch (error) {
     entry.reject(error);
   }

@@ -7,11 +7,14 @@
 
 import { isolate } from "../isolate";
 import { native } from "../native";
+import type { Invocation } from "./invocations";
 
 /** The async context; others keep more in it (see layers/node/async_hooks.ts). */
 interface Context {
   /** The critical section that runs, 0 for none. */
   readonly section: number;
+  /** The event of a Worker that it goes back to. */
+  readonly invocation?: Invocation;
   /** What `withEnv` and its relatives have put in the place of `env` and `exports`. */
   readonly environment?: Environment;
 }
@@ -48,6 +51,11 @@ export function withSection(context: unknown, section: number): unknown {
   return { ...(context as Context | undefined), section };
 }
 
+/** The context in which an event of a Worker is handled. */
+export function invocationContext(section: number, invocation: Invocation): unknown {
+  return { section, invocation } satisfies Context;
+}
+
 /** The substitutes that are in force. */
 export function currentEnvironment(): Environment | undefined {
   return (native.getContext() as Context | undefined)?.environment;
@@ -57,6 +65,12 @@ export function currentEnvironment(): Environment | undefined {
 export function withEnvironment(context: unknown, substitutes: Environment): unknown {
   const outside = context as Context | undefined;
   return { ...outside, section: outside?.section ?? 0, environment: { ...outside?.environment, ...substitutes } };
+}
+
+/** Handle an event; what it leads to carries its origin to the host, if it has one. */
+export function runFrom(origin: number, handle: () => void): void {
+  if (origin === 0) handle();
+  else runInContext(withSection(undefined, origin), handle);
 }
 
 /** Call a function in a context; whatever comes of it is in that context too. */

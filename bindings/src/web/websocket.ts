@@ -17,7 +17,8 @@ import { makeBlob } from "./blob";
 import { DOMException } from "./dom_exception";
 import { CloseEvent, dispatchTrusted, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
 import { exposeConstants, exposeInterface, illegalInvocation, isObject, wrongParameter } from "./interface";
-import { checkIoAllowed } from "./scope";
+import { currentInvocation, type Invocation } from "./invocations";
+import { checkIoAllowed, runInContext } from "./scope";
 import { utf8Bytes } from "./text";
 import { dispatchUncaught, textOf } from "./uncaught";
 import { URL } from "./url";
@@ -160,6 +161,9 @@ export class WebSocket extends EventTarget {
   #lost = false;
   #binaryType: "arraybuffer" | "blob" = "blob";
   #attachment: ArrayBuffer | undefined;
+  /** The event of a Worker that it was accepted in, which goes on until it is closed, and the context of its events. */
+  #invocation: Invocation | undefined;
+  #context: unknown;
   /** Of a socket that was made by the constructor. */
   #url: string | null = null;
   /** Of the connection to a server. */
@@ -199,8 +203,8 @@ export class WebSocket extends EventTarget {
       hibernatableNumber: (socket) => (socket.#mode === Mode.Hibernatable ? socket.#number : undefined),
       isFresh: (socket) => socket.#mode === Mode.Fresh,
       sendAway: (socket) => socket.#sendAway(),
-      received: (socket, message) => socket.#received(message),
-      closed: (socket, code, reason, clean) => socket.#closed(code, reason, clean),
+      received: (socket, message) => socket.#run(() => socket.#received(message)),
+      closed: (socket, code, reason, clean) => socket.#run(() => socket.#closed(code, reason, clean)),
       markClosed: (socket) => {
         socket.#incomingClosed = true;
       },
@@ -357,6 +361,12 @@ export class WebSocket extends EventTarget {
     dispatchTrusted(this, new Event("open"));
   }
 
+  /** Give it an event of the host's. */
+  #run(handle: () => void): void {
+    if (this.#invocation === undefined) handle();
+    else runInContext(this.#context, handle);
+  }
+
   #close(code: number, reason: string): void {
     if (this.#outgoingClosed) return;
     this.#outgoingClosed = true;
@@ -368,8 +378,9 @@ export class WebSocket extends EventTarget {
   /** The host need not keep what is closed in both directions. */
   #dropWhenOver(): void {
     if (this.#mode !== Mode.Accepted || this.#number === 0 || !this.#incomingClosed || !this.#outgoingClosed) return;
-    byNumber.delete(this.#number);
+    if (!byNumber.delete(this.#number)) return;
     native.op(OP.ws_drop, [this.#number]);
+    this.#invocation?.end();
   }
 
   #hibernate(tags: readonly string[]): number {
@@ -392,6 +403,11 @@ export class WebSocket extends EventTarget {
   }
 
   #tellAccepted(): void {
+    this.#invocation = currentInvocation();
+    if (this.#invocation !== undefined) {
+      this.#context = native.getContext();
+      this.#invocation.begin();
+    }
     byNumber.set(this.#number, this);
     native.op(OP.ws_accept, [this.#number, false, [], this.#halfOpen]);
   }

@@ -131,8 +131,8 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event(
         100,
         "released",
-        "[export, count]",
-        "Nobody holds the export any more, which left the isolate count times.",
+        "[export]",
+        "Nobody holds the export any more.",
     ),
     Event(
         101,
@@ -542,6 +542,8 @@ OPS: Final[tuple[Op, ...]] = (
         tuple[str, str],
         "[name, other name]: the other one breaks and stores what the first does.",
     ),
+    # More of RPC
+    Op(190, "revoke", tuple[int], "[export]: whoever holds it can call it no more."),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

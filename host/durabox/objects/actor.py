@@ -189,6 +189,11 @@ class Actor:
         self.core.arrive(work, section)
         self.schedule()
 
+    def submit_later(self, work: Work, section: int = 0) -> None:
+        """Submit what the end of a Python object leads to, in whichever thread and wherever that came."""
+        if self._error is None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.submit, work, section)
+
     def deliver(self, work: Work) -> None:
         """Queue the end of async work that `ActorCore.async_started` counted in ``work.pending``."""
         self.submit(work, work.pending or 0)

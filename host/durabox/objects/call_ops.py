@@ -189,6 +189,10 @@ class CallOps:
         """The guest disposed of a stub that it had been lent."""
         self._ops.lending.release(handle)
 
+    def op_revoke(self, export: int, body: bytes) -> None:
+        """What the guest has lent has ended."""
+        self._ops.lending.revoke(export)
+
     def op_lend_self(self, export: int, body: bytes) -> int:
         """The guest made a stub of something of its own."""
         lending = self._ops.lending

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from durabox.engine.protocol import EVENT
-from durabox.errors import DuraboxError, GuestProtocolError, JavaScriptError
+from durabox.errors import GuestProtocolError, JavaScriptError
 from durabox.objects.messages import BodyStream
 from durabox.objects.stream_ops import GuestBody
-from durabox.objects.work import Work
+from durabox.objects.work import Work, nobody_waits
 
 if TYPE_CHECKING:
     from durabox.objects.actor import Actor
@@ -79,10 +79,6 @@ class Stub:
         return Stub(self.namespace, self.object_id, self.name, self.entry)
 
 
-def _ignore(error: DuraboxError) -> None:
-    """Nobody waits for that work."""
-
-
 class Capability:
     """
     A value inside an isolate that its holders may call.
@@ -93,30 +89,29 @@ class Capability:
         section: The critical section it was lent in: calls of it are admitted into that section.
     """
 
-    __slots__ = ("__weakref__", "actor", "export", "section", "times")
+    __slots__ = ("__weakref__", "_revoked", "actor", "export", "section")
 
     def __init__(self, actor: Actor, export: int, section: int) -> None:
         self.actor = actor
         self.export = export
         self.section = section
-        #: How often it was lent.
-        self.times = 0
+        self._revoked = False
+
+    def revoke(self) -> None:
+        """What it stands for has ended, though its isolate goes on."""
+        self._revoked = True
 
     def connect(self, router: Router) -> Actor:
         """Its actor, alive."""
-        if self.actor.error is not None:
+        if self._revoked or self.actor.error is not None:
             raise JavaScriptError(
                 "Error", "The execution context which hosts this callback is no longer running."
             )
         return self.actor
 
     def __del__(self) -> None:
-        # In whichever thread let go of it last.
-        actor = self.actor
-        if actor.error is None and not actor.loop.is_closed():
-            actor.loop.call_soon_threadsafe(
-                actor.submit, Work(_RELEASED, [self.export, self.times], abandon=_ignore)
-            )
+        if not self._revoked:
+            self.actor.submit_later(Work(_RELEASED, [self.export], abandon=nobody_waits))
 
 
 def cycle(chain: Chain, actor: Actor) -> str | None:
@@ -160,6 +155,11 @@ class Lending:
     def __len__(self) -> int:
         """Handles that the guest holds."""
         return len(self._handles)
+
+    @property
+    def lent(self) -> int:
+        """What the guest has lent and others still hold."""
+        return len(self._exports)
 
     def target(self, kind: int, number: int) -> Target:
         """
@@ -212,16 +212,19 @@ class Lending:
         """The guest will not use a handle again."""
         self._handles.pop(handle, None)
 
+    def revoke(self, export: int) -> None:
+        """What the guest lent under that number has ended."""
+        capability = self._exports.get(export)
+        if capability is not None:
+            capability.revoke()
+
     def close(self) -> None:
         """The isolate has ended."""
         self._handles.clear()
 
     def _item(self, kind: int, number: int, section: int) -> Item:
         if kind == _EXPORT and number > 0:
-            capability = self._exports.get(number)
-            if capability is None:
-                capability = self._exports[number] = Capability(self._ops.actor, number, section)
-            capability.times += 1
+            capability = self._exports[number] = Capability(self._ops.actor, number, section)
             return capability
         if kind in (_HANDLE, _STUB):
             held = self.target(0 if kind == _STUB else _HANDLE, number)

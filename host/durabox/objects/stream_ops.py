@@ -10,7 +10,7 @@ from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, GuestProtocolError, ObjectBrokenError
 from durabox.objects.guest_errors import WireError, from_wire
 from durabox.objects.messages import BodyStream, Response
-from durabox.objects.work import Work
+from durabox.objects.work import Work, nobody_waits
 
 if TYPE_CHECKING:
     from durabox.objects.ops import ActorOps
@@ -60,6 +60,12 @@ class GuestBody:
         self._over = True
         self._streams.pulls.pop(self._stream, None)
         actor.submit(Work(_STREAM_CANCEL, [self._stream, reason]), self._section)
+
+    def __del__(self) -> None:
+        # Whoever was to read it has gone, or never got it.
+        if not self._over:
+            work = Work(_STREAM_CANCEL, [self._stream, "Nobody reads it."], abandon=nobody_waits)
+            self._streams.actor.submit_later(work, self._section)
 
 
 class StreamOps:

@@ -29,6 +29,10 @@ class Reply(Protocol[T_contra]):
         ...
 
 
+def nobody_waits(error: DuraboxError) -> None:
+    """What becomes of work that will never run and that nobody would miss."""
+
+
 class Work:
     """
     One event that waits for its turn, or a ``step`` of the host's own, which runs in place of an event. ``abandon`` is
