@@ -1,5 +1,5 @@
 // Compression and byte streams as a Worker sees them, case by case. Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
+import { asking, probe } from "./frames/together.js";
 
 const attempt = async (run) => { try { return await run(); } catch (error) { return `${error.name}: ${error.message}`; } };
 const utf8 = (text) => new TextEncoder().encode(text);
@@ -113,15 +113,5 @@ Object.assign(cases, {
   "stream json": () => JSON.stringify(stream("a")),
 });
 
-export class Probe extends DurableObject {
-  async fetch() {
-    const out = {};
-    for (const [name, run] of Object.entries(cases)) {
-      const value = await Promise.race([attempt(run), scheduler.wait(2000).then(() => "hangs")]);
-      out[name] = value === undefined ? "(undefined)" : value;
-    }
-    return Response.json(out);
-  }
-}
-
-export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
+export class Probe extends probe(cases, attempt, 2000) {}
+export default asking;

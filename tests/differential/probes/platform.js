@@ -1,5 +1,5 @@
 // What of the web platform is beside requests and streams, case by case. Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
+import { asking, probe } from "./frames/together.js";
 
 const attempt = async (run) => { try { return await run(); } catch (error) { return `${error.name}: ${error.message}`; } };
 const failure = async (run) => { try { await run(); return "no error"; } catch (error) { return error.name; } };
@@ -196,15 +196,5 @@ const cases = {
   "response json cycle": () => { const o = {}; o.o = o; return failure(() => Response.json(o)); },
 };
 
-export class Probe extends DurableObject {
-  async fetch() {
-    const out = {};
-    for (const [name, run] of Object.entries(cases)) {
-      const value = await Promise.race([attempt(run), wait(1500).then(() => "hangs")]);
-      out[name] = value === undefined ? "(undefined)" : value;
-    }
-    return Response.json(out);
-  }
-}
-
-export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
+export class Probe extends probe(cases, attempt, 1500) {}
+export default asking;

@@ -1,25 +1,10 @@
 // What SQL an object may run, and what it is told otherwise. Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
+import { asking, now, probe, show } from "./frames/alone.js";
 
-const show = (value) => {
-  if (value instanceof Map) return { map: [...value].map(([k, v]) => [k, show(v)]) };
-  if (value instanceof Date) return { date: value.getTime() };
-  if (value instanceof ArrayBuffer) return { buffer: [...new Uint8Array(value)] };
-  if (ArrayBuffer.isView(value)) return { [value.constructor.name]: [...new Uint8Array(value.buffer)] };
-  if (value instanceof Error) return { error: value.name, message: value.message };
-  if (value === undefined) return { undefined: true };
-  if (typeof value === "number" && !Number.isFinite(value)) return { number: String(value) };
-  if (Object.is(value, -0)) return { number: "-0" };
-  if (Array.isArray(value)) return value.map(show);
-  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, show(v)]));
-  return value;
-};
-/** What a call gives, error or not. */
-const attempt = (run) => { try { return show(run()); } catch (error) { return show(error); } };
 const run = (text, ...bindings) => (sql) => sql.exec(text, ...bindings).toArray();
 const after = (setup, text) => (sql) => { sql.exec(setup); return sql.exec(text).toArray(); };
 /** Each text by itself: what it gives, or its error. */
-const each = (setup, texts) => (sql) => { if (setup) sql.exec(setup); return texts.map((text) => attempt(() => sql.exec(text).toArray())); };
+const each = (setup, texts) => (sql) => { if (setup) sql.exec(setup); return texts.map((text) => now(() => sql.exec(text).toArray())); };
 const T = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b); CREATE INDEX i ON t (a)";
 
 const cases = {
@@ -28,9 +13,9 @@ const cases = {
   "vacuum": each(T, ["VACUUM", "VACUUM INTO 'x.db'"]),
   "temp": each(T, ["CREATE TEMP TABLE x (a)", "CREATE TEMPORARY VIEW v AS SELECT 1", "CREATE TEMP TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END", "CREATE TABLE temp.x (a)", "SELECT * FROM temp.sqlite_master", "SELECT * FROM sqlite_temp_master"]),
   "create reserved": each(T, ["CREATE TABLE _cf_x (a)", "CREATE TABLE _CF_x (a)", "CREATE TABLE \"_cf_x\" (a)", "CREATE TABLE main._cf_x (a)", "CREATE VIEW _cf_v AS SELECT 1", "CREATE INDEX _cf_i ON t (b)", "CREATE TRIGGER _cf_r AFTER INSERT ON t BEGIN SELECT 1; END", "CREATE VIRTUAL TABLE _cf_f USING fts5(a)", "CREATE TABLE x_cf_ (a)", "CREATE TABLE _cf (a)", "CREATE TABLE IF NOT EXISTS _cf_KV (key TEXT, value BLOB)"]),
-  "read reserved": async (sql, s) => { await s.put("k", 1); return ["SELECT * FROM _cf_KV", "SELECT key FROM _CF_kv", "SELECT count(*) FROM _cf_KV", "SELECT 1 FROM _cf_KV", "SELECT rowid FROM _cf_METADATA", "SELECT (SELECT max(key) FROM _cf_KV)", "WITH x AS (SELECT * FROM _cf_KV) SELECT * FROM x", "CREATE TABLE c AS SELECT * FROM _cf_KV", "CREATE VIEW v AS SELECT * FROM _cf_KV; SELECT * FROM v"].map((text) => attempt(() => sql.exec(text).toArray())); },
-  "write reserved": async (sql, s) => { await s.put("k", 1); sql.exec(T); return ["INSERT INTO _cf_KV VALUES ('a', x'00')", "UPDATE _cf_KV SET value = x'00'", "DELETE FROM _cf_KV", "DROP TABLE _cf_KV", "ALTER TABLE _cf_KV RENAME TO kv", "ALTER TABLE _cf_KV ADD COLUMN x", "CREATE INDEX ik ON _cf_KV (value)", "CREATE TRIGGER r AFTER INSERT ON _cf_KV BEGIN SELECT 1; END", "ANALYZE _cf_KV", "REINDEX _cf_KV"].map((text) => attempt(() => sql.exec(text).toArray())).concat([show(await s.get("k"))]); },
-  "write reserved from trigger": async (sql, s) => { await s.put("k", 1); sql.exec(T); return [attempt(() => sql.exec("CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM _cf_KV; END")), attempt(() => sql.exec("INSERT INTO t VALUES (1, 2, 3)").toArray()), show(await s.get("k"))]; },
+  "read reserved": async (sql, s) => { await s.put("k", 1); return ["SELECT * FROM _cf_KV", "SELECT key FROM _CF_kv", "SELECT count(*) FROM _cf_KV", "SELECT 1 FROM _cf_KV", "SELECT rowid FROM _cf_METADATA", "SELECT (SELECT max(key) FROM _cf_KV)", "WITH x AS (SELECT * FROM _cf_KV) SELECT * FROM x", "CREATE TABLE c AS SELECT * FROM _cf_KV", "CREATE VIEW v AS SELECT * FROM _cf_KV; SELECT * FROM v"].map((text) => now(() => sql.exec(text).toArray())); },
+  "write reserved": async (sql, s) => { await s.put("k", 1); sql.exec(T); return ["INSERT INTO _cf_KV VALUES ('a', x'00')", "UPDATE _cf_KV SET value = x'00'", "DELETE FROM _cf_KV", "DROP TABLE _cf_KV", "ALTER TABLE _cf_KV RENAME TO kv", "ALTER TABLE _cf_KV ADD COLUMN x", "CREATE INDEX ik ON _cf_KV (value)", "CREATE TRIGGER r AFTER INSERT ON _cf_KV BEGIN SELECT 1; END", "ANALYZE _cf_KV", "REINDEX _cf_KV"].map((text) => now(() => sql.exec(text).toArray())).concat([show(await s.get("k"))]); },
+  "write reserved from trigger": async (sql, s) => { await s.put("k", 1); sql.exec(T); return [now(() => sql.exec("CREATE TRIGGER r AFTER INSERT ON t BEGIN DELETE FROM _cf_KV; END")), now(() => sql.exec("INSERT INTO t VALUES (1, 2, 3)").toArray()), show(await s.get("k"))]; },
   "rename to reserved": each(T, ["ALTER TABLE t RENAME TO _cf_x", "ALTER TABLE t RENAME TO \"_CF_x\"", "ALTER TABLE t RENAME TO fine", "SELECT count(*) FROM fine"]),
   "reserved column": each("", ["CREATE TABLE x (_cf_a)", "INSERT INTO x (_cf_a) VALUES (1)", "SELECT _cf_a FROM x"]),
   "sqlite_master": each(T, ["SELECT count(*) AS n FROM sqlite_schema WHERE tbl_name = 't'", "INSERT INTO sqlite_master VALUES ('table', 'x', 'x', 5, '')", "UPDATE sqlite_master SET sql = ''", "DELETE FROM sqlite_master", "DROP TABLE sqlite_master"]),
@@ -44,52 +29,27 @@ const cases = {
   "functions refused": each("", ["sqlite_version()", "sqlite_source_id()", "sqlite_offset(1)", "sqlite_compileoption_get(0)", "sqlite_compileoption_used('X')", "load_extension('x')", "ceiling(1)", "power(2, 2)", "log10(5)", "json_pretty('[]')", "json_error_position('[')", "unistr('a')", "if(1, 2, 3)", "fts5(1)", "writefile('x', 'y')", "readfile('x')", "edit('x')", "sqlite_log(1, 'x')", "subtype(1)", "sqlite_rename_table(1, 2, 3, 4, 5, 6, 7)"].map((f) => `SELECT ${f} AS v`)),
   "function in default": each("", ["CREATE TABLE d (a, b DEFAULT (abs(-5)))", "INSERT INTO d (a) VALUES (1)", "SELECT b FROM d"]),
   "functions, any case": each("", ["SELECT ABS(-1) AS v", "SELECT Sqlite_Version() AS v"]),
-  "too many columns": (sql) => [attempt(() => sql.exec(`CREATE TABLE w (${Array.from({ length: 101 }, (_, i) => `c${i}`)})`)), attempt(() => sql.exec(`CREATE TABLE w (${Array.from({ length: 100 }, (_, i) => `c${i}`)})`)), attempt(() => sql.exec(`SELECT ${Array(101).fill(1)}`))],
-  "too many terms": (sql) => [attempt(() => sql.exec(Array(5).fill("SELECT 1").join(" UNION ALL ")).toArray().length), attempt(() => sql.exec(Array(6).fill("SELECT 1").join(" UNION ALL ")))],
-  "too deep": (sql) => [attempt(() => sql.exec(`SELECT ${"(".repeat(50)}1${")".repeat(50)} AS v`).toArray()), attempt(() => sql.exec(`SELECT ${"1+".repeat(150)}1`)), attempt(() => sql.exec(`SELECT ${"NOT ".repeat(101)}1`))],
-  "too long pattern": (sql) => [attempt(() => sql.exec("SELECT 'a' LIKE ? AS v", "a".repeat(50)).toArray()), attempt(() => sql.exec("SELECT 'a' LIKE ?", "a".repeat(51))), attempt(() => sql.exec("SELECT 'a' GLOB ?", "a".repeat(51)))],
-  "too many arguments": (sql) => [attempt(() => sql.exec(`SELECT max(${Array(100).fill(1)}) AS v`).toArray()), attempt(() => sql.exec(`SELECT max(${Array(128).fill(1)})`))],
-  "too long text": (sql) => [attempt(() => sql.exec(`SELECT '${"x".repeat(99_000)}' AS v`).one().v.length), attempt(() => sql.exec(`SELECT '${"x".repeat(100_001)}'`))],
-  "too many triggers": (sql) => { sql.exec("PRAGMA recursive_triggers = ON; CREATE TABLE t (a); CREATE TRIGGER r AFTER INSERT ON t WHEN new.a < 50 BEGIN INSERT INTO t VALUES (new.a + 1); END"); return attempt(() => sql.exec("INSERT INTO t VALUES (1)")); },
+  "too many columns": (sql) => [now(() => sql.exec(`CREATE TABLE w (${Array.from({ length: 101 }, (_, i) => `c${i}`)})`)), now(() => sql.exec(`CREATE TABLE w (${Array.from({ length: 100 }, (_, i) => `c${i}`)})`)), now(() => sql.exec(`SELECT ${Array(101).fill(1)}`))],
+  "too many terms": (sql) => [now(() => sql.exec(Array(5).fill("SELECT 1").join(" UNION ALL ")).toArray().length), now(() => sql.exec(Array(6).fill("SELECT 1").join(" UNION ALL ")))],
+  "too deep": (sql) => [now(() => sql.exec(`SELECT ${"(".repeat(50)}1${")".repeat(50)} AS v`).toArray()), now(() => sql.exec(`SELECT ${"1+".repeat(150)}1`)), now(() => sql.exec(`SELECT ${"NOT ".repeat(101)}1`))],
+  "too long pattern": (sql) => [now(() => sql.exec("SELECT 'a' LIKE ? AS v", "a".repeat(50)).toArray()), now(() => sql.exec("SELECT 'a' LIKE ?", "a".repeat(51))), now(() => sql.exec("SELECT 'a' GLOB ?", "a".repeat(51)))],
+  "too many arguments": (sql) => [now(() => sql.exec(`SELECT max(${Array(100).fill(1)}) AS v`).toArray()), now(() => sql.exec(`SELECT max(${Array(128).fill(1)})`))],
+  "too long text": (sql) => [now(() => sql.exec(`SELECT '${"x".repeat(99_000)}' AS v`).one().v.length), now(() => sql.exec(`SELECT '${"x".repeat(100_001)}'`))],
+  "too many triggers": (sql) => { sql.exec("PRAGMA recursive_triggers = ON; CREATE TABLE t (a); CREATE TRIGGER r AFTER INSERT ON t WHEN new.a < 50 BEGIN INSERT INTO t VALUES (new.a + 1); END"); return now(() => sql.exec("INSERT INTO t VALUES (1)")); },
   "foreign keys are on": each("", ["PRAGMA foreign_keys"]),
   "foreign keys inside a transaction": (sql, s) => { sql.exec("CREATE TABLE t (a)"); sql.exec("PRAGMA foreign_keys = OFF"); return sql.exec("PRAGMA foreign_keys").toArray(); },
   "foreign keys outside of one": async (sql, s) => { sql.exec("CREATE TABLE t (a)"); await s.sync(); sql.exec("PRAGMA foreign_keys = OFF"); return sql.exec("PRAGMA foreign_keys").toArray(); },
   "defer_foreign_keys": async (sql, s) => { sql.exec("CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (a REFERENCES a (id))"); sql.exec("PRAGMA defer_foreign_keys = ON"); sql.exec("INSERT INTO b VALUES (1)"); sql.exec("INSERT INTO a VALUES (1)"); await s.sync(); return sql.exec("SELECT count(*) AS n FROM b").toArray(); },
-  "quoted host statement": async (sql, s) => { await s.put("k", 1); return ["SELECT value FROM _cf_KV WHERE key = CAST(? AS TEXT)"].map((text) => attempt(() => sql.exec(text, "k").toArray())); },
-  "returning from reserved": async (sql, s) => { await s.put("k", 1); return attempt(() => sql.exec("DELETE FROM _cf_KV RETURNING key").toArray()); },
+  "quoted host statement": async (sql, s) => { await s.put("k", 1); return ["SELECT value FROM _cf_KV WHERE key = CAST(? AS TEXT)"].map((text) => now(() => sql.exec(text, "k").toArray())); },
+  "returning from reserved": async (sql, s) => { await s.put("k", 1); return now(() => sql.exec("DELETE FROM _cf_KV RETURNING key").toArray()); },
   "foreign key to reserved": async (sql, s) => { await s.put("k", 1); return each("", ["CREATE TABLE fk (k REFERENCES _cf_KV (key) ON DELETE CASCADE)", "INSERT INTO fk VALUES ('k')"])(sql); },
   "savepoint named as the host's": each("", ["RELEASE _cf_savepoint_1", "ROLLBACK TO _cf_sync_savepoint_0"]),
-  "explain reserved": async (sql, s) => { await s.put("k", 1); return attempt(() => sql.exec("EXPLAIN SELECT * FROM _cf_KV").toArray()); },
+  "explain reserved": async (sql, s) => { await s.put("k", 1); return now(() => sql.exec("EXPLAIN SELECT * FROM _cf_KV").toArray()); },
   "zeroblob": each("", ["SELECT length(zeroblob(1000000)) AS n", "SELECT length(zeroblob(100000000)) AS n", "SELECT length(randomblob(100000000)) AS n"]),
   "window functions": each("CREATE TABLE n (i); INSERT INTO n VALUES (1), (2), (3)", ["rank()", "dense_rank()", "percent_rank()", "cume_dist()", "ntile(2)", "lag(i)", "lead(i)", "first_value(i)", "last_value(i)", "nth_value(i, 2)", "avg(i)", "group_concat(i)", "string_agg(i, '-')", "total(i)"].map((f) => `SELECT ${f} OVER (ORDER BY i) AS v FROM n`)),
   "collations": each("", ["SELECT 'a' = 'A' COLLATE NOCASE AS v", "SELECT 'a' = 'a ' COLLATE RTRIM AS v", "SELECT 'a' = 'b' COLLATE NOTHING AS v"]),
   "reindex": each(T, ["REINDEX", "REINDEX i", "REINDEX t"]),
 };
 
-export class Probe extends DurableObject {
-  async fetch(request) {
-    const run = cases[decodeURIComponent(new URL(request.url).pathname.slice(1))];
-    const { storage } = this.ctx;
-    try {
-      return Response.json(show(await run(storage.sql, storage)));
-    } catch (error) {
-      return Response.json(show(error));
-    }
-  }
-}
-
-// Every case has an object of its own: some end with a broken one.
-export default {
-  async fetch(request, env) {
-    const answers = {};
-    for (const name of Object.keys(cases)) {
-      try {
-        const response = await Promise.race([scheduler.wait(3000).then(() => Response.json("hangs")), env.PROBE.getByName(name).fetch(`http://object/${encodeURIComponent(name)}`)]);
-        answers[name] = await response.json();
-      } catch (error) {
-        answers[name] = show(error);
-      }
-    }
-    return Response.json(answers);
-  },
-};
+export class Probe extends probe(cases, ({ ctx: { storage } }) => [storage.sql, storage]) {}
+export default asking(cases);

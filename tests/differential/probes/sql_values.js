@@ -1,26 +1,6 @@
 // What SQL takes and gives: values, texts, names, limits to the byte, and functions, each case in an object of its own.
 // Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
-
-const show = (value) => {
-  if (value instanceof Map) return { map: [...value].map(([k, v]) => [show(k), show(v)]) };
-  if (value instanceof ArrayBuffer) return { buffer: [...new Uint8Array(value)] };
-  if (value instanceof Error || value instanceof DOMException) return { error: value.name, message: value.message, ...(value.overloaded ? { overloaded: true } : {}), ...(value.retryable ? { retryable: true } : {}) };
-  if (value === undefined) return { undefined: true };
-  if (typeof value === "number" && !Number.isFinite(value)) return { number: String(value) };
-  if (Object.is(value, -0)) return { number: "-0" };
-  if (typeof value === "bigint") return { bigint: String(value) };
-  if (Array.isArray(value)) return value.map(show);
-  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, show(v)]));
-  return value;
-};
-const attempt = async (run) => { try { return show(await run()); } catch (error) { return { thrown: show(error) }; } };
-const now = (run) => { try { return show(run()); } catch (error) { return { thrown: show(error) }; } };
-const wait = (ms) => scheduler.wait(ms);
-const all = (s, text, ...bindings) => s.sql.exec(text, ...bindings).raw().toArray();
-const numbers = (s, n) => s.sql.exec(`CREATE TABLE n (i INTEGER PRIMARY KEY); WITH RECURSIVE c(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c WHERE i < ${n}) INSERT INTO n SELECT i FROM c`);
-const ids = (cursor) => [...cursor].map((r) => r.i);
-const ends = (list) => [list.length, list[0], list.at(-1)];
+import { all, asking, now, probe, show, storage } from "./frames/alone.js";
 
 const rows = (s, text, ...bindings) => now(() => all(s, text, ...bindings));
 const each = (texts, setup) => (s) => { if (setup) s.sql.exec(setup); return texts.map((t) => rows(s, t)); };
@@ -85,35 +65,6 @@ const cases = {
   "reserved name of a column, changed": each(["ALTER TABLE t DROP COLUMN _cf_g", "ALTER TABLE t RENAME COLUMN _cf_c TO d", "ALTER TABLE t RENAME COLUMN a TO _cf_e", "SELECT * FROM t"], "CREATE TABLE t (a, _cf_c, _cf_g)"),
   "reserved names in odd places": async (s) => { await s.put("k", 1); return each(["SELECT 1 AS _cf_x", "SELECT '_cf_KV'", "WITH _cf_a AS (SELECT 1) SELECT * FROM _cf_a", "SELECT * FROM (SELECT 1) AS _cf_b", "CREATE TABLE t (_cf_c)", "CREATE INDEX j ON t (_cf_c)", "CREATE TABLE u (a CHECK (a IN (SELECT key FROM _cf_KV)))", "CREATE VIEW v AS SELECT * FROM _cf_KV", "SELECT * FROM v", "SELECT name FROM sqlite_master WHERE name = '_cf_KV'", "ALTER TABLE t ADD COLUMN _cf_f", "SELECT * FROM main._cf_KV", "SELECT * FROM \"main\".\"_cf_KV\"", "SELECT EXISTS (SELECT 1 FROM _cf_KV)", "SELECT count(*) FROM _cf_nothing", "CREATE TABLE _cf_", "DROP TABLE IF EXISTS _cf_nothing", "DROP TABLE IF EXISTS _cf_KV", "CREATE TABLE fk (a REFERENCES _cf_KV (key))", "PRAGMA foreign_key_check(_cf_KV)", "PRAGMA quick_check(_cf_KV)", "ANALYZE _cf_KV", "REINDEX _cf_KV", "ANALYZE", "SELECT * FROM sqlite_stat1 WHERE tbl LIKE '\\_cf%' ESCAPE '\\'"])(s); },
 };
-export class Probe extends DurableObject {
-  async fetch(request) {
-    const { searchParams } = new URL(request.url);
-    const found = cases[searchParams.get("case")];
-    const steps = typeof found === "function" ? [found] : found;
-    return Response.json(await attempt(() => steps[Number(searchParams.get("step"))](this.ctx.storage, this.ctx, this, this.env)));
-  }
-  alarm() {}
-}
 
-/** All steps of a case, one request after the other. */
-async function answer(env, name) {
-  const found = cases[name];
-  const count = typeof found === "function" ? 1 : found.length;
-  const answers = [];
-  for (let step = 0; step < count; step++) {
-    const late = wait(5000).then(() => Response.json("hangs"));
-    const asked = env.PROBE.getByName(name).fetch(`http://object/?case=${encodeURIComponent(name)}&step=${step}`);
-    answers.push(await attempt(async () => (await Promise.race([late, asked])).json()));
-  }
-  return answers;
-}
-
-export default {
-  async fetch(request, env) {
-    const names = Object.keys(cases);
-    const answers = {};
-    const work = async () => { for (let name = names.shift(); name !== undefined; name = names.shift()) answers[name] = await answer(env, name); };
-    await Promise.all(Array.from({ length: 8 }, work));
-    return Response.json(answers);
-  },
-};
+export class Probe extends probe(cases, storage) {}
+export default asking(cases);

@@ -1,5 +1,5 @@
 // Streams of bytes and of values, bodies and their states, case by case. Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
+import { asking, probe } from "./frames/together.js";
 const attempt = async (run) => { try { return await run(); } catch (error) { return error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : `thrown ${String(error)}`; } };
 const failure = async (run) => { try { await run(); return "no error"; } catch (error) { return error?.name ?? `thrown ${String(error)}`; } };
 const utf8 = (t) => new TextEncoder().encode(t);
@@ -192,15 +192,5 @@ const cases = {
   "read nothing": () => failure(() => new Response("abcdef").body.getReader({ mode: "byob" }).read()),
 };
 
-export class Probe extends DurableObject {
-  async fetch() {
-    const out = {};
-    for (const [name, run] of Object.entries(cases)) {
-      const value = await Promise.race([attempt(run), wait(2000).then(() => "hangs")]);
-      out[name] = value === undefined ? "(undefined)" : value;
-    }
-    return Response.json(out);
-  }
-}
-
-export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
+export class Probe extends probe(cases, attempt, 2000) {}
+export default asking;

@@ -1,26 +1,6 @@
 // Values of every kind, and keys, options and bindings that run code while they are read, each case in an object of its own.
 // Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
-
-const show = (value) => {
-  if (value instanceof Map) return { map: [...value].map(([k, v]) => [show(k), show(v)]) };
-  if (value instanceof ArrayBuffer) return { buffer: [...new Uint8Array(value)] };
-  if (value instanceof Error || value instanceof DOMException) return { error: value.name, message: value.message, ...(value.overloaded ? { overloaded: true } : {}), ...(value.retryable ? { retryable: true } : {}) };
-  if (value === undefined) return { undefined: true };
-  if (typeof value === "number" && !Number.isFinite(value)) return { number: String(value) };
-  if (Object.is(value, -0)) return { number: "-0" };
-  if (typeof value === "bigint") return { bigint: String(value) };
-  if (Array.isArray(value)) return value.map(show);
-  if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, show(v)]));
-  return value;
-};
-const attempt = async (run) => { try { return show(await run()); } catch (error) { return { thrown: show(error) }; } };
-const now = (run) => { try { return show(run()); } catch (error) { return { thrown: show(error) }; } };
-const wait = (ms) => scheduler.wait(ms);
-const all = (s, text, ...bindings) => s.sql.exec(text, ...bindings).raw().toArray();
-const numbers = (s, n) => s.sql.exec(`CREATE TABLE n (i INTEGER PRIMARY KEY); WITH RECURSIVE c(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c WHERE i < ${n}) INSERT INTO n SELECT i FROM c`);
-const ids = (cursor) => [...cursor].map((r) => r.i);
-const ends = (list) => [list.length, list[0], list.at(-1)];
+import { all, asking, now, probe, storage } from "./frames/alone.js";
 
 const round = (make, look = (v) => v) => async (s) => { await s.put("v", make()); return look(await s.get("v")); };
 const kvRound = (make, look = (v) => v) => (s) => { s.kv.put("v", make()); return look(s.kv.get("v")); };
@@ -115,35 +95,6 @@ const cases = {
   "startAfter with nul": async (s) => { await s.put({ a: 1, "a\0": 2, "a\0\0": 3, "a\x01": 4 }); return [[...(await s.list({ startAfter: "a" })).values()], [...(await s.list({ startAfter: "a\0" })).values()], [...(await s.list({ startAfter: "a", reverse: true, limit: 2 })).values()], [...s.kv.list({ startAfter: "a", reverse: true })].map(([, v]) => v)]; },
   "very long key": async (s) => { const k = "\u{1f600}".repeat(100_000); await s.put(k, 1); return [await s.get(k), (await s.list({ prefix: "\u{1f600}" })).size, await s.delete(k)]; },
 };
-export class Probe extends DurableObject {
-  async fetch(request) {
-    const { searchParams } = new URL(request.url);
-    const found = cases[searchParams.get("case")];
-    const steps = typeof found === "function" ? [found] : found;
-    return Response.json(await attempt(() => steps[Number(searchParams.get("step"))](this.ctx.storage, this.ctx, this, this.env)));
-  }
-  alarm() {}
-}
 
-/** All steps of a case, one request after the other. */
-async function answer(env, name) {
-  const found = cases[name];
-  const count = typeof found === "function" ? 1 : found.length;
-  const answers = [];
-  for (let step = 0; step < count; step++) {
-    const late = wait(5000).then(() => Response.json("hangs"));
-    const asked = env.PROBE.getByName(name).fetch(`http://object/?case=${encodeURIComponent(name)}&step=${step}`);
-    answers.push(await attempt(async () => (await Promise.race([late, asked])).json()));
-  }
-  return answers;
-}
-
-export default {
-  async fetch(request, env) {
-    const names = Object.keys(cases);
-    const answers = {};
-    const work = async () => { for (let name = names.shift(); name !== undefined; name = names.shift()) answers[name] = await answer(env, name); };
-    await Promise.all(Array.from({ length: 8 }, work));
-    return Response.json(answers);
-  },
-};
+export class Probe extends probe(cases, storage) {}
+export default asking(cases);

@@ -1,5 +1,5 @@
 // The web platform as a Worker sees it, case by case. Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
+import { asking, probe } from "./frames/together.js";
 
 const flat = (headers) => [...headers];
 const attempt = async (run) => { try { return await run(); } catch (error) { return `${error.name}: ${error.message}`; } };
@@ -143,15 +143,5 @@ const cases = {
   "file": () => { const f = new File(["x"], "n.txt", { lastModified: 5 }); return [f.name, f.size, f.lastModified, f instanceof Blob]; },
 };
 
-export class Probe extends DurableObject {
-  async fetch() {
-    const out = {};
-    for (const [name, run] of Object.entries(cases)) {
-      const value = await attempt(run);
-      out[name] = value === undefined ? "(undefined)" : value;
-    }
-    return Response.json(out);
-  }
-}
-
-export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
+export class Probe extends probe(cases, attempt, 5000) {}
+export default asking;
