@@ -1,9 +1,9 @@
-"""A process that goes through the steps of `bank.py` and is killed at a chosen point.
+"""A process that goes through the steps of `bank.py`, or of another script like it, and is killed at a chosen point.
 
-    python -m tests.faults.killed STATE [LABEL WHEN]
+    python -m tests.faults.killed STATE SCRIPT [LABEL WHEN]
 
-LABEL is that of a call (`durabox.testing.Call.label`), WHEN ``before`` it, ``halfway`` or ``after``. Each step that was
-answered is a line on stdout; without LABEL, each label that was met is.
+SCRIPT is the module's name; LABEL is that of a call (`durabox.testing.Call.label`), WHEN ``before`` it, ``halfway`` or
+``after``. Each step that was answered is a line on stdout; without LABEL, each label that was met is.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 from durabox.objects.host import Host
 from durabox.testing import Call, WatchedFiles
-from tests.faults.bank import SOURCE, STEPS
 
 T = TypeVar("T")
 
@@ -44,12 +44,13 @@ class KillingFiles(WatchedFiles):
         raise AssertionError("unreachable")
 
 
-async def main(state: str, label: str = "", when: str = "") -> None:
+async def main(state: str, name: str, label: str = "", when: str = "") -> None:
     """See the module's head."""
+    script = import_module(f"tests.faults.{name}")
     files = KillingFiles(label, when)
-    async with Host.open(SOURCE, Path(state), files=files) as host:
-        stub = host.namespace("Bank").get_by_name("a")
-        for step in STEPS:
+    async with Host.open(script.SOURCE, Path(state), files=files) as host:
+        stub = host.namespace(host.class_names[0]).get_by_name("a")
+        for step in script.STEPS:
             await stub.fetch(f"/{step}")
             if label:
                 print(step, flush=True)

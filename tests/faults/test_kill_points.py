@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from durabox.objects.host import Host
+from tests.faults import nest
 from tests.faults.bank import SOURCE, STEPS, Content, after
 from tests.served import PATIENCE, environment
 
 ROOT = Path(__file__).parents[2]
 
 
-def _run(state: Path, *point: str) -> tuple[int, list[str]]:
+def _run(state: Path, script: str, *point: str) -> tuple[int, list[str]]:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killed", state, *point],
+        [sys.executable, "-m", "tests.faults.killed", state, script, *point],
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -31,14 +32,14 @@ def _run(state: Path, *point: str) -> tuple[int, list[str]]:
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The kinds of points that there are."""
-    code, labels = _run(tmp_path_factory.mktemp("labels"))
+    code, labels = _run(tmp_path_factory.mktemp("labels"), "bank")
     assert code == 0
     assert {"write birth", "rename database", "sync wal", "write database", "remove wal"} <= {*labels}
     return labels
 
 
 async def _check(state: Path, label: str, when: str) -> None:
-    code, answered = _run(state, label, when)
+    code, answered = _run(state, "bank", label, when)
     assert code == -9
     assert answered == list(STEPS[: len(answered)])
     content: Content = {}
@@ -68,3 +69,50 @@ async def test_what_was_acknowledged_outlives_kill_on_either_side_of_every_point
 ) -> None:
     for number, label in enumerate(labels):
         await _check(tmp_path / str(number), label, when)
+
+
+@pytest.fixture(scope="module")
+def facet_labels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The kinds of points that there are for an object with facets."""
+    code, labels = _run(tmp_path_factory.mktemp("labels"), "nest")
+    assert code == 0
+    assert {"write facets", "write plan", "rename plan", "remove plan", "remove database"} <= {*labels}
+    return labels
+
+
+async def _check_facets(state: Path, label: str, when: str) -> None:
+    code, answered = _run(state, "nest", label, when)
+    assert code == -9
+    assert answered == list(nest.STEPS[: len(answered)])
+    content: nest.Content = {}
+    for step in answered:
+        content = nest.after(step, content)
+    step = nest.STEPS[len(answered)] if len(answered) < len(nest.STEPS) else ""
+    possible = [content, nest.after(step, content)]
+    if step == "clear":
+        # The object's own database is one thing, its facets are another.
+        possible.append({path: value for path, value in content.items() if path})
+    async with Host.open(nest.SOURCE, state) as host:
+        stub = host.namespace("Nest").get_by_name("a")
+        found = await stub.call("tell", nest.PATHS)
+        assert found in possible, f"killed {when} {label}"
+        await stub.fetch("/fill-a/b")
+        assert await stub.call("tell", nest.PATHS) == nest.after("fill-a/b", found)
+    assert [*state.glob(".durabox/exchange/*/*")] == []
+
+
+async def test_facets_are_deleted_and_copied_whole_whenever_the_process_is_killed(
+    facet_labels: list[str], tmp_path: Path
+) -> None:
+    for number, label in enumerate(facet_labels):
+        when = "halfway" if label.startswith("write") else ("before", "after")[number % 2]
+        await _check_facets(tmp_path / str(number), label, when)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("when", ["before", "halfway", "after"])
+async def test_facets_are_deleted_and_copied_whole_on_either_side_of_every_point(
+    when: str, facet_labels: list[str], tmp_path: Path
+) -> None:
+    for number, label in enumerate(facet_labels):
+        await _check_facets(tmp_path / str(number), label, when)

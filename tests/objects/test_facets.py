@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from durabox.errors import JavaScriptError, ObjectBrokenError
+from durabox.errors import JavaScriptError, ObjectBrokenError, StorageError
 from durabox.limits import Limits
 from durabox.objects.host import Host
 from durabox.objects.messages import Request
 from durabox.objects.namespace import Stub
+from durabox.objects.targets import NoSuchObjectError, ObjectExistsError
 from durabox.testing import VirtualClock
 from tests.objects.conftest import OpenHost
 
@@ -294,3 +297,113 @@ async def test_a_number_belongs_to_one_facet_for_good(host_of: OpenHost, tmp_pat
         await node(host).call("at", ["b"], "put", "l", "b")
         assert await node(host).call("at", ["a"], "list") == ["k"]
     assert index.read_bytes() == whole + b"\0\0\x01\0b"
+
+
+# From outside
+
+PATHS: list[list[str]] = [["a"], ["a", "b"], ["c", "d", "e"]]
+
+
+async def fill(root: Stub) -> None:
+    for path in PATHS:
+        await root.call("at", path, "put", "k", "/".join(path))
+
+
+async def content(root: Stub) -> list[Any]:
+    return [await root.call("at", path, "get", "k") for path in PATHS]
+
+
+WHOLE = ["a", "a/b", "c/d/e"]
+
+
+async def test_an_object_of_which_only_facets_store_something_is_on_the_list(
+    host_of: OpenHost, state: Path | str
+) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, state=state, clock=clock) as host:
+        await fill(node(host))
+        (one,) = (await host.objects.list("Node")).objects
+        assert (one.id, one.size >= 3 * 8192, one.awake) == (node(host).id, True, True)
+        assert (await host.objects.classes())[0]["objects"] == 1
+        shown = await host.objects.show("Node", "root")
+        assert [facet["path"] for facet in shown["facets"]] == [*PATHS[:2], ["c", "d", "e"]]
+        assert shown["keys"] == []
+        await clock.advance(60_000)
+        below = await host.objects.show("Node", "root", facet=["a"])
+        assert [(each["key"], each["value"]) for each in below["keys"]] == [("k", "a")]
+        assert [facet["path"] for facet in below["facets"]] == [["b"]]
+        with pytest.raises(NoSuchObjectError):
+            await host.objects.show("Node", "root", facet=["a", "x"])
+        query = "SELECT count(*) FROM _cf_KV"
+        parts = [part async for part in host.objects.sql("Node", query, target="root", facet=["a", "b"])]
+        assert [(part["id"], part["rows"]) for part in parts] == [(node(host).id, [[1]])]
+        assert host.live == 0, "nobody woke"
+
+
+async def test_an_exported_object_has_its_facets_with_it(
+    host_of: OpenHost, state: Path | str, tmp_path: Path
+) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        await fill(node(host))
+        await node(host).call("put", "k", "root")
+        await node(host).call("at", ["a"], "put", "large", "x" * 3_000_000)
+        await host.objects.export("Node", "root", tmp_path / "file")
+        await host.objects.load("Node", "other", tmp_path / "file")
+        other = node(host, "other")
+        assert await content(other) == WHOLE
+        assert len(await other.call("at", ["a"], "get", "large")) == 3_000_000
+        assert await other.call("get", "k") == "root"
+        assert await other.call("at", ["a"], "visit") == 1
+        # It takes the place of what is there, whole.
+        await other.call("at", ["old", "older"], "put", "k", 1)
+        waiting = asyncio.ensure_future(other.call("at", ["old"], "wait", 1e9))
+        await asyncio.sleep(0)
+        with pytest.raises(ObjectExistsError):
+            await host.objects.load("Node", "other", tmp_path / "file")
+        await host.objects.load("Node", "other", tmp_path / "file", force=True)
+        with pytest.raises(ObjectBrokenError):
+            await waiting
+        assert await content(other) == WHOLE
+        assert await other.call("at", ["old", "older"], "list") == []
+    with closing(sqlite3.connect(tmp_path / "file")) as tool:
+        (last,) = tool.execute("SELECT max(position) FROM _cf_PORTABLE_FACET_PIECE").fetchone()
+        with tool:
+            tool.execute("UPDATE _cf_PORTABLE_FACET_PIECE SET data = x'00' WHERE position = ?", (last,))
+    async with host_of(SOURCE, state=":memory:") as host:
+        with pytest.raises(StorageError):
+            await host.objects.load("Node", "other", tmp_path / "file")
+        assert (await host.objects.list("Node")).objects == []
+
+
+async def test_a_copied_object_has_facets_of_its_own(host_of: OpenHost, state: Path | str) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        await fill(node(host))
+        await host.objects.copy("Node", "root", "Node", "copy")
+        await node(host).call("at", ["a"], "put", "k", "changed")
+        assert await content(node(host, "copy")) == WHOLE
+        with pytest.raises(ObjectExistsError):
+            await host.objects.copy("Node", "root", "Node", "copy")
+
+
+async def test_a_deleted_object_has_no_facets_any_more(host_of: OpenHost, state: Path | str) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, state=state, clock=clock) as host:
+        await fill(node(host))
+        socket, client = await connect(node(host), "at/a/")
+        await clock.advance(60_000)
+        await host.objects.delete("Node", "root")
+        assert (await host.objects.list("Node")).objects == []
+        with pytest.raises(NoSuchObjectError):
+            await host.objects.delete("Node", "root")
+        socket.send(b"x", True)
+        assert await client.got.get() == "1 x"
+        assert await content(node(host)) == [None, None, None]
+
+
+async def test_vacuum_gives_back_what_facets_have_deleted(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state", history=None) as host:
+        await node(host).call("at", ["a"], "put", "k", "x" * 2_000_000)
+        await node(host).call("at", ["a"], "put", "k", "short")
+        vacuumed = await host.objects.vacuum("Node", "root")
+        assert vacuumed["before"] > 2_000_000 > 100_000 > vacuumed["after"]
+        assert await node(host).call("at", ["a"], "get", "k") == "short"

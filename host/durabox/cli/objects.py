@@ -166,7 +166,12 @@ async def _list(objects: Objects, options: argparse.Namespace) -> None:
 async def _show(objects: Objects, options: argparse.Namespace) -> None:
     shown = await _Progress("reading").during(
         objects.show(
-            options.klass, options.object, prefix=options.prefix, cursor=options.cursor, limit=options.limit
+            options.klass,
+            options.object,
+            prefix=options.prefix,
+            cursor=options.cursor,
+            limit=options.limit,
+            facet=options.facet,
         )
     )
     if options.json:
@@ -181,6 +186,8 @@ async def _show(objects: Objects, options: argparse.Namespace) -> None:
     for socket in shown["sockets"]:
         attachment = json.dumps(socket["attachment"], ensure_ascii=False) if "attachment" in socket else ""
         print(_plain(f"socket {json.dumps(socket['tags'], ensure_ascii=False)} {attachment}").rstrip())
+    for facet in shown["facets"]:
+        print(_plain(f"facet  {json.dumps(facet['path'], ensure_ascii=False)} {facet['bytes']:,}"))
     if shown["keys"]:
         print()
         _Table("key", "bytes", "value").print(
@@ -196,7 +203,13 @@ async def _sql(objects: Objects, options: argparse.Namespace) -> None:
     asked = failed = 0
     head: list[str] | None = None
     async with aclosing(
-        objects.sql(options.klass, options.query, target=options.object, prefix=options.prefix)  # type: ignore[type-var]
+        objects.sql(  # type: ignore[type-var]
+            options.klass,
+            options.query,
+            target=options.object,
+            prefix=options.prefix,
+            facet=options.facet,
+        )
     ) as parts:
         async for part in parts:
             asked += 1
@@ -440,6 +453,15 @@ def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
         add("--cursor", help="where the page before ended")
         add("--limit", type=_positive, default=limit, help="at most so many")
 
+    def below(add: Callable[..., Any]) -> None:
+        add(
+            "--facet",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="a facet of the object; again for one of that",
+        )
+
     json_help = "print JSON"
     add = command("classes", _classes, "The classes that there are.", klass=False)
     add("--json", action="store_true", help=json_help)
@@ -448,11 +470,13 @@ def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
     add("--json", action="store_true", help="print a JSON object a line")
     add = command("show", _show, "What an object stores.", target=True)
     paged(add, "keys", 100)
+    below(add)
     add("--json", action="store_true", help=json_help)
     add = command("sql", _sql, "Run one query that only reads, over all objects of a class or one.")
     add("query", metavar="QUERY", help="a SQL statement")
     add("--object", help="only this one")
     add("--prefix", default="", help="only objects with a name that begins with it")
+    below(add)
     add("--json", action="store_true", help="print a JSON object a row")
     add = command("export", _export, "Write an object to a file that can be imported elsewhere.", target=True)
     add("file", type=Path, metavar="FILE", help="a SQLite file; replaced if it exists")

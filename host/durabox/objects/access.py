@@ -124,7 +124,7 @@ class Access(ABC):
 
     @abstractmethod
     def alone(self, unique_key: str, object_id: str) -> AbstractAsyncContextManager[ObjectDatabase]:
-        """The object's database, with the object out of memory until the block ends; its requests wait."""
+        """The object's database, with the object and its facets out of memory until the block ends; its requests wait."""
 
     async def copy(self, unique_key: str, object_id: str, copying: Copying) -> None:
         """
@@ -281,14 +281,19 @@ class HostAccess(Access):
                     await asyncio.wait({taken}, timeout=_GRACE)
                 if not taken.done():
                     take()
+                facets = self._host.facets_of(unique_key, object_id)
+                if facets is not None:
+                    await facets.quiet()
                 yield taken.result()
 
     def _dismiss(self, unique_key: str, object_id: str) -> None:
-        """Have an object leave memory."""
+        """Have an object and its facets leave memory."""
         actor = self._host.live_actor(unique_key, object_id)
-        if actor is None:
-            return
-        if actor.busy:
-            actor.reset(RESET)
-        else:
-            actor.close()
+        if actor is not None:
+            if actor.busy:
+                actor.reset(RESET)
+            else:
+                actor.close()
+        facets = self._host.facets_of(unique_key, object_id)
+        if facets is not None:
+            facets.dismiss(RESET)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from durabox.objects.sockets import SocketTable
     from durabox.objects.storage_threads import Threads
     from durabox.storage.database import ObjectDatabase
+    from durabox.storage.exchange import Exchange
     from durabox.storage.facet_index import FacetIndex
 
 logger = logging.getLogger("durabox.objects")
@@ -251,7 +252,7 @@ class Facets:
         number = self.tree.index.find(self.number, name)
         if number is None:
             return None
-        return partial(self.tree.remove, [number, *self.tree.index.below(number)])
+        return partial(self.tree.replace, [number, *self.tree.index.below(number)], {})
 
     def deletion_of_all(self) -> Change | None:
         """The same for all of them."""
@@ -259,7 +260,7 @@ class Facets:
         if not numbers:
             return None
         self.end_all(FacetEndedError("Error", DELETED))
-        return partial(self.tree.remove, numbers)
+        return partial(self.tree.replace, numbers, {})
 
     def cloning(self, source: str, target: str) -> Change | None:
         """
@@ -293,6 +294,7 @@ class FacetTree:
         index: Their numbers.
         make: Makes the actor of one.
         open_database: Opens the database of the one with that number.
+        make_exchange: Begins an exchange of databases.
         threads: Where is waited for the disk.
     """
 
@@ -301,6 +303,7 @@ class FacetTree:
         index: FacetIndex,
         make: Callable[[Facet], FacetActor],
         open_database: Callable[[int], ObjectDatabase],
+        make_exchange: Callable[[], Exchange],
         threads: Threads,
     ) -> None:
         self.index = index
@@ -309,6 +312,7 @@ class FacetTree:
         #: Changes that are to come or under way, and visits from outside: no facet may begin.
         self.busy = 0
         self._open_database = open_database
+        self._make_exchange = make_exchange
         self._threads = threads
         #: Databases that changes use; a facet that begins takes its own over.
         self._lent: dict[int, ObjectDatabase] = {}
@@ -323,6 +327,15 @@ class FacetTree:
             or bool(self._tasks)
             or any(facet.actor is not None or facet.sockets is not None for facet in self.root.all())
         )
+
+    def dismiss(self, message: str) -> None:
+        """Have all facets leave memory; what is under way fails with the message."""
+        for facet in self.root.all():
+            if facet.actor is not None:
+                if facet.actor.busy:
+                    facet.actor.reset(message)
+                else:
+                    facet.actor.close()
 
     def release(self, times: int = 1) -> None:
         """So many of what made it `busy` are over."""
@@ -361,37 +374,32 @@ class FacetTree:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def remove(self, numbers: list[int]) -> None:
+    async def replace(self, numbers: Collection[int], copies: Mapping[int, int]) -> None:
         """
-        Facets store nothing any more.
-
-        Raises:
-            StorageError: It failed; what is below others went first.
-        """
-        for number in sorted(numbers, reverse=True):
-            await self._put(number, None)
-
-    async def replace(self, numbers: list[int], copies: dict[int, int]) -> None:
-        """
-        Facets store what others do.
+        Facets store nothing any more, or what others do: all of it or, after a crash, nothing.
 
         Args:
-            numbers: Those that store nothing any more but what is copied.
+            numbers: Those that store nothing but what is copied.
             copies: From which to which.
         Raises:
             StorageError: It failed.
         """
-        await self.remove(numbers)
-        for source, target in sorted(copies.items(), reverse=True):
-            await self._put(target, await self._copy(source))
-
-    async def _put(self, number: int, content: apsw.Connection | None) -> None:
-        """Have a facet store something else; blocking work in a thread."""
-        database = self._borrow(number)
+        exchange = self._make_exchange()
         try:
-            await self._in_thread(partial(database.replace, content))
-        finally:
-            self._give_back(number)
+            for source, target in copies.items():
+                content = await self._copy(source)
+                if content is not None:
+                    await self._in_thread(partial(exchange.stage, target, content))
+            changed = {*numbers, *copies.values()}
+            databases = {number: self._borrow(number) for number in changed}
+            try:
+                await self._in_thread(partial(exchange.carry_out, changed, databases))
+            finally:
+                for number in changed:
+                    self._give_back(number)
+        except BaseException:
+            await self._in_thread(exchange.abandon)
+            raise
 
     async def _copy(self, number: int) -> apsw.Connection | None:
         """What a facet has committed, in a database without a file."""

@@ -380,6 +380,11 @@ class Host:
         space = self._by_key.get(unique_key)
         return None if space is None else self._actors.get((space.class_name, object_id))
 
+    def facets_of(self, unique_key: str, object_id: str) -> FacetTree | None:
+        """An object's facets, if it or one of them is in memory."""
+        space = self._by_key.get(unique_key)
+        return None if space is None else self._trees.get((space.class_name, object_id))
+
     def sockets_of(self, unique_key: str, object_id: str) -> list[tuple[tuple[str, ...], bytes]]:
         """See `access.Access.sockets`."""
         space = self._by_key.get(unique_key)
@@ -388,7 +393,7 @@ class Host:
 
     @contextmanager
     def held(self, unique_key: str, object_id: str) -> Iterator[ObjectDatabase]:
-        """The database of an object that is not in memory; its requests wait until the block ends."""
+        """The database of an object that is not in memory; its requests and those of its facets wait until the block ends."""
         space = self._by_key.get(unique_key)
         if space is None:
             with self._state.visit(unique_key, object_id) as database:
@@ -396,10 +401,15 @@ class Host:
             return
         actor = self.actor(space, object_id, None)
         actor.hold()
+        tree = self._trees.get((space.class_name, object_id))
+        if tree is not None:
+            tree.busy += 1
         try:
             assert actor.database is not None
             yield actor.database
         finally:
+            if tree is not None:
+                tree.release()
             if actor.core.idle:
                 actor.close()
             else:
@@ -491,6 +501,7 @@ class Host:
                 self._state.facets(unique_key, key[1]),
                 partial(self._facet_actor, key),
                 lambda number: self._state.database(unique_key, facet_id(key[1], number)),
+                partial(self._state.exchange, unique_key, key[1]),
                 self._threads,
             )
         return tree.root

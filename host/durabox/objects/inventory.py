@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,7 @@ from durabox.objects.transfer import Transfer
 from durabox.objects.values import stored_as_json
 from durabox.storage import view
 from durabox.storage.database import ObjectDatabase
+from durabox.storage.facet_index import facet_id
 
 #: Objects on one page of `Inventory.list`, at most.
 MAX_PAGE: Final = 10_000
@@ -88,7 +90,13 @@ class Inventory:
         return await self._listing.page(key, prefix, cursor, limit, progress)
 
     async def sql(
-        self, class_name: str, query: str, *, target: str | None = None, prefix: str = ""
+        self,
+        class_name: str,
+        query: str,
+        *,
+        target: str | None = None,
+        prefix: str = "",
+        facet: Sequence[str] = (),
     ) -> AsyncIterator[dict[str, Any]]:
         """
         Run one query that only reads over one object or all objects of a class, each at a consistent moment.
@@ -98,6 +106,7 @@ class Inventory:
             query: One SQL statement.
             target: An object's name or id, ``None`` for all.
             prefix: As for `list`.
+            facet: The names that lead to a facet of that one object, to be asked instead.
         Yields:
             ``{"id", "name", "columns", "rows"}``, one or more for each object that has rows, or
             ``{"id", "name", "error"}`` for an object that it fails on.
@@ -107,10 +116,11 @@ class Inventory:
         """
         if target is not None:
             found = self._target(class_name, target)
-            if not await self._access.read(found.unique_key, found.id, ObjectDatabase.exists):
+            asked = replace(found, id=facet_id(found.id, self._listing.facet(found, facet)))
+            if not await self._access.read(found.unique_key, asked.id, ObjectDatabase.exists):
                 raise NoSuchObjectError(class_name, target)
-            async for part in self._query(found, query):
-                yield part
+            async for part in self._query(asked, query):
+                yield part | {"id": found.id}
             return
         async for each in self._listing.each(class_name, prefix):
             async for part in self._query(each, query):
@@ -154,7 +164,14 @@ class Inventory:
     # One object
 
     async def show(
-        self, class_name: str, target: str, *, prefix: str = "", cursor: str | None = None, limit: int = KEYS
+        self,
+        class_name: str,
+        target: str,
+        *,
+        prefix: str = "",
+        cursor: str | None = None,
+        limit: int = KEYS,
+        facet: Sequence[str] = (),
     ) -> dict[str, Any]:
         """
         What an object stores: its keys with their values, and the shape of its SQL tables.
@@ -165,9 +182,11 @@ class Inventory:
             prefix: What the keys begin with.
             cursor: Where the page of keys before ended.
             limit: Most keys.
+            facet: The names that lead to a facet of it, to be shown instead.
         Returns:
             ``{"id", "name", "alarm", "awake", "keys": [{"key", "bytes", "value"}], "cursor", "tables": {name:
-            [column]}, "sockets": [{"tags", "attachment"}]}``. A value is JSON as `values` has it, and left out when it
+            [column]}, "sockets": [{"tags", "attachment"}], "facets": [{"path", "bytes"}]}``: the last are all below it that
+            store something, by the names that lead to them. A value is JSON as `values` has it, and left out when it
             is longer than 64 KiB; so is the attachment of a socket that has none. Of sockets, the first `MAX_SOCKETS`.
         Raises:
             NoSuchObjectError: It stores nothing.
@@ -177,14 +196,19 @@ class Inventory:
         if not 1 <= limit <= MAX_KEYS:
             raise BadArgumentError(f"limit: expected 1 to {MAX_KEYS}, got {limit}")
         found = self._target(class_name, target)
+        number = self._listing.facet(found, facet)
+        part = facet_id(found.id, number)
         after = None if cursor is None else decoded(cursor)
         start = prefix.encode("utf-8", "surrogatepass")
         seen = await self._access.read(
-            found.unique_key, found.id, lambda database: view.look(database, start, after, limit)
+            found.unique_key, part, lambda database: view.look(database, start, after, limit)
         )
+        sockets = self._access.sockets(found.unique_key, part)[:MAX_SOCKETS]
+        facets = await self._listing.facets(found, number)
         if seen is None:
-            raise NoSuchObjectError(class_name, target)
-        sockets = self._access.sockets(found.unique_key, found.id)[:MAX_SOCKETS]
+            if not facets:
+                raise NoSuchObjectError(class_name, target)
+            seen = view.NOTHING
 
         def describe() -> dict[str, Any]:
             keys = []
@@ -197,7 +221,7 @@ class Inventory:
                 "id": found.id,
                 "name": seen.name if found.name is None else found.name,
                 "alarm": None if seen.alarm is None else seen.alarm / 1e6,
-                "awake": self._access.is_awake(found.unique_key, found.id),
+                "awake": self._access.is_awake(found.unique_key, part),
                 "keys": keys,
                 "cursor": encoded(seen.keys[-1][0]) if seen.more else None,
                 "tables": dict(seen.tables),
@@ -205,6 +229,7 @@ class Inventory:
                     {"tags": [*tags]} | ({"attachment": stored_as_json(value)} if value else {})
                     for tags, value in sockets
                 ],
+                "facets": facets,
             }
 
         return await asyncio.to_thread(describe)
@@ -291,18 +316,13 @@ class Inventory:
 
     async def delete(self, class_name: str, target: str) -> None:
         """
-        Remove an object with all that it stores, its alarm included.
+        Remove an object with all that it stores, its alarm and its facets included.
 
         Raises:
             NoSuchObjectError: It stores nothing.
             StorageError: It cannot be removed.
         """
-        found = self._target(class_name, target)
-        async with self._access.alone(found.unique_key, found.id) as database:
-            if not await self._access.blocking(database.exists):
-                raise NoSuchObjectError(class_name, target)
-            await self._access.blocking(partial(database.replace, None))
-            self._state.alarms.set_later(found.unique_key, found.id, None, None)
+        await self._transfer.delete(self._target(class_name, target))
 
     async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, Any]:
         """
@@ -345,6 +365,10 @@ class Inventory:
             if before is None:
                 raise NoSuchObjectError(class_name, target)
             await self._access.blocking(database.vacuum)
+            facets = self._state.facets(found.unique_key, found.id).below(0)
+            with self._state.databases(found.unique_key, found.id, facets) as databases:
+                for facet in databases.values():
+                    await self._access.blocking(facet.vacuum)
             after = shelf.stamp(found.id)
         return {"before": before.size, "after": after.size if after else 0}
 

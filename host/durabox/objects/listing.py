@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
@@ -15,8 +15,10 @@ from typing import Any, Final
 from durabox.errors import StorageError
 from durabox.objects.access import Access
 from durabox.objects.ids import IdFactory
-from durabox.objects.targets import BadArgumentError, Target
+from durabox.objects.targets import BadArgumentError, NoSuchObjectError, Target
 from durabox.storage.catalog import Entry
+from durabox.storage.database import ObjectDatabase
+from durabox.storage.facet_index import facet_id
 
 #: Objects on one page, unless told otherwise.
 PAGE: Final = 1_000
@@ -150,6 +152,42 @@ class Listing:
                 return
             after = entries[-1].name, entries[-1].id
 
+    def facet(self, found: Target, names: Sequence[str]) -> int:
+        """
+        The number of a facet, or 0 for the object.
+
+        Args:
+            found: The object.
+            names: Lead from there to the facet.
+        Raises:
+            NoSuchObjectError: There was never one.
+        """
+        index = self._state.facets(found.unique_key, found.id)
+        number = 0
+        for name in names:
+            below = index.find(number, name)
+            if below is None:
+                raise NoSuchObjectError(found.class_name, "/".join([found.label, *names]))
+            number = below
+        return number
+
+    async def facets(self, found: Target, number: int) -> list[dict[str, Any]]:
+        """
+        The facets that store something.
+
+        Args:
+            found: The object.
+            number: That of the facet below which they are, 0 for the object.
+        Returns:
+            ``[{"path", "bytes"}]``: the names that lead to each, and what its database takes.
+        """
+        facets: list[dict[str, Any]] = []
+        for below, path in self._state.facets(found.unique_key, found.id).below(number).items():
+            size = await self._access.read(found.unique_key, facet_id(found.id, below), _size)
+            if size is not None:
+                facets.append({"path": [*path], "bytes": size})
+        return facets
+
     async def _refresh(self, key: str, progress: Progress | None) -> None:
         """Bring the catalogue up to date with the objects' files."""
         catalog = self._state.catalog(key)
@@ -222,3 +260,7 @@ def decoded(cursor: str) -> bytes:
 def as_json(page: Page) -> dict[str, Any]:
     """A page as the admin API and the command line give it."""
     return {"objects": [asdict(each) for each in page.objects], "cursor": page.cursor}
+
+
+def _size(database: ObjectDatabase) -> int | None:
+    return database.sql.size if database.exists() else None

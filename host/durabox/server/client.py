@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -85,17 +85,32 @@ class AdminClient:
         return Page([ObjectInfo(**each) for each in page["objects"]], page["cursor"])
 
     async def show(
-        self, class_name: str, target: str, *, prefix: str = "", cursor: str | None = None, limit: int = KEYS
+        self,
+        class_name: str,
+        target: str,
+        *,
+        prefix: str = "",
+        cursor: str | None = None,
+        limit: int = KEYS,
+        facet: Sequence[str] = (),
     ) -> dict[str, Any]:
         """See `Inventory`."""
-        query = _query(prefix=prefix, cursor=cursor, limit=str(limit))
+        query = [*_query(prefix=prefix, cursor=cursor, limit=str(limit)).items()]
+        query += [("facet", name) for name in facet]
         return await self._json("GET", _path(class_name, target), params=query)
 
     def sql(
-        self, class_name: str, query: str, *, target: str | None = None, prefix: str = ""
+        self,
+        class_name: str,
+        query: str,
+        *,
+        target: str | None = None,
+        prefix: str = "",
+        facet: Sequence[str] = (),
     ) -> AsyncIterator[dict[str, Any]]:
         """See `Inventory`."""
-        return self._lines(_path(class_name, "sql"), {"query": query, "object": target, "prefix": prefix})
+        asked = {"query": query, "object": target, "prefix": prefix, "facet": [*facet]}
+        return self._lines(_path(class_name, "sql"), asked)
 
     def migrate(
         self,

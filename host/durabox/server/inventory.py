@@ -122,13 +122,21 @@ class _Api:
                 prefix=request.query.get("prefix", ""),
                 cursor=request.query.get("cursor"),
                 limit=_number(request, "limit", KEYS),
+                facet=request.query.getall("facet", []),
             )
         )
 
     async def sql(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
-        asked = await _asked(request, query=str, object=str | None, prefix=str | None)
+        asked = await _asked(request, query=str, object=str | None, prefix=str | None, facet=list | None)
+        facet = asked["facet"] or []
+        if not all(isinstance(name, str) for name in facet):
+            raise BadArgumentError("facet: expected a list of names")
         rows = self._inventory.sql(
-            parts["class"], asked["query"], target=asked["object"], prefix=asked["prefix"] or ""
+            parts["class"],
+            asked["query"],
+            target=asked["object"],
+            prefix=asked["prefix"] or "",
+            facet=facet,
         )
         return await _lines(request, rows)
 

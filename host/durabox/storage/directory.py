@@ -9,6 +9,7 @@
     STATE/.durabox/lock                          held by the process that owns the directory
     STATE/.durabox/births/                       files that are not finished
     STATE/.durabox/catalog/<unique key>.sqlite   names of objects, derived
+    STATE/.durabox/exchange/                     databases that take others' places; see `exchange`
     STATE/.durabox/history/                      what the databases held before; see `history.log`
     STATE/.durabox/migrations.sqlite             objects that a migration is done with, derived
     STATE/.durabox/server                        where the owner answers, while it does
@@ -22,14 +23,17 @@ import logging
 import re
 import resource
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
+
+import msgspec
 
 from durabox.errors import InvalidObjectIdError, StorageError
 from durabox.storage import alarm_index
@@ -40,7 +44,8 @@ from durabox.storage.catalog import Catalog
 from durabox.storage.connection import spare_memory
 from durabox.storage.database import MAX_BYTES, ObjectDatabase
 from durabox.storage.durability import Durability
-from durabox.storage.facet_index import FacetIndex
+from durabox.storage.exchange import Exchange
+from durabox.storage.facet_index import FacetIndex, facet_id
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
 from durabox.storage.homes import FacetHome, FileHome, MemoryHome
@@ -110,6 +115,8 @@ class StateDirectory:
         self._facets: MutableMapping[tuple[str, str], FacetIndex] = (
             {} if path is None else WeakValueDictionary()
         )
+        # Who looks at many objects asks as well, in a thread.
+        self._facets_lock = threading.Lock()
         self._closed = False
         self._catalogs: dict[str, Catalog] = {}
         self._announced: Path | None = None
@@ -123,6 +130,11 @@ class StateDirectory:
                 raise StorageError(
                     "open", f"The state directory {path} cannot be used: {error.strerror or error}"
                 ) from error
+            try:
+                self._finish_exchanges(path / _OWN / "exchange")
+            except BaseException:
+                self.close()
+                raise
 
     def database(self, unique_key: str, object_id: str, name: str | None = None) -> ObjectDatabase:
         """
@@ -171,18 +183,56 @@ class StateDirectory:
 
     def facets(self, unique_key: str, object_id: str) -> FacetIndex:
         """
-        Which facets an object has; the same index for all who ask while anybody has it. Touches no file yet.
+        Which facets an object has; the same index for all who ask while anybody has it. Touches no file yet. From any
+        thread.
 
         Args:
             unique_key: The namespace's, as for `database`.
             object_id: The object's id, as for `database`.
         """
         key = (unique_key, object_id)
-        index = self._facets.get(key)
-        if index is None:
-            birthplace = None if self._path is None else self._birthplace(unique_key)
-            index = self._facets[key] = FacetIndex(birthplace, object_id)
+        with self._facets_lock:
+            index = self._facets.get(key)
+            if index is None:
+                birthplace = None if self._path is None else self._birthplace(unique_key)
+                index = self._facets[key] = FacetIndex(birthplace, object_id)
         return index
+
+    def exchange(self, unique_key: str, object_id: str) -> Exchange:
+        """
+        Replaces databases of an object and its facets as one.
+
+        Args:
+            unique_key: The namespace's, as for `database`.
+            object_id: The object's id, as for `database`.
+        """
+        return Exchange(
+            None if self._path is None else f"{self._path}/{_OWN}/exchange/{unique_key}",
+            object_id,
+            self._files,
+            self.facets(unique_key, object_id),
+            sync=self._durability is not Durability.OFF,
+        )
+
+    @contextmanager
+    def databases(
+        self, unique_key: str, object_id: str, numbers: Iterable[int]
+    ) -> Iterator[dict[int, ObjectDatabase]]:
+        """
+        Databases of an object (0) and its facets that nobody uses, for a moment.
+
+        Raises:
+            InvalidObjectIdError: The id is malformed.
+            StorageError: See `database`.
+        """
+        opened: dict[int, ObjectDatabase] = {}
+        try:
+            for number in numbers:
+                opened[number] = self.database(unique_key, facet_id(object_id, number))
+            yield opened
+        finally:
+            for database in opened.values():
+                database.close()
 
     @contextmanager
     def visit(self, unique_key: str, object_id: str) -> Iterator[ObjectDatabase]:
@@ -237,10 +287,12 @@ class StateDirectory:
         catalog = self._catalogs.get(unique_key)
         if catalog is None:
             if self._path is None:
-                catalog = Catalog(MemoryShelf(self._memory, unique_key), None)
+                catalog = Catalog(
+                    MemoryShelf(self._memory, unique_key, partial(self.facets, unique_key)), None
+                )
             else:
                 catalog = Catalog(
-                    FolderShelf(self._path / unique_key, self._files.vfs),
+                    self._shelf(unique_key),
                     self._path / _OWN / "catalog" / f"{unique_key}.sqlite",
                 )
             self._catalogs[unique_key] = catalog
@@ -303,6 +355,10 @@ class StateDirectory:
             )
         return birthplace
 
+    def _shelf(self, unique_key: str) -> FolderShelf:
+        assert self._path is not None
+        return FolderShelf(self._path / unique_key, partial(self.facets, unique_key), self._files.vfs)
+
     def _restored_alarm(self, unique_key: str, object_id: str, time_ns: int | None) -> None:
         """A state with that alarm is about to be the object's."""
         if time_ns is None:
@@ -318,7 +374,7 @@ class StateDirectory:
 
     def _stored_alarms(self, unique_key: str) -> Iterator[Pending]:
         """The alarms in the files of a class's objects, some files at a time; ends with an error when the directory closes."""
-        shelf = None if self._path is None else FolderShelf(self._path / unique_key, self._files.vfs)
+        shelf = None if self._path is None else self._shelf(unique_key)
         ids = [] if shelf is None else list(shelf.ids())
         if shelf is None or not ids:
             return
@@ -352,6 +408,21 @@ class StateDirectory:
                 if due is not None:
                     found.append(Pending(object_id, name, due))
         return found
+
+    def _finish_exchanges(self, folder: Path) -> None:
+        """Do what a killed owner was about to do."""
+        for plan_file in folder.glob("*/*.plan"):
+            unique_key, object_id = plan_file.parent.name, plan_file.stem
+            exchange = self.exchange(unique_key, object_id)
+            try:
+                plan = exchange.planned()
+            except (OSError, msgspec.DecodeError) as error:
+                raise StorageError("open", f"{plan_file} cannot be read: {error}") from error
+            logger.info("%s/%s: finishing the exchange of its databases", unique_key, object_id)
+            with self.databases(unique_key, object_id, [*plan.placed, *plan.removed]) as databases:
+                exchange.finish(plan, databases)
+        for unplanned in folder.glob("*/*"):
+            unplanned.unlink()
 
     def _take(self, path: Path) -> OwnerLock:
         """Own the directory and remove what a killed owner left unfinished."""

@@ -34,8 +34,8 @@ MAX_NUMBER: Final = 0xFFFF
 
 
 def facet_id(object_id: str, number: int) -> str:
-    """By what the database of an object's facet is known where there are databases of objects."""
-    return f"{object_id}.{number}"
+    """By what the database of an object's facet is known where there are databases of objects; 0 is the object itself."""
+    return f"{object_id}.{number}" if number else object_id
 
 
 class FacetIndex:

@@ -14,6 +14,11 @@ and, when the object had WebSockets that outlive its leaving memory, what was kn
 
 A connection itself does not travel: an import takes no notice of that table.
 
+An object with facets has the format 2, and their databases in two tables, whole and in pieces::
+
+    _cf_PORTABLE_FACET (facet INTEGER PRIMARY KEY, path TEXT)              a JSON array of the names that lead to it
+    _cf_PORTABLE_FACET_PIECE (position INTEGER PRIMARY KEY, data BLOB)     facet * 2^32 + number of the piece
+
 Its name and its alarm are rows of ``_cf_METADATA``, as in every object's file. A file without that table, such as an
 object's own, can be imported as well; one that is damaged or whose reserved tables are not ours cannot.
 """
@@ -22,7 +27,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,9 +43,21 @@ from durabox.storage.metadata import Key, name_bytes, name_from
 from durabox.storage.streams import INDEXES
 
 FORMAT: Final = 1
+WITH_FACETS: Final = 2
 _TABLE: Final = "_cf_PORTABLE"
 _CREATE: Final = f"CREATE TABLE {_TABLE} (key TEXT PRIMARY KEY, value) WITHOUT ROWID"
 _SOCKETS: Final = f"{_TABLE}_SOCKET"
+_FACETS: Final = f"{_TABLE}_FACET"
+_PIECES: Final = f"{_TABLE}_FACET_PIECE"
+_CREATE_FACETS: Final = f"""
+CREATE TABLE IF NOT EXISTS {_FACETS} (facet INTEGER PRIMARY KEY, path TEXT);
+CREATE TABLE IF NOT EXISTS {_PIECES} (position INTEGER PRIMARY KEY, data BLOB);
+"""
+_HAS_FACETS: Final = f"SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '{_FACETS}'"
+_PIECE_BYTES: Final = 1 << 20
+#: Names that lead to a facet, and bytes of one.
+_DEEPEST: Final = 3
+_LONGEST: Final = 256
 _HAS: Final = f"SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '{_TABLE}'"
 _READ: Final = f"SELECT key, value FROM {_TABLE} WHERE key IN ('format', 'unique_key', 'id')"
 #: Nothing that stands on a reserved table may run when the host writes to it.
@@ -65,6 +83,7 @@ _PLAIN_COLUMNS: Final = (
 )
 _COLUMNS: Final = "SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)"
 _DAMAGE_SHOWN: Final = 3
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +124,8 @@ def seal(
         StorageError: It cannot be written.
     """
     path = copy.db_filename("main")
-    facts = {"format": FORMAT, "unique_key": unique_key, "id": object_id, "exported": int(now)}
+    number = WITH_FACETS if copy.execute(_HAS_FACETS).get else FORMAT
+    facts = {"format": number, "unique_key": unique_key, "id": object_id, "exported": int(now)}
     try:
         # One file, that every tool opens without leaving others beside it.
         copy.execute("PRAGMA journal_mode = DELETE").fetchall()
@@ -128,6 +148,93 @@ def seal(
         raise storage_error("export", error, "the exported file") from error
     finally:
         copy.close(True)
+
+
+def add_facet(copy: apsw.Connection, facet: int, path: Sequence[str], content: Path) -> None:
+    """
+    Add the database of one of the object's facets to a copy of the object's own. Blocking.
+
+    Args:
+        copy: The copy, in a file.
+        facet: A number for it.
+        path: The names that lead to it.
+        content: Its complete database.
+    Raises:
+        StorageError: It cannot be read or written.
+    """
+    try:
+        with copy, content.open("rb") as file:
+            copy.execute(_CREATE_FACETS)
+            copy.execute(f"INSERT INTO {_FACETS} VALUES (?, ?)", (facet, json.dumps([*path])))
+            position = facet << 32
+            while piece := file.read(_PIECE_BYTES):
+                copy.execute(f"INSERT INTO {_PIECES} VALUES (?, ?)", (position, piece))
+                position += 1
+    except (apsw.Error, OSError) as error:
+        raise storage_error("export", error, "the exported file") from error
+
+
+def facets(path: Path) -> Iterator[tuple[tuple[str, ...], apsw.Connection]]:
+    """
+    Take an object's facets out of a file, one at a time. Blocking.
+
+    Args:
+        path: As for `read`.
+    Yields:
+        The names that lead to it, and a database without a file, which is the caller's.
+    Raises:
+        StorageError: See `read`.
+    """
+    try:
+        source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            source.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            source.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            found = (
+                source.execute(f"SELECT facet, path FROM {_FACETS}")
+                if source.execute(_HAS_FACETS).get
+                else ()
+            )
+            for facet, names in found:
+                with tempfile.NamedTemporaryFile() as file:
+                    if not isinstance(facet, int) or not 0 <= facet < 1 << 31:
+                        raise StorageError("import", f"The file has a facet {facet!r}.")
+                    pieces = source.execute(
+                        f"SELECT data FROM {_PIECES} WHERE position >= ? AND position < ? ORDER BY position",
+                        (facet << 32, facet + 1 << 32),
+                    )
+                    for (piece,) in pieces:
+                        if not isinstance(piece, bytes):
+                            raise StorageError(
+                                "import", f"The file is damaged: facet {facet}.", apsw.SQLITE_CORRUPT
+                            )
+                        file.write(piece)
+                    file.flush()
+                    file.seek(0)
+                    if file.read(len(_MAGIC)) != _MAGIC:
+                        # SQLite would take a file that is cut short for an empty one.
+                        raise StorageError(
+                            "import", f"The file is damaged: facet {facet}.", apsw.SQLITE_CORRUPT
+                        )
+                    yield _path(names), _content(file.name)
+        finally:
+            source.close(True)
+    except (apsw.Error, OSError) as error:
+        raise storage_error("import", error, path.name) from error
+
+
+def _path(stored: apsw.SQLiteValue) -> tuple[str, ...]:
+    try:
+        names = json.loads(stored) if isinstance(stored, str) else None
+    except ValueError:
+        names = None
+    if (
+        not isinstance(names, list)
+        or not 1 <= len(names) <= _DEEPEST
+        or not all(isinstance(name, str) and 0 < len(name_bytes(name) or b"") <= _LONGEST for name in names)
+    ):
+        raise StorageError("import", f"The file has a facet that is called {stored!r}.")
+    return tuple(names)
 
 
 def publish(finished: Path, path: Path) -> None:
@@ -156,9 +263,25 @@ def read(path: Path) -> tuple[apsw.Connection, Facts]:
     Raises:
         StorageError: The file cannot be read, is damaged, or holds what no object's database holds.
     """
+    try:
+        content = _content(str(path))
+    except (apsw.Error, OSError) as error:
+        raise storage_error("import", error, path.name) from error
+    try:
+        return content, _facts(content)
+    except apsw.Error as error:
+        content.close(True)
+        raise storage_error("import", error, path.name) from error
+    except BaseException:
+        content.close(True)
+        raise
+
+
+def _content(path: str) -> apsw.Connection:
+    """A database in a file, checked, as one without a file."""
     content = open_newborn()
     try:
-        source = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        source = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
         try:
             source.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_ROW)
             source.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
@@ -168,13 +291,10 @@ def read(path: Path) -> tuple[apsw.Connection, Facts]:
                 backup.step(-1)
         finally:
             source.close(True)
-        return content, _facts(content)
-    except (apsw.Error, OSError) as error:
-        content.close(True)
-        raise storage_error("import", error, path.name) from error
     except BaseException:
         content.close(True)
         raise
+    return content
 
 
 def rename(content: apsw.Connection, name: str | None) -> None:
@@ -227,11 +347,14 @@ def _facts(content: apsw.Connection) -> Facts:
     said: dict[apsw.SQLiteValue, apsw.SQLiteValue] = {}
     if content.execute(_HAS).get:
         said = dict(row[:2] for row in content.execute(_READ))
-        if said.get("format") != FORMAT:
+        if said.get("format") not in (FORMAT, WITH_FACETS):
             raise StorageError(
-                "import", f"The file has the format {said.get('format')!r}; this reads {FORMAT}."
+                "import",
+                f"The file has the format {said.get('format')!r}; this reads {FORMAT} and {WITH_FACETS}.",
             )
         content.execute(f"DROP TABLE {_TABLE}; DROP TABLE IF EXISTS {_SOCKETS}")
+        if content.execute(_HAS_FACETS).get:
+            content.execute(f"DROP TABLE {_FACETS}; DROP TABLE IF EXISTS {_PIECES}; VACUUM")
     name, alarm = None, None
     if content.execute(statements.HAS_METADATA).get:
         name = name_from(content.execute(statements.GET_NAME, (int(Key.NAME),)).get)

@@ -5,28 +5,34 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from durabox.errors import StorageError
+from durabox.storage.facet_index import FacetIndex, facet_id
 from durabox.storage.glance import Glance, glance
 
 if TYPE_CHECKING:
     from durabox.storage.homes import MemoryHome
 
-_FILE: Final = re.compile(r"([0-9a-f]{64})\.sqlite", re.ASCII)
+#: An object's database, or that of a facet of it.
+_FILE: Final = re.compile(r"([0-9a-f]{64})(?:\.[1-9][0-9]{0,4})?\.sqlite", re.ASCII)
+#: Which facets an object has, by its id.
+Facets: TypeAlias = "Callable[[str], FacetIndex]"
+
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
     """
-    An object's file, from outside.
+    The files of an object and its facets, from outside.
 
     Args:
-        size: Bytes, with what waits in its WAL.
-        changed: When it was written last, in milliseconds since the epoch.
+        size: Bytes, with what waits in their WALs.
+        changed: When one was written last, in milliseconds since the epoch.
     """
 
     size: int
@@ -37,11 +43,16 @@ class Shelf(Protocol):
     """Where a namespace's databases are."""
 
     def ids(self) -> Iterable[str]:
-        """The objects that have one."""
+        """The objects of which there is one, their own or a facet's."""
         ...
 
     def stamp(self, object_id: str) -> Stamp | None:
-        """What can be seen of one from outside, ``None`` if there is none."""
+        """
+        What can be seen of an object's from outside, ``None`` if there is none.
+
+        Raises:
+            StorageError: It cannot be told which facets it has.
+        """
         ...
 
     def glance(self, object_id: str) -> Glance:
@@ -60,24 +71,45 @@ class FolderShelf:
 
     Args:
         path: The folder; need not exist.
+        facets: Which facets an object has.
         vfs: SQLite VFS, ``None`` for the default.
     """
 
-    def __init__(self, path: Path, vfs: str | None = None) -> None:
+    def __init__(self, path: Path, facets: Facets, vfs: str | None = None) -> None:
         self._path = str(path)
+        self._facets = facets
         self._vfs = vfs
 
     def ids(self) -> Iterable[str]:
         """See `Shelf`."""
         try:
             with os.scandir(self._path) as entries:
-                return [match[1] for entry in entries if (match := _FILE.fullmatch(entry.name))]
+                return {match[1] for entry in entries if (match := _FILE.fullmatch(entry.name))}
         except FileNotFoundError:
             return []
 
     def stamp(self, object_id: str) -> Stamp | None:
         """See `Shelf`."""
-        path = f"{self._path}/{object_id}.sqlite"
+        facets = self._facets(object_id)
+        numbers = (0, *(number for number in facets.below(0) if facets.has(number)))
+        stamps = [stamp for number in numbers if (stamp := self._stamp(facet_id(object_id, number)))]
+        if not stamps:
+            return None
+        return Stamp(sum(stamp.size for stamp in stamps), max(stamp.changed for stamp in stamps))
+
+    def glance(self, object_id: str) -> Glance:
+        """See `Shelf`."""
+        try:
+            return glance(f"{self._path}/{object_id}.sqlite", self._vfs)
+        except StorageError:
+            if self._stamp(object_id) is None:
+                # Only facets of it store something.
+                return Glance(None, None, whole=True)
+            raise
+
+    def _stamp(self, part: str) -> Stamp | None:
+        """The file of one database."""
+        path = f"{self._path}/{part}.sqlite"
         try:
             file = os.stat(path)
         except FileNotFoundError:
@@ -88,10 +120,6 @@ class FolderShelf:
             size, changed = size + wal.st_size, max(changed, wal.st_mtime_ns)
         return Stamp(size, changed / 1e6)
 
-    def glance(self, object_id: str) -> Glance:
-        """See `Shelf`."""
-        return glance(f"{self._path}/{object_id}.sqlite", self._vfs)
-
 
 class MemoryShelf:
     """
@@ -100,24 +128,28 @@ class MemoryShelf:
     Args:
         homes: All of them, by unique key and id.
         unique_key: The namespace.
+        facets: Which facets an object has.
     """
 
-    def __init__(self, homes: dict[tuple[str, str], MemoryHome], unique_key: str) -> None:
+    def __init__(self, homes: dict[tuple[str, str], MemoryHome], unique_key: str, facets: Facets) -> None:
         self._homes = homes
         self._unique_key = unique_key
+        self._facets = facets
 
     def ids(self) -> Iterable[str]:
         """See `Shelf`."""
-        return [
-            object_id
-            for (key, object_id), home in self._homes.items()
-            if key == self._unique_key and _OBJECT_ID.fullmatch(object_id) and home.exists()
-        ]
+        return {
+            part.partition(".")[0]
+            for (key, part), home in self._homes.items()
+            if key == self._unique_key and _OBJECT_ID.match(part) and home.exists()
+        }
 
     def stamp(self, object_id: str) -> Stamp | None:
         """See `Shelf`; when it changed is not known."""
-        home = self._homes.get((self._unique_key, object_id))
-        return None if home is None or not home.exists() else Stamp(home.size(), 0.0)
+        parts = [facet_id(object_id, number) for number in (0, *self._facets(object_id).below(0))]
+        homes = [self._homes.get((self._unique_key, part)) for part in parts]
+        sizes = [home.size() for home in homes if home is not None and home.exists()]
+        return Stamp(sum(sizes), 0.0) if sizes else None
 
     def glance(self, object_id: str) -> Glance:
         """See `Shelf`; it is for one thread, so nothing can be told."""

@@ -45,6 +45,10 @@ class Look:
     tables: list[tuple[str, list[str]]]
 
 
+#: A look at what stores nothing.
+NOTHING: Final = Look(None, None, [], False, [])
+
+
 def look(database: ObjectDatabase, prefix: bytes, after: bytes | None, limit: int) -> Look | None:
     """
     Look at an object's database.

@@ -64,6 +64,10 @@ class Call:
             if os.path.basename(os.path.dirname(path)) == "births"
             else "database"
             if path.endswith(".sqlite")
+            else "facets"
+            if path.endswith(".facets")
+            else "plan"
+            if path.endswith("plan")
             else "folder"
         )
         return f"{self.operation} {kind}"
