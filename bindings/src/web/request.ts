@@ -17,7 +17,7 @@ const MAKER = Symbol("request");
 const METHODS = new Set([
   "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "PURGE", "OPTIONS", "TRACE", "COPY", "LOCK", "MKCOL", "MOVE",
   "PROPFIND", "PROPPATCH", "SEARCH", "UNLOCK", "ACL", "REPORT", "MKACTIVITY", "CHECKOUT", "MERGE", "M-SEARCH",
-  "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE",
+  "NOTIFY", "SUBSCRIBE", "UNSUBSCRIBE", "QUERY", "BAN",
 ]);
 const CACHE_MODES = new Set(["no-store", "no-cache"]);
 
@@ -25,12 +25,11 @@ const CACHE_MODES = new Set(["no-store", "no-cache"]);
 interface Details {
   readonly redirect: string;
   readonly cf: object | undefined;
-  readonly integrity: string;
   readonly keepalive: boolean;
   readonly cache: string | undefined;
 }
 
-const PLAIN: Details = { redirect: "follow", cf: undefined, integrity: "", keepalive: false, cache: undefined };
+const PLAIN: Details = { redirect: "follow", cf: undefined, keepalive: false, cache: undefined };
 
 const RECEIVED: Details = { ...PLAIN, redirect: "manual", cf: Object.freeze({}) };
 
@@ -241,7 +240,7 @@ export class Request extends Body {
 
   get integrity(): string {
     if (!(#method in this)) throw illegalInvocation();
-    return this.#details.integrity;
+    return "";
   }
 
   get keepalive(): boolean {
@@ -306,12 +305,15 @@ function detailsOf(options: RequestInit, inherited: Details): Details {
         'make sense at the edge; use "manual" and check the response status code).',
     );
   if (cf !== undefined && !isObject(cf)) throw wrongField("cf", DICTIONARY, "Object");
+  if (integrity !== undefined && integrity !== "")
+    throw new TypeError(
+      "Subrequest integrity checking is not implemented. The integrity option must be either undefined or an empty string.",
+    );
   if (cache !== undefined && !CACHE_MODES.has(cache as string))
     throw new TypeError(`Unsupported cache mode: ${cache}`);
   return {
     redirect: redirect ?? inherited.redirect,
     cf: cf ?? inherited.cf,
-    integrity: integrity === undefined ? inherited.integrity : `${integrity}`,
     keepalive: keepalive === undefined ? inherited.keepalive : Boolean(keepalive),
     cache: (cache as string | undefined) ?? inherited.cache,
   };

@@ -389,12 +389,12 @@ export class WebSocket extends EventTarget {
     if (this.#mode === Mode.Accepted || this.#mode === Mode.Hibernatable)
       throw new Error("Cannot call `acceptWebSocket()` if the WebSocket was already accepted via `accept()`");
     const peer = this.#peer;
-    const lonely = this.#number === 0 && (peer === undefined || peer.#mode !== Mode.Fresh);
-    if (this.#mode === Mode.Returned || lonely)
+    // What came from somewhere else, or whose other end has gone there, is no pair any more.
+    if (this.#mode === Mode.Returned || peer === undefined || peer.#mode !== Mode.Fresh)
       throw new Error(
         "Cannot call `acceptWebSocket()` on this WebSocket because its pair has already been accepted or used in a Response.",
       );
-    if (this.#number === 0) this.#number = nextNumber();
+    this.#number = nextNumber();
     native.op(OP.ws_accept, [this.#number, true, tags, false]);
     this.#mode = Mode.Hibernatable;
     byNumber.set(this.#number, this);
