@@ -22,6 +22,11 @@ PROBES = Path(__file__).parent / "probes"
 KNOWN = {
     # An error event comes before the close event of a connection that was lost, and then the state is CLOSED.
     "socket lost",
+    # Errors of the guest's own stream are told; workerd fails internally for a scheme that it does not know.
+    "body stream fails",
+    "redirect other scheme",
+    # A stream that is cancelled is told why.
+    "abort upload",
 }
 
 
@@ -56,12 +61,12 @@ def _both(probe: str, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
             yield ours, theirs
 
 
-@pytest.mark.parametrize("path", ["/", "/worker"])
-def test_every_case_is_answered_as_by_workerd(path: str, tmp_path: Path) -> None:
-    with _both("network.js", tmp_path) as (ours_served, theirs_served):
+@pytest.mark.parametrize(("probe", "path"), [("network", "/"), ("network", "/worker"), ("network_more", "/")])
+def test_every_case_is_answered_as_by_workerd(probe: str, path: str, tmp_path: Path) -> None:
+    with _both(f"{probe}.js", tmp_path) as (ours_served, theirs_served):
         ours, theirs = _answers(ours_served, path), _answers(theirs_served, path)
     assert ours.keys() == theirs.keys()
-    assert len(ours) > 100
+    assert len(ours) > 80
     different = {case: (ours[case], theirs[case]) for case in ours if ours[case] != theirs[case]}
     assert {case: pair for case, pair in different.items() if case not in KNOWN} == {}
 

@@ -77,7 +77,7 @@ async function follow(request: Request, outgoing: OutgoingRequest): Promise<Resp
     discardBody(response);
     visited.push(url.href);
     const next = URL.parse(location, url.href);
-    if (next === null) throw new TypeError("Invalid Location header; unable to follow redirect.");
+    if (next === null || !/^https?:$/.test(next.protocol)) throw new TypeError("Invalid Location header; unable to follow redirect.");
     if (visited.length > MAX_REDIRECTS) throw new TypeError(`Too many redirects.${visited.join(", ")}`);
     const { status } = response;
     if (kind !== KIND.none && kind !== KIND.raw && status !== 303) throw new TypeError(ONE_TIME_BODY);
