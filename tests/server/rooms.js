@@ -24,7 +24,7 @@ export class Room extends DurableObject {
     const [client, server] = Object.values(pair);
     const headers = {};
     const wanted = request.headers.get("sec-websocket-protocol");
-    if (wanted) headers["sec-websocket-protocol"] = wanted.split(",")[0].trim();
+    if (wanted && pathname !== "/plain") headers["sec-websocket-protocol"] = wanted.split(",")[0].trim();
     if (pathname === "/hibernate") {
       server.serializeAttachment({ name: searchParams.get("name") });
       this.ctx.acceptWebSocket(server, searchParams.getAll("tag"));

@@ -253,6 +253,62 @@ async def test_a_socket_for_a_request_that_wants_none_is_an_error(rooms: Rooms) 
         assert "Upgrade: websocket" in await response.text()
 
 
+@pytest.mark.parametrize("path", ["events", "hibernate"])
+@pytest.mark.parametrize("code", [5000, 65535])
+async def test_a_code_that_no_close_may_have_does_not_reach_the_object(
+    rooms: Rooms, path: str, code: int
+) -> None:
+    socket = await rooms.open(f"{ROOM}/{path}", autoclose=False)
+    if path == "hibernate":
+        await said(socket)
+    await socket._writer.send_frame(code.to_bytes(2, "big"), WSMsgType.CLOSE)
+    assert (await said(socket))[0] == 1002
+    (entry,) = await rooms.log()
+    assert [1002, "", True] == (entry[1:4] if path == "hibernate" else entry[:3])
+
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    "Sec-WebSocket-Version": "13",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("Sec-WebSocket-Key", None, 400),
+        ("Sec-WebSocket-Key", "AAA=", 400),
+        ("Sec-WebSocket-Version", None, 426),
+        ("Sec-WebSocket-Version", "8", 426),
+        ("Connection", "keep-alive", 400),
+    ],
+)
+async def test_a_broken_handshake_is_the_clients_fault(
+    rooms: Rooms, name: str, value: str | None, status: int
+) -> None:
+    headers = {**HANDSHAKE, name: value}
+    kept = {name: value for name, value in headers.items() if value is not None}
+    async with rooms.session.get(f"{rooms.base}{ROOM}/events", headers=kept) as response:
+        assert response.status == status
+        assert response.headers.get("Sec-WebSocket-Version") == ("13" if status == 426 else None)
+
+
+async def test_a_socket_begins_with_a_get(rooms: Rooms) -> None:
+    async with rooms.session.post(f"{rooms.base}{ROOM}/events", headers=HANDSHAKE) as response:
+        assert response.status == 400
+
+
+async def test_protocols_that_the_object_did_not_choose_are_no_warning(
+    rooms: Rooms, capfd: pytest.CaptureFixture[str]
+) -> None:
+    socket = await rooms.open(f"{ROOM}/plain", protocols=["other"])
+    assert socket.protocol is None
+    await socket.close()
+    assert capfd.readouterr().err == ""
+
+
 async def test_too_large_a_message_closes_with_its_code(rooms: Rooms) -> None:
     socket = await rooms.open(f"{ROOM}/events", max_msg_size=0)
     with suppress(ConnectionError):  # the server does not read on

@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from typing import Final, TypeAlias
 
-from aiohttp import ClientWebSocketResponse, WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from durabox.objects.sockets import ABNORMAL, NO_CODE, SERVICE_RESTART, TRY_AGAIN_LATER, Half
 
@@ -19,6 +19,8 @@ MAX_WAITING: Final = 16 * 1024 * 1024
 _AT_ONCE: Final = 32 * 1024
 #: Bytes of a message that is compressed at once.
 _SMALL: Final = 4096
+#: The last code that a Close frame may have. What is below and may not be used, aiohttp refuses.
+_LAST_CODE: Final = 4999
 #: Seconds that the remote gets to answer a Close.
 CLOSE_SECONDS: Final = 10.0
 
@@ -65,7 +67,7 @@ class Frames:
                     half.send(frame.data, kind is _TEXT)
                 elif kind is WSMsgType.CLOSE:
                     said = True
-                    half.close(frame.data or NO_CODE, frame.extra or "")
+                    half.close(_allowed(frame.data or NO_CODE), frame.extra or "")
                     break
                 else:
                     break
@@ -90,7 +92,7 @@ class Frames:
         """Nothing more comes, and the remote has not said so: or it has, in answer to ours."""
         code = self._connection.close_code
         if self._closing is not None and code is not None and code != ABNORMAL:
-            self._half.close(code)
+            self._half.close(_allowed(code))
         else:
             self._half.lose()
 
@@ -153,3 +155,8 @@ class Frames:
         """The server goes away; the client may come back."""
         self._half.close(SERVICE_RESTART, "The server is shutting down.")
         self.closed(SERVICE_RESTART, "The server is shutting down.", True)
+
+
+def _allowed(code: int) -> int:
+    """A remote's code, if there is such a one."""
+    return code if code <= _LAST_CODE else WSCloseCode.PROTOCOL_ERROR

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from durabox.errors import JavaScriptError
 from durabox.network.sockets import CLOSE_SECONDS, MAX_MESSAGE, Frames
 from durabox.objects.messages import Response
+
+# aiohttp warns of each client that offers protocols of which the class chose none. Without any handler that goes to stderr.
+logging.getLogger("aiohttp.websocket").addHandler(logging.NullHandler())
 
 #: Seconds that clients get to answer a Close at shutdown.
 _SHUTDOWN_SECONDS: Final = 2.0
@@ -68,17 +72,27 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
         decode_text=False,
         timeout=CLOSE_SECONDS,
     )
-    if not connection.can_prepare(request):
+    if request.headers.get(hdrs.UPGRADE, "").strip().lower() != "websocket":
         half.lose()
         raise JavaScriptError(
             "TypeError",
             "Worker tried to return WebSocket in a response to a request which did not contain the header "
             '"Upgrade: websocket".',
         )
+    if request.headers.get(hdrs.SEC_WEBSOCKET_VERSION) != "13":
+        half.lose()
+        return web.Response(
+            status=426,
+            text="This server speaks version 13 of the WebSocket protocol.\n",
+            headers={hdrs.SEC_WEBSOCKET_VERSION: "13"},
+        )
+    if request.method != hdrs.METH_GET or not connection.can_prepare(request):
+        half.lose()
+        return web.Response(status=400, text="This is no handshake of the WebSocket protocol.\n")
     connection.headers.extend(extra)
     try:
         await connection.prepare(request)
-    except (ConnectionError, web.HTTPException):
+    except BaseException:
         half.lose()
         raise
     frames = Frames(connection, half)
