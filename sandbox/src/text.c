@@ -137,25 +137,33 @@ static int32_t next_code_point(const uint8_t *at, size_t left, size_t *used)
     return c;
 }
 
-JSValue durabox_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal)
+/* Of a longer text the UTF-16 units are counted first: room for one of each byte may be three times too much. */
+enum { COUNTED_FROM = 1 << 20 };
+
+static size_t utf16_length(const uint8_t *bytes, size_t len)
 {
     size_t i, used, n = 0;
-    uint16_t *wide;
-    JSValue result;
 
-    for (i = 0; i < len && bytes[i] < 0x80; i++)
-        ;
-    if (i == len)
-        return durabox_latin1(ctx, bytes, len);
-    wide = js_malloc(ctx, len * sizeof(*wide));
+    for (i = 0; i < len; i += used)
+        n += next_code_point(bytes + i, len - i, &used) >= 0x10000 ? 2 : 1;
+    return n;
+}
+
+/* The text of bytes of which not all are ASCII, to be freed; NULL with an exception. */
+static uint16_t *utf16_of(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal, size_t *units)
+{
+    size_t i, used, n = 0;
+    uint16_t *wide = js_malloc(ctx, (len < COUNTED_FROM ? len : utf16_length(bytes, len)) * sizeof(*wide));
+
     if (!wide)
-        return JS_EXCEPTION;
+        return NULL;
     for (i = 0; i < len; i += used) {
         int32_t c = next_code_point(bytes + i, len - i, &used);
 
         if (c < 0 && fatal) {
             js_free(ctx, wide);
-            return JS_ThrowTypeError(ctx, "Failed to decode input.");
+            JS_ThrowTypeError(ctx, "Failed to decode input.");
+            return NULL;
         }
         if (c < 0)
             c = 0xFFFD;
@@ -166,9 +174,33 @@ JSValue durabox_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fata
             wide[n++] = c;
         }
     }
+    *units = n;
+    return wide;
+}
+
+static JSValue decode_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal, JSValueConst consumed)
+{
+    size_t i, n;
+    uint16_t *wide;
+    JSValue result;
+
+    for (i = 0; i < len && bytes[i] < 0x80; i++)
+        ;
+    if (i == len)
+        return durabox_latin1(ctx, bytes, len);
+    wide = utf16_of(ctx, bytes, len, fatal, &n);
+    if (!wide)
+        return JS_EXCEPTION;
+    if (JS_IsObject(consumed))
+        JS_DetachArrayBuffer(ctx, consumed);
     result = JS_NewStringUTF16(ctx, wide, n);
     js_free(ctx, wide);
     return result;
+}
+
+JSValue durabox_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal)
+{
+    return decode_utf8(ctx, bytes, len, fatal, JS_UNDEFINED);
 }
 
 /* (bytes, fatal, ignoreBOM) */
@@ -184,7 +216,18 @@ static JSValue native_decode(JSContext *ctx, JSValueConst this_val, int argc, JS
         bytes += 3;
         len -= 3;
     }
-    return durabox_utf8(ctx, bytes, len, fatal);
+    return decode_utf8(ctx, bytes, len, fatal, JS_UNDEFINED);
+}
+
+/* (buffer): the text of an ArrayBuffer that nobody needs any more; it goes before there is a second copy of a long text. */
+static JSValue native_take_text(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    uint8_t *bytes;
+    size_t len;
+
+    if (durabox_bytes(ctx, argv[0], &bytes, &len))
+        return JS_EXCEPTION;
+    return decode_utf8(ctx, bytes, len, false, argv[0]);
 }
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -280,6 +323,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_MAGIC_DEF("utf8Encode", 1, native_encode, false),
     JS_CFUNC_MAGIC_DEF("utf8EncodeReplacing", 1, native_encode, true),
     JS_CFUNC_DEF("utf8Decode", 3, native_decode),
+    JS_CFUNC_DEF("utf8Take", 1, native_take_text),
     JS_CFUNC_DEF("base64Encode", 1, native_base64_encode),
     JS_CFUNC_DEF("base64Decode", 1, native_base64_decode),
 };

@@ -54,6 +54,7 @@ export class Room extends DurableObject {
     if (message === "all") { for (const other of this.ctx.getWebSockets()) other.send("to all"); return; }
     if (message === "who") { ws.send(JSON.stringify([ws.deserializeAttachment(), this.ctx.getTags(ws), await this.ctx.storage.get("starts")])); return; }
     if (message === "throw") throw new Error("in handler");
+    if (message.length > 1_000_000) { ws.send(`${message.length}`); return; }
     ws.send(`echo ${text(message)}`);
   }
   webSocketClose(ws, code, reason, clean) {

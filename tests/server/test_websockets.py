@@ -316,6 +316,16 @@ async def test_too_large_a_message_closes_with_its_code(rooms: Rooms) -> None:
     assert (await said(socket))[0] in (1009, 1006)
 
 
+@pytest.mark.parametrize("message", ["x" * (32 << 20), "é" * (16 << 20), "日" * ((32 << 20) // 3)])
+async def test_the_largest_message_leaves_the_object_alive(rooms: Rooms, message: str) -> None:
+    socket = await rooms.open(f"{ROOM}/hibernate")
+    assert await said(socket) == "welcome"
+    for _ in range(2):
+        await socket.send_str(message)
+        assert await said(socket) == f"{len(message)}"
+    assert await rooms.get(f"{ROOM}/starts") == [1, 1]
+
+
 async def test_sockets_are_seen_from_outside_and_an_export_tells_of_them(
     rooms: Rooms, tmp_path: Path
 ) -> None:

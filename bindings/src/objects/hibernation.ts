@@ -158,7 +158,7 @@ export function socketMessage(
   body: ArrayBuffer | undefined,
 ): void {
   const bytes = body ?? new ArrayBuffer(0);
-  const message = isText ? native.utf8Decode(bytes, false, true) : bytes;
+  const message = isText ? native.utf8Take(bytes) : bytes;
   const socket = sockets.find(number);
   if (socket !== undefined && sockets.hibernatableNumber(socket) === undefined) sockets.received(socket, message);
   else if (handlers !== undefined) void handle(event, handlers, "webSocketMessage", [socket ?? socketOf(number), message]);

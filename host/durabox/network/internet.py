@@ -269,7 +269,7 @@ class Internet:
                 headers=headers,
                 compress=15,
                 autoclose=False,
-                max_msg_size=MAX_MESSAGE,
+                max_msg_size=MAX_MESSAGE + 1,
                 decode_text=False,
             )
         except _NoSocketError:

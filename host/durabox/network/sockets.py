@@ -11,7 +11,8 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from durabox.objects.sockets import ABNORMAL, NO_CODE, SERVICE_RESTART, TRY_AGAIN_LATER, Half
 
-#: Bytes of a message that the remote may send, as on the platform; more closes the connection with 1009.
+#: Bytes of a message that the remote may send, as on the platform; more closes the connection with 1009. aiohttp's own number is
+#: that of the shortest message which is too long.
 MAX_MESSAGE: Final = 32 * 1024 * 1024
 #: Bytes that may wait for a slow remote; more closes its connection.
 MAX_WAITING: Final = 16 * 1024 * 1024

@@ -68,7 +68,7 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
     connection = web.WebSocketResponse(
         protocols=protocols,
         autoclose=False,
-        max_msg_size=MAX_MESSAGE,
+        max_msg_size=MAX_MESSAGE + 1,
         decode_text=False,
         timeout=CLOSE_SECONDS,
     )
