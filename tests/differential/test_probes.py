@@ -35,6 +35,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "mixed",
         "node",
         "node_more",
+        "node_streams",
         "objects",
         "platform",
         "platform_more",

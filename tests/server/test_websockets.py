@@ -264,7 +264,7 @@ async def test_a_code_that_no_close_may_have_does_not_reach_the_object(
     await socket._writer.send_frame(code.to_bytes(2, "big"), WSMsgType.CLOSE)
     assert (await said(socket))[0] == 1002
     (entry,) = await rooms.log()
-    assert [1002, "", True] == (entry[1:4] if path == "hibernate" else entry[:3])
+    assert (entry[1:4] if path == "hibernate" else entry[:3]) == [1002, "", True]
 
 
 HANDSHAKE = {
