@@ -18,6 +18,7 @@ import "./objects/lending";
 import { readStored } from "./objects/kv";
 import { load } from "./objects/load";
 import { started } from "./objects/sections";
+import { quicken } from "./objects/sql";
 import { fetchWorker } from "./objects/worker";
 import { EVENT } from "./protocol";
 import { readHostObject, released, writeHostObject } from "./rpc/lending";
@@ -94,6 +95,7 @@ handlers[EVENT.eval] = ([name, values, isModule, specifier], body) =>
 
 export default function boot(api: Native): Hooks {
   setNative(api);
+  quicken();
   web.install();
   return {
     dispatch(kind, args, body) {

@@ -33,6 +33,13 @@ export interface Native {
   deserialize(bytes: Bytes): unknown;
   structuredClone(value: unknown, transfer?: ArrayBuffer[]): unknown;
   msgpack(value: unknown): ArrayBuffer;
+  /**
+   * The function that a storage's `exec` is: it runs again what `sqlKeep` has kept, by `op` and with a cursor like `model`, and
+   * leaves all the rest to `otherwise`.
+   */
+  sqlExec<F extends (...given: unknown[]) => object>(op: number, model: ReturnType<F>, otherwise: F): F;
+  /** Have it run a text by the host's number from now on; a row that it changes takes so many entries. */
+  sqlKeep(storage: object, text: string, statement: number, entries: number): void;
   /** The rows of a query: arrays of values, or with names objects of them. */
   rows(bytes: ArrayBuffer, names: readonly string[] | null): any[];
 

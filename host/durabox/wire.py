@@ -8,6 +8,7 @@ form. In messages they arrive as U+FFFD, as they do wherever the platform turns 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -102,6 +103,10 @@ def _replace_surrogates(message: bytes) -> bytes:
     return b"".join(parts)
 
 
+#: What a message that is not well-formed or not of its type is refused with; see `Decoder`.
+Malformed: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
 class Decoder:
     """
     Decodes messages of one type.
@@ -111,10 +116,11 @@ class Decoder:
         name: What to call it in errors.
     """
 
-    __slots__ = ("_decode", "_name")
+    __slots__ = ("_name", "at_once")
 
     def __init__(self, kind: Any, name: str) -> None:
-        self._decode = msgspec.msgpack.Decoder(kind).decode
+        #: The same without the last resort: raises one of `Malformed`, and then `recover` decides.
+        self.at_once: Callable[[bytes], Any] = msgspec.msgpack.Decoder(kind).decode
         self._name = name
 
     def __call__(self, message: bytes) -> Any:
@@ -125,15 +131,23 @@ class Decoder:
             GuestProtocolError: It is not well-formed or not of the type.
         """
         try:
-            return self._decode(message)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            problem = error
+            return self.at_once(message)
+        except Malformed as error:
+            return self.recover(message, error)
+
+    def recover(self, message: bytes, problem: Exception) -> Any:
+        """
+        The message that `at_once` could not decode, for the lone surrogates in its texts.
+
+        Raises:
+            GuestProtocolError: It is not for them.
+        """
         if _SURROGATE.search(message):
             try:
-                return self._decode(_replace_surrogates(message))
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                return self.at_once(_replace_surrogates(message))
+            except Malformed as error:
                 problem = error
-        raise GuestProtocolError(f"{self._name} is malformed: {problem}")
+        raise GuestProtocolError(f"{self._name} is malformed: {problem}") from None
 
 
 #: Any value, for answers without a fixed shape.

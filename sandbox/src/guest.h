@@ -53,6 +53,10 @@ JSValue durabox_op(JSContext *ctx, int32_t number, const void *args, size_t args
 int durabox_bytes(JSContext *ctx, JSValueConst value, uint8_t **ptr, size_t *len);
 int durabox_register_ops(JSContext *ctx, JSValueConst native);
 
+/* ---- sql.c ---- */
+
+int durabox_register_sql(JSContext *ctx, JSValueConst native);
+
 /* ---- promises.c ---- */
 
 /* Forgets what earlier turns left (context, rejections). */
@@ -109,6 +113,8 @@ bool durabox_tracks_length(JSValueConst view);
 /* A string's characters where they lie; see there. */
 int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide);
 JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len);
+/* Another plain object with the prototype and the only property of `model`, with `value` in it. */
+JSValue durabox_like(JSContext *ctx, JSValueConst model, JSValue value);
 /* The string of UTF-8 bytes; what is malformed becomes U+FFFD or, if fatal, throws. */
 JSValue durabox_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal);
 /* Makes all that the runtime holds a part of the image that is about to be taken; see image_heap.h. */

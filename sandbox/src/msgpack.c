@@ -105,12 +105,9 @@ static int put_integer(MsgpackBuffer *buffer, int64_t value)
 
 static int put_float(MsgpackBuffer *buffer, double value)
 {
-    uint64_t bits;
-
     if (value == trunc(value) && fabs(value) <= 9007199254740991.0 && !(value == 0 && signbit(value)))
         return put_integer(buffer, (int64_t)value);
-    memcpy(&bits, &value, sizeof(bits));
-    return put(buffer, 0xcb, bits, 8);
+    return msgpack_encode_real(buffer, value);
 }
 
 static int put_bigint(MsgpackBuffer *buffer, JSValueConst value)
@@ -191,6 +188,23 @@ static int put_binary(MsgpackBuffer *buffer, JSValueConst value)
 
 static int encode(MsgpackBuffer *buffer, JSValueConst value, int depth);
 
+int msgpack_encode_array(MsgpackBuffer *buffer, uint32_t len)
+{
+    if (len < 16)
+        return put(buffer, 0x90 | (uint8_t)len, 0, 0);
+    return len <= UINT16_MAX ? put(buffer, 0xdc, len, 2) : put(buffer, 0xdd, len, 4);
+}
+
+int msgpack_encode_integer(MsgpackBuffer *buffer, int64_t value) { return put_integer(buffer, value); }
+
+int msgpack_encode_real(MsgpackBuffer *buffer, double value)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &value, sizeof(bits));
+    return put(buffer, 0xcb, bits, 8);
+}
+
 static int put_array(MsgpackBuffer *buffer, JSValueConst value, int depth)
 {
     JSContext *ctx = buffer->ctx;
@@ -199,12 +213,7 @@ static int put_array(MsgpackBuffer *buffer, JSValueConst value, int depth)
 
     if (JS_GetLength(ctx, value, &len))
         return -1;
-    if (len < 16)
-        failed = put(buffer, 0x90 | (uint8_t)len, 0, 0);
-    else if (len <= UINT16_MAX)
-        failed = put(buffer, 0xdc, len, 2);
-    else
-        failed = put(buffer, 0xdd, len, 4);
+    failed = msgpack_encode_array(buffer, len);
     for (i = 0; i < len && !failed; i++) {
         JSValue element = JS_GetPropertyInt64(ctx, value, i);
         failed = JS_IsException(element) || encode(buffer, element, depth + 1);

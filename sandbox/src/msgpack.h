@@ -20,6 +20,10 @@ void msgpack_buffer_free(MsgpackBuffer *buffer);
 
 /* Appends `value`. 0, or -1 with the exception pending (TypeError for what msgpack cannot carry). */
 int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value);
+/* Appends what goes before the items of an array, an integer, or a float that is one even when it could be an integer. */
+int msgpack_encode_array(MsgpackBuffer *buffer, uint32_t len);
+int msgpack_encode_integer(MsgpackBuffer *buffer, int64_t value);
+int msgpack_encode_real(MsgpackBuffer *buffer, double value);
 /* Appends the own enumerable properties of `object` that are not undefined: an array of bins, keys in UTF-8 and values in V8's format
  * by turns; `*count` says how many properties. 0, or -1 with the exception pending. */
 int msgpack_encode_pairs(MsgpackBuffer *buffer, JSValueConst object, uint32_t *count);

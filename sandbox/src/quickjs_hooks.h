@@ -328,3 +328,15 @@ JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len)
         return JS_ThrowRangeError(ctx, "invalid string length");
     return js_new_string8_len(ctx, chars, len);
 }
+
+JSValue durabox_like(JSContext *ctx, JSValueConst model, JSValue value)
+{
+    JSShape *shape = JS_VALUE_GET_OBJ(model)->shape;
+    JSProperty property = { .u.value = value };
+
+    if (shape->prop_count != 1) {
+        JS_FreeValue(ctx, value);
+        return JS_ThrowInternalError(ctx, "a model has %d properties", shape->prop_count);
+    }
+    return JS_NewObjectFromShape(ctx, js_dup_shape(shape), JS_CLASS_OBJECT, &property);
+}

@@ -69,6 +69,194 @@ async def test_rows_read_and_written_are_counted(in_object: InObject) -> None:
     ) == [1, 30000, 2]
 
 
+NO_RESULTS = "Error: Expected exactly one result from SQL query, but got no results."
+#: Runs a text so often that the last ones are run by number, and says what each came to, once if all are alike.
+AGAIN = """
+  const { sql } = storage;
+  const attempt = (run) => { try { return run(); } catch (error) { return `${error.constructor.name}: ${error.message}`; } };
+  const again = (text, ...bindings) => {
+    const outcomes = Array.from({ length: 5 }, () => attempt(() => sql.exec(text, ...bindings).rowsWritten));
+    return outcomes.every((outcome) => outcome === outcomes[0]) ? outcomes[0] : outcomes;
+  };
+"""
+
+
+async def test_a_statement_that_is_run_again_takes_the_same_bindings(in_object: InObject) -> None:
+    assert (
+        await in_object(
+            AGAIN
+            + """
+      sql.exec("CREATE TABLE t (kind, value)");
+      const bytes = Uint8Array.of(1, 2, 3, 4), different = [];
+      const values = [null, undefined, 0, -0, 7, 2 ** 31, 2 ** 53, 1e300, NaN, Infinity, "", "text", "é€𝄞", "\\ud800", "a\\0b",
+        "x".repeat(70_000), "ab" + String(Math.random()), true, false, bytes, bytes.buffer, bytes.subarray(1, 3),
+        new DataView(bytes.buffer, 2), new ArrayBuffer(0), { toString: () => "own" }, [1, 2], new Date(0), 10n, Symbol("none")];
+      for (const [kind, value] of values.entries()) {
+        const written = again("INSERT INTO t VALUES (?, ?)", kind, value);
+        const stored = sql.exec("SELECT DISTINCT typeof(value), hex(value) FROM t WHERE kind = ?", kind).toArray();
+        const count = sql.exec("SELECT count(*) AS n FROM t WHERE kind = ?", kind).one().n;
+        if (["symbol", "bigint"].includes(typeof value) ? typeof written !== "string" : written !== 1 || stored.length !== 1 || count !== 5)
+          different.push([kind, written, stored, count]);
+      }
+      return different;
+    """
+        )
+        == []
+    )
+
+
+async def test_a_statement_that_is_run_again_fails_as_the_first_time(in_object: InObject) -> None:
+    outcome = await in_object(
+        AGAIN
+        + """
+      sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, small INTEGER CHECK (small < 10))");
+      const text = "INSERT INTO t (id, name, small) VALUES (?, ?, ?)";
+      for (let id = 0; id < 5; id++) sql.exec(text, id, "", 1);
+      const values = [[1, "twice", 1], [9, null, 1], [9, "", 10], ["text", "", 1], [1, "few"], [1, "", 1, 1], [], [9, "x".repeat(8_400_000), 1]];
+      return [
+        values.map((given) => [attempt(() => sql.exec(`${text} `, ...given)), again(text, ...given)]),
+        sql.exec("SELECT count(*) AS n FROM t").one().n,
+        attempt(() => sql.exec.call({}, text, 9, "", 1)),
+        attempt(() => new sql.exec(text, 9, "", 1)),
+      ];
+    """
+    )
+    failures, count, *misused = outcome
+    assert [first.split(":")[:2] for first, _ in failures] == [
+        ["Error", " UNIQUE constraint failed"],
+        ["Error", " NOT NULL constraint failed"],
+        ["Error", " CHECK constraint failed"],
+        ["Error", " datatype mismatch"],
+        *[["Error", " Wrong number of parameter bindings for SQL query."]] * 3,
+        ["Error", " string or blob too big"],
+    ]
+    assert [again for _, again in failures] == [first for first, _ in failures]
+    assert count == 5
+    assert misused[0].startswith("TypeError: Illegal invocation: ")
+    assert misused[1].endswith("not a constructor")
+
+
+async def test_a_statement_that_is_run_again_follows_the_schema(in_object: InObject) -> None:
+    assert await in_object(
+        AGAIN
+        + """
+      const make = () => sql.exec("CREATE TABLE t (a, b); CREATE TABLE log (a)");
+      const insert = () => again("INSERT INTO t VALUES (?, ?)", 1, 2);
+      const seen = [];
+      make();
+      seen.push(insert());
+      sql.exec("CREATE INDEX by_a ON t (a)");
+      seen.push(insert());
+      sql.exec("CREATE TRIGGER noted AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.a); END");
+      insert();
+      seen.push(sql.exec("SELECT count(*) AS n FROM log").one().n);
+      sql.exec("DROP TRIGGER noted");
+      seen.push(insert());
+      try {
+        storage.transactionSync(() => {
+          sql.exec("DROP INDEX by_a");
+          seen.push(insert());
+          throw new Error("undo");
+        });
+      } catch {}
+      seen.push(insert());
+      sql.exec("DROP TABLE t");
+      seen.push(insert());
+      sql.exec("CREATE TABLE t (a UNIQUE, b)");
+      seen.push(insert());
+      await storage.deleteAll();
+      seen.push(insert());
+      make();
+      seen.push(insert(), sql.exec("SELECT count(*) AS n FROM t").one().n);
+      return seen;
+    """
+    ) == [
+        1,
+        2,
+        5,
+        2,
+        1,
+        2,
+        "Error: no such table: t: SQLITE_ERROR",
+        [
+            2,
+            *["Error: UNIQUE constraint failed: t.a: SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_UNIQUE)"]
+            * 4,
+        ],
+        "Error: no such table: t: SQLITE_ERROR",
+        1,
+        5,
+    ]
+
+
+async def test_the_cursor_of_a_statement_that_is_run_again_is_like_the_first(in_object: InObject) -> None:
+    outcomes = await in_object(
+        AGAIN
+        + """
+      sql.exec("CREATE TABLE t (a)");
+      const look = () => {
+        const cursor = sql.exec("INSERT INTO t VALUES (?)", 1);
+        return [cursor instanceof sql.Cursor, Object.getPrototypeOf(cursor) === sql.Cursor.prototype, Reflect.ownKeys(cursor), cursor.rowsRead,
+          cursor.rowsWritten, cursor.columnNames, cursor.columnNames === cursor.columnNames, cursor.rowsWritten, cursor.next(),
+          cursor.toArray(), [...cursor], [...cursor.raw()], attempt(() => cursor.one())];
+      };
+      return [...Array.from({ length: 4 }, look), [sql.exec.name, sql.exec.length]];
+    """
+    )
+    assert outcomes == [
+        *[[True, True, [], 0, 1, [], True, 1, {"done": True}, [], [], [], NO_RESULTS]] * 4,
+        ["exec", 0],
+    ]
+
+
+async def test_rows_are_read_on_while_statements_are_run_again(in_object: InObject) -> None:
+    assert await in_object(
+        NUMBERS
+        + """
+      fill(20_000);
+      sql.exec("CREATE TABLE copy (i INTEGER PRIMARY KEY, s)");
+      for (const { i, s } of sql.exec("SELECT i, s FROM n")) sql.exec("INSERT INTO copy VALUES (?, ?)", i, s);
+      for (let i = 1; i <= 20_000; i += 2) sql.exec("DELETE FROM copy WHERE i = ?", i);
+      let written = 0;
+      for (let i = 0; i < 10; i++) written += sql.exec("UPDATE copy SET s = ? WHERE i <= ?", null, i).rowsWritten;
+      return [sql.exec("SELECT count(*) AS n, sum(i) AS sum, count(s) AS s FROM copy").one(), written];
+    """
+    ) == [{"n": 10_000, "sum": 100_010_000, "s": 9_996}, 20]
+
+
+async def test_any_number_of_statements_is_run_again(in_object: InObject) -> None:
+    assert await in_object(
+        """
+      const { sql } = storage;
+      sql.exec("CREATE TABLE t (a)");
+      const texts = Array.from({ length: 150 }, (_, i) => `INSERT INTO t VALUES (${i} + ?)`);
+      let written = 0;
+      for (let times = 0; times < 4; times++) for (const text of texts) written += sql.exec(text, times).rowsWritten;
+      return [written, sql.exec("SELECT sum(a) AS sum FROM t").one().sum];
+    """
+    ) == [600, 4 * 150 * 149 // 2 + 150 * 6]
+
+
+async def test_what_is_run_again_in_a_transaction_is_undone_with_it(in_object: InObject) -> None:
+    assert await in_object(
+        AGAIN
+        + """
+      sql.exec("CREATE TABLE t (a)");
+      const insert = () => again("INSERT INTO t VALUES (?)", 1);
+      const count = () => sql.exec("SELECT count(*) AS n FROM t").one().n;
+      const seen = [insert()];
+      for (const undo of [true, false, true])
+        attempt(() => storage.transactionSync(() => {
+          seen.push(insert(), count());
+          if (undo) throw new Error("undo");
+        }));
+      await storage.sync();
+      seen.push(insert(), count());
+      return seen;
+    """
+    ) == [1, 1, 10, 1, 10, 1, 15, 1, 15]
+
+
 async def test_columns_named_as_the_prototype_leave_it_alone(in_object: InObject) -> None:
     assert await in_object("""
       const row = storage.sql.exec("SELECT 1 AS __proto__, 2 AS constructor").one();

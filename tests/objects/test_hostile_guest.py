@@ -278,6 +278,25 @@ def test_properties_of_errors_are_flat(stage: Stage, op: str, depth: int) -> Non
     assert "malformed" in str(outcome)
 
 
+@pytest.mark.parametrize(
+    "bindings",
+    [[[]], [{}], [[b""]], [True, False], [2**64 - 1], [-(2**63)], [b"x", "y"], [1.5] * 101, [1.5] * 50_000, [["x"] * 9] * 9, []],
+)  # fmt: skip
+def test_a_statement_run_again_with_bindings_of_no_kind_ends_it_at_most(
+    stage: Stage, caplog: pytest.LogCaptureFixture, bindings: list[Any]
+) -> None:
+    caplog.clear()
+    before = [
+        (OP["sql_exec"], pack("CREATE TABLE t (v)", []), b""),
+        *[(OP["sql_exec"], pack("INSERT INTO t VALUES (?)", [1.5]), b"")] * 2,
+    ]
+    numbers = (-1, 0, 1, 2, 3, 99)
+    again = [(OP["sql_again"], pack(number, bindings), b"") for number in numbers]
+    (outcome,) = stage.play([*before, *again, (OP["respond"], pack(1, 200, "", [], 1, 0), b"x")])
+    assert outcome is None or isinstance(outcome, Response | DuraboxError)
+    assert [record for record in caplog.records if record.message == "an op failed"] == []
+
+
 def test_answers_to_others_requests_reach_nobody(stage: Stage) -> None:
     error = ["Error", "m", "", {}]
     outcomes = stage.play(

@@ -42,9 +42,24 @@ const TOO_LARGE =
 /** A row to read, or that there is none any more. */
 type Step<T> = IteratorResult<T, undefined>;
 
+/** What a statement has done. */
+class Done {
+  /** Without a text, `changes` counts the entries written. */
+  constructor(
+    private readonly changes: number,
+    private readonly text?: string,
+    private readonly bindings = 0,
+    readonly columns: string[] = [],
+  ) {}
+
+  get written(): number {
+    if (this.changes === 0 || this.text === undefined) return this.changes;
+    return this.changes * (native.op(OP.sql_entries, [this.text, this.bindings]) as number);
+  }
+}
+
 /** The rows of a statement that has columns; a cursor over any other has none of this to make. */
-class Rows {
-  readonly columns: string[];
+class Rows extends Done {
   /** The host's query, 0 when there are no rows but those here. */
   query = 0;
   /** How many rows the host saw the statement visit; 0 until it has ended. */
@@ -63,8 +78,8 @@ class Rows {
   private readonly deletions = deletions;
 
   // biome-ignore lint/suspicious/noExplicitAny: as of the op's row in the table
-  constructor(answer: any[]) {
-    this.columns = answer[1];
+  constructor(answer: any[], text: string, bindings: number) {
+    super(answer[2], text, bindings, answer[1]);
     this.take(answer, 3);
   }
 
@@ -158,51 +173,40 @@ class Rows {
 let nextArray: (cursor: Cursor) => Step<Value[]>;
 
 export class Cursor {
-  readonly #text: string;
-  readonly #bindings: number;
-  readonly #changes: number;
-  readonly #rows: Rows | undefined;
-  #columns: string[] | undefined;
+  /** Of a statement without rows the entries written, as long as nothing else is asked for. The only field: see `native.sqlExec`. */
+  #of: number | Done;
 
-  constructor(maker: symbol, text: string, bindings: Binding[]) {
+  constructor(maker: symbol, of: number | Done) {
     if (maker !== MAKER) throw illegalConstructor();
-    this.#text = text;
-    this.#bindings = bindings.length;
-    const answer = native.op(OP.sql_exec, [text, bindings]);
-    if (typeof answer === "number") {
-      this.#changes = answer;
-      return;
-    }
-    this.#changes = answer[2];
-    const rows = (this.#rows = new Rows(answer));
-    if (rows.query !== 0) collected.register(this, rows.query);
+    this.#of = of;
+    if (of instanceof Rows && of.query !== 0) collected.register(this, of.query);
   }
 
   static {
-    nextArray = (cursor) => cursor.#rows?.nextArray() ?? { done: true, value: undefined };
+    nextArray = (cursor) => (cursor.#of instanceof Rows ? cursor.#of.nextArray() : { done: true, value: undefined });
   }
 
   get columnNames(): string[] {
-    return this.#rows?.columns ?? (this.#columns ??= []);
+    if (typeof this.#of === "number") this.#of = new Done(this.#of);
+    return this.#of.columns;
   }
 
   get rowsRead(): number {
-    return this.#rows?.read ?? 0;
+    return this.#of instanceof Rows ? this.#of.read : 0;
   }
 
   get rowsWritten(): number {
-    if (this.#changes === 0) return 0;
-    return this.#changes * (native.op(OP.sql_entries, [this.#text, this.#bindings]) as number);
+    return typeof this.#of === "number" ? this.#of : this.#of.written;
   }
 
   next(): Step<Row> {
-    return this.#rows?.nextObject() ?? { done: true, value: undefined };
+    return this.#of instanceof Rows ? this.#of.nextObject() : { done: true, value: undefined };
   }
 
   toArray(): Row[] {
     const all: Row[] = [];
     try {
-      this.#rows?.collect(all);
+      if (this.#of instanceof Rows) this.#of.collect(all);
     } catch (error) {
       throw isOutOfMemory(error) ? new Error(TOO_LARGE) : error;
     }
@@ -212,8 +216,8 @@ export class Cursor {
   one(): Row {
     const step = this.next();
     if (step.done) throw new Error("Expected exactly one result from SQL query, but got no results.");
-    if (this.#rows?.more) {
-      this.#rows.end();
+    if (this.#of instanceof Rows && this.#of.more) {
+      this.#of.end();
       throw new Error("Expected exactly one result from SQL query, but got multiple results.");
     }
     return step.value;
@@ -256,13 +260,17 @@ export class SqlStorage {
   exec(...given: unknown[]): Cursor {
     if (!SqlStorage.#is(this)) throw illegalInvocation();
     if (given.length === 0) throw wrongParameter("exec", OWNER, 1, "String");
-    const text = given[0];
+    const text = typeof given[0] === "string" ? given[0] : `${given[0] as string}`;
     const end = Math.min(given.length, MAX_BINDINGS + 1);
     const bindings: Binding[] = [];
     for (let i = 1; i < end; i++) bindings.push(toBinding(given[i]));
-    const cursor = new Cursor(MAKER, typeof text === "string" ? text : `${text as string}`, bindings);
+    const answer = native.op(OP.sql_exec, [text, bindings]);
     written();
-    return cursor;
+    if (typeof answer === "number") return new Cursor(MAKER, new Done(answer, text, bindings.length));
+    if (answer.length > 3) return new Cursor(MAKER, new Rows(answer, text, bindings.length));
+    const [changes, statement, entries] = answer;
+    native.sqlKeep(this, text, statement, entries);
+    return new Cursor(MAKER, changes * entries);
   }
 
   get databaseSize(): number {
@@ -295,6 +303,12 @@ exposeInterface("Statement", Statement);
 exposeInterface(OWNER, SqlStorage);
 for (const [name, value] of Object.entries({ Cursor, Statement }))
   Object.defineProperty(SqlStorage.prototype, name, { value, enumerable: true, configurable: true });
+
+/** `native` has come. */
+export function quicken(): void {
+  const { prototype } = SqlStorage;
+  Object.defineProperty(prototype, "exec", { value: native.sqlExec(OP.sql_again, new Cursor(MAKER, 0), prototype.exec) });
+}
 
 /** The SQL of the isolate's object. */
 export function makeSql(): SqlStorage {

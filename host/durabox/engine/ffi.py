@@ -574,7 +574,7 @@ class Machine:
         end = pointer + length
         if end > self.size and end > self.refresh():
             raise IndexError
-        return bytes(self._view[pointer:end])
+        return self._view[pointer:end].tobytes()
 
     def write(self, pointer: int, data: bytes) -> None:
         """

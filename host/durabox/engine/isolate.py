@@ -27,7 +27,7 @@ from durabox.errors import (
     LimitExceededError,
 )
 from durabox.limits import Limits
-from durabox.wire import encode
+from durabox.wire import Malformed, encode
 
 if TYPE_CHECKING:
     from durabox.engine.engine import Engine
@@ -377,14 +377,20 @@ class Isolate:
             raise GuestProtocolError(f"op {number} with pointers or a number out of range") from None
         if entry is None:
             raise GuestProtocolError(f"op {number} does not exist")
-        handler, decode, most, area = entry
+        handler, decoder, most, area = entry
         if args_len > most:
             raise LimitExceededError("message", most, "bytes")
         server = self._ops if area is None else getattr(self._ops, area)
+        arguments: Sequence[Any]
+        if decoder is None:
+            arguments = (raw,)
+        else:
+            try:
+                arguments = decoder.at_once(raw)
+            except Malformed as error:
+                arguments = decoder.recover(raw, error)
         try:
-            result = (
-                handler(server, raw, payload) if decode is None else handler(server, *decode(raw), payload)
-            )
+            result = handler(server, *arguments, payload)
         except GuestError as error:
             answer = _ERROR + encode(error.described)
         else:

@@ -20,9 +20,9 @@ from durabox.engine.protocol import OPS, Bindings
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
 
-#: How a handler is called: the function, how to decode arguments (None: they are passed as raw bytes), how many
+#: How a handler is called: the function, what decodes arguments (None: they are passed as raw bytes), how many
 #: bytes of arguments it takes, and the area whose method it is (None: the handlers' own).
-Entry = tuple[Callable[..., Any], Callable[[bytes], Any] | None, int, str | None]
+Entry = tuple[Callable[..., Any], Decoder | None, int, str | None]
 
 _TABLE_SIZE: Final = max(op.number for op in OPS) + 1
 #: Most bytes of arguments. One byte of msgpack can become an object of 64 bytes here; in a flat list of texts or

@@ -323,7 +323,7 @@ OPS: Final[tuple[Op, ...]] = (
         50,
         "sql_exec",
         tuple[str, Bindings],
-        "[text, bindings] → changed rows when the last statement has no columns, else [query or 0 when its rows end with these, column names, changed rows, visited rows, error or nil, number of rows, rows]: visited rows are known at the end, 0 before; the error is that of reading the row after these.",
+        "[text, bindings] → changed rows when the last statement has no columns, [changed rows, statement for sql_again, entries that a row takes] when it was run before, else [query or 0 when its rows end with these, column names, changed rows, visited rows, error or nil, number of rows, rows]: visited rows are known at the end, 0 before; the error is that of reading the row after these.",
     ),
     Op(
         51,
@@ -504,6 +504,13 @@ OPS: Final[tuple[Op, ...]] = (
         "time_zone",
         tuple[str],
         "[name] → flat list of its periods: from when on (seconds since the epoch), offset (seconds), 1 in summer.",
+    ),
+    # SQL
+    Op(
+        160,
+        "sql_again",
+        tuple[int, list[Any]],
+        "[statement, bindings] → changed rows, nothing for one; false when there is no such statement any more.",
     ),
     # Facets
     Op(

@@ -6,13 +6,13 @@ a number until it is read, closed or forgotten by the guest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import apsw
 
 from durabox import wire
 from durabox.engine.ops import EndIsolate, GuestError
-from durabox.errors import StorageError
+from durabox.errors import GuestProtocolError, StorageError
 from durabox.objects.guest_errors import thrown
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.sql import Batch, Binding, Query
@@ -46,13 +46,14 @@ class SqlOps:
     def op_sql_exec(
         self, text: str, bindings: list[float | str | tuple[bytes] | None], body: bytes
     ) -> list[object] | int:
-        """Run a text and answer with the first rows, or only with how many were changed."""
+        """Run a text and answer with the first rows, or with how many were changed and how to run it again."""
         values: list[Binding] = [item[0] if type(item) is tuple else item for item in bindings]  # type: ignore[misc]
         sql = self._sql
         try:
             changes = sql.exec_again(text, values)
             if changes is not None:
-                return changes
+                statement = sql.repeated(text, len(values))
+                return [changes, statement.number, statement.entries]
             query = sql.exec(text, values)
             if not query.columns:
                 return query.changes
@@ -72,6 +73,17 @@ class SqlOps:
         elif batch.length == 0 and batch.error is not None:
             raise GuestError("Error", batch.error)
         return _answer(batch, [number, query.columns, query.changes])
+
+    def op_sql_again(self, number: int, bindings: list[Any], body: bytes) -> int | Literal[False] | None:
+        """Run a statement by its number."""
+        self._gate.confirmed = True
+        try:
+            changes = self._sql.run(number, bindings)
+        except StorageError as error:
+            raise self._failure(error) from None
+        except (TypeError, OverflowError) as error:
+            raise GuestProtocolError(f"a binding is malformed: {error}") from None
+        return None if changes == 1 else False if changes is None else changes
 
     def op_sql_rows(self, number: int, body: bytes) -> list[object]:
         """The next rows of a query."""

@@ -101,19 +101,22 @@ _NAMED: Final = {
 _FREE: Final = frozenset(
     {apsw.SQLITE_SELECT, apsw.SQLITE_RECURSIVE, apsw.SQLITE_ANALYZE, apsw.SQLITE_REINDEX}
 )
-_SCHEMA_CHANGES: Final = frozenset(
-    {
-        apsw.SQLITE_ALTER_TABLE,
-        apsw.SQLITE_CREATE_TABLE,
-        apsw.SQLITE_CREATE_VIEW,
-        apsw.SQLITE_CREATE_VTABLE,
-        apsw.SQLITE_DROP_TABLE,
-        apsw.SQLITE_DROP_VIEW,
-        apsw.SQLITE_DROP_VTABLE,
-    }
-)
 #: Where a statement has the names of all tables from.
 _LISTS_OF_TABLES: Final = ("sqlite_master", "sqlite_schema", "pragma_table_list")
+#: What leaves the schema and the settings alone.
+_HARMLESS: Final = frozenset(
+    {
+        apsw.SQLITE_SELECT,
+        apsw.SQLITE_RECURSIVE,
+        apsw.SQLITE_READ,
+        apsw.SQLITE_FUNCTION,
+        apsw.SQLITE_INSERT,
+        apsw.SQLITE_UPDATE,
+        apsw.SQLITE_DELETE,
+        apsw.SQLITE_TRANSACTION,
+        apsw.SQLITE_SAVEPOINT,
+    }
+)
 #: Nothing temporary can be made; what is left to look at is an empty schema, which ALTER TABLE changes as well.
 _TEMPORARY: Final = frozenset({apsw.SQLITE_READ, apsw.SQLITE_UPDATE})
 
@@ -130,7 +133,7 @@ class Authorizer:
     `guest` is up while the object's SQL is compiled or run (a schema change has SQLite compile anew in the middle).
     """
 
-    __slots__ = ("bindings", "guest", "schema_changes", "text", "transaction")
+    __slots__ = ("bindings", "changes", "guest", "text", "transaction")
 
     def __init__(self) -> None:
         self.guest = False
@@ -138,8 +141,8 @@ class Authorizer:
         self.text = ""
         #: Values of its parameters.
         self.bindings: Sequence[object] = ()
-        #: Counts what may have changed the schema.
-        self.schema_changes = 0
+        #: Counts what may change the schema, or else what other statements compile to.
+        self.changes = 0
         #: Whether a refusal was that of a transaction's statement.
         self.transaction = False
 
@@ -147,8 +150,8 @@ class Authorizer:
         self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
     ) -> int:
         """SQLite's question; see its documentation of ``sqlite3_set_authorizer``."""
-        if action in _SCHEMA_CHANGES:
-            self.schema_changes += 1
+        if action not in _HARMLESS:
+            self.changes += 1
         if not self.guest or self._allows(action, first, second, database):
             return apsw.SQLITE_OK
         if action == apsw.SQLITE_PRAGMA and self._is_by_the_way(first or "", second):

@@ -34,8 +34,10 @@ _CHECKPOINT_PAGES: Final = 256
 #: A WAL that a large transaction made longer is cut to this many bytes when it is used anew.
 _WAL_BYTES_KEPT: Final = 4 * 1024 * 1024
 _CACHE_PAGES: Final = 64
-#: Compiled statements kept, the host's own and the object's. APSW keeps none of more than 16 KB of text: 1 MB at most.
-_STATEMENTS: Final = 64
+#: Compiled statements kept, the host's own and the object's. APSW keeps none of more than 16 KB of text: 2 MB at most.
+#: It keeps them in a ring, where each use of one takes the next place and whoever has it goes: what an event runs a hundred
+#: times must not cost it all the others.
+_STATEMENTS: Final = 128
 
 _SYNCHRONOUS: Final = {Durability.FULL: "FULL", Durability.NORMAL: "NORMAL", Durability.OFF: "OFF"}
 

@@ -533,11 +533,12 @@ class ObjectDatabase:
     def _forget_tables(self) -> None:
         """The connection or its schema may be another one."""
         self.streams.armed = False
-        self.sql.schema_changed()
+        self.sql.forget()
         for table in self._tables:
             table.reader = table.writer = None
 
     def _forget_writers(self) -> None:
         """The transaction, or a savepoint in it, has to be begun before the next write."""
+        self.sql.writer = None
         for table in self._tables:
             table.writer = None

@@ -5,6 +5,10 @@ rows are read in batches. A statement is compiled before it is known whether it 
 in between compiling and running it. Compiled statements are kept by APSW, under flags of their own, so that none of the host's is
 ever found under an object's text.
 
+A text that is run again and again, as long as it is one statement which writes and has no rows, gets a number and is run by
+that. Most of these are *plain*: their program takes little memory and sets off nothing else, so that nothing needs to be
+prepared for it. Whatever may change what a text compiles to ends all numbers.
+
 What SQLite is told is the business of `authorizer`. Beyond that: the schema is not trusted, tables behind virtual tables and the
 schema itself cannot be written, sizes are limited, and a statement that runs for long asks every few thousand steps whether it
 may go on. A single call of a function on megabytes of text is one step.
@@ -76,6 +80,17 @@ _KEPT_MODULES: Final = (*MODULES, "json_each", "json_tree")
 _TABLE_WRITES: Final = frozenset({"Insert", "Delete", "Clear", "VUpdate"})
 #: Flag of such an opcode that is there for hooks alone.
 _NO_OPERATION: Final = 0x40
+#: Opcodes of plain statements: they move values between registers, tables and indexes. None calls a function, sorts, keeps
+#: rows aside, runs a trigger or asks a module.
+_SIMPLE_OPCODES: Final = """
+    Init Transaction Goto Halt HaltIfNull Noop Once OpenRead OpenWrite Close ReopenIdx Integer Int64 Real String String8 Blob
+    Null SoftNull Variable Move Copy SCopy IntCopy MemMax Cast MustBeInt Affinity RealAffinity TypeCheck Eq Ne Lt Le Gt Ge
+    ElseEq If IfNot IfPos IfNotZero IsNull NotNull ZeroOrNull Add Subtract Multiply Divide Remainder BitAnd BitOr ShiftLeft
+    ShiftRight BitNot Not And Or IsTrue AddImm Column Rowid NewRowid NullRow MakeRecord Insert Delete IdxInsert IdxDelete
+    IdxRowid DeferredSeek FinishSeek SeekRowid SeekGE SeekGT SeekLE SeekLT SeekScan SeekHit NotExists Found NotFound NoConflict
+    IfNoHope IdxGE IdxGT IdxLE IdxLT Rewind Last Next Prev Sequence Clear FkCheck FkCounter FkIfZero ReleaseReg CursorHint
+    """
+_PLAIN: Final = frozenset(_SIMPLE_OPCODES.split())
 _SPACE: Final = " \t\r\n\f"
 #: Without one of these words a statement that writes has no rows.
 _WRITE_WITH_ROWS: Final = re.compile("returning|pragma|explain", re.ASCII | re.IGNORECASE)
@@ -117,6 +132,14 @@ class Batch(NamedTuple):
 
 
 _NO_MORE: Final = Batch(b"", 0, False, 0, None)
+
+
+class Repeated(NamedTuple):
+    """A text that is run by a number."""
+
+    number: int
+    #: Entries of tables and indexes that a changed row takes.
+    entries: int
 
 
 class Query:
@@ -255,6 +278,7 @@ class SqlStore:
         "_again",
         "_at",
         "_before",
+        "_changes",
         "_commits",
         "_connection",
         "_counting",
@@ -262,9 +286,12 @@ class SqlStore:
         "_empty_tail",
         "_keep_until",
         "_known",
+        "_last_number",
+        "_numbered",
         "_open",
+        "_plain",
+        "_repeated",
         "_rowless",
-        "_schema",
         "_statement",
         "_statements",
         "_text",
@@ -274,6 +301,7 @@ class SqlStore:
         "kept",
         "overdue",
         "visited",
+        "writer",
         "wrote",
     )
 
@@ -288,8 +316,10 @@ class SqlStore:
         self.wrote = False
         #: The connection that was prepared for this.
         self._connection: apsw.Connection | None = None
-        #: For `exec_again`; on the connection.
+        #: For what is run again; on the connection.
         self._again: apsw.Cursor | None = None
+        #: The same, when the transaction and all savepoints are open; the database takes it away.
+        self.writer: apsw.Cursor | None = None
         #: Whether the visited rows of a statement are being counted.
         self._counting = False
         self._open: dict[Query, None] = {}
@@ -310,9 +340,16 @@ class SqlStore:
         self._statements = 0
         #: Texts of one statement that writes and has no rows.
         self._known: set[str] = set()
-        #: Columns of statements that gave no row, as of the schema's change of that number.
+        #: Columns of statements that gave no row.
         self._rowless: dict[str, list[str]] = {}
-        self._schema = 0
+        #: Those of them that have a number.
+        self._repeated: dict[str, Repeated] = {}
+        #: Their texts by it, and which of them are plain.
+        self._numbered: dict[int, str] = {}
+        self._plain: dict[int, str] = {}
+        self._last_number = 0
+        #: Of the guard's count, what `forget` has been called for.
+        self._changes = 0
 
     def exec(self, text: str, bindings: Sequence[Binding]) -> Query:
         """
@@ -359,15 +396,70 @@ class SqlStore:
         """
         if text not in self._known:
             return None
-        connection = self._prepare()
-        self._database.to_write("exec")
         self.wrote = True
-        cursor = self._again
-        if cursor is None:
-            cursor = self._again = connection.cursor()
+        cursor = self.writer or self._to_write()
+        connection = cursor.connection
         before = connection.total_changes()
         self._execute(connection, cursor, text, bindings)
         return connection.total_changes() - before
+
+    def repeated(self, text: str, bindings: int) -> Repeated:
+        """
+        How to run a text by a number from now on, once `exec_again` has run it.
+
+        Args:
+            text: What was run.
+            bindings: How many it has.
+        """
+        found = self._repeated.get(text)
+        if found is None:
+            if len(self._numbered) >= _KNOWN:
+                self.forget()
+            entries, plain = self._program(text, bindings)
+            self._last_number = number = self._last_number + 1
+            found = self._repeated[text] = Repeated(number, entries)
+            self._numbered[number] = text
+            if plain:
+                self._plain[number] = text
+        return found
+
+    def run(self, number: int, bindings: Sequence[Binding]) -> int | None:
+        """
+        As `exec_again`, by a number.
+
+        Args:
+            number: What `repeated` told, or anything else.
+            bindings: Values of the parameters.
+        Returns:
+            How many rows were changed; ``None`` when nothing was run, for the number stands for no text any more.
+        Raises:
+            TypeError: A value that no binding can have.
+        """
+        text = self._plain.get(number)
+        if text is None:
+            text = self._numbered.get(number)
+            return None if text is None else self.exec_again(text, bindings)
+        cursor = self.writer or self._to_write()
+        guard = self.guard
+        guard.guest = True
+        try:
+            # Without the object's flags, for a quarter less: SQLite has asked about this text, and no text of the host's passes.
+            cursor.execute(text, bindings)
+        except Exception as error:
+            self._text = text
+            self._at = 0
+            raise self._failure(error, cursor.connection, cursor, text, bindings) from None
+        finally:
+            guard.guest = False
+        return cursor.connection.changes()
+
+    def forget(self) -> None:
+        """What a text compiles to may have changed, or the connection is another one."""
+        self.writer = None
+        self._numbered.clear()
+        self._repeated.clear()
+        self._plain.clear()
+        self._rowless.clear()
 
     def entries_per_row(self, text: str, bindings: int) -> int:
         """
@@ -377,22 +469,7 @@ class SqlStore:
             text: What was run; its last statement counts.
             bindings: How many that one has.
         """
-        connection = self._prepare()
-        statement = text[self._start_of_last(connection, text) :]
-        tables = indexes = 0
-        self.guard.guest = True
-        try:
-            program = connection.execute(
-                statement, (None,) * min(bindings, MAX_BINDINGS), explain=1, can_cache=False
-            )
-            for _, opcode, _, _, _, _, flags, _ in program:
-                tables += opcode in _TABLE_WRITES and not flags & _NO_OPERATION
-                indexes += opcode == "IdxInsert"
-        except (apsw.Error, ValueError):
-            return 1
-        finally:
-            self.guard.guest = False
-        return max(1, (tables > 0) + indexes)
+        return self._program(text[self._start_of_last(self._prepare(), text) :], bindings)[0]
 
     @property
     def size(self) -> int:
@@ -426,8 +503,12 @@ class SqlStore:
 
     def leave(self) -> None:
         """The host's again."""
-        self.guard.guest = False
+        guard = self.guard
+        guard.guest = False
         apsw.hard_heap_limit(0)
+        if guard.changes != self._changes:
+            self._changes = guard.changes
+            self.forget()
         if self._counting:
             self._counting = False
             if self._connection is not None:
@@ -467,17 +548,48 @@ class SqlStore:
         for query in list(self._open):
             query.cancel(_DELETED)
 
-    def schema_changed(self) -> None:
-        """The schema has become another one, other than by a statement of the object."""
-        self.guard.schema_changes += 1
-
     def lost(self) -> None:
         """The connection is about to be closed, or its transaction was given up."""
         for query in list(self._open):
             query.cancel(NO_LONGER_ACCESSIBLE)
         self._connection = self._again = None
+        self.forget()
 
     # Inside
+
+    def _to_write(self) -> apsw.Cursor:
+        """A cursor in the transaction and all savepoints."""
+        connection = self._prepare()
+        self._database.to_write("exec")
+        cursor = self._again
+        if cursor is None:
+            cursor = self._again = connection.cursor()
+        self.writer = cursor
+        return cursor
+
+    def _program(self, statement: str, bindings: int) -> tuple[int, bool]:
+        """Of a statement: the entries of tables and indexes that a changed row takes, and whether it is plain."""
+        connection = self._prepare()
+        guard = self.guard
+        changes = guard.changes
+        tables = indexes = 0
+        plain = True
+        guard.guest = True
+        try:
+            program = connection.execute(
+                statement, (None,) * min(bindings, MAX_BINDINGS), explain=1, can_cache=False
+            )
+            for _, opcode, _, _, _, _, flags, _ in program:
+                tables += opcode in _TABLE_WRITES and not flags & _NO_OPERATION
+                indexes += opcode == "IdxInsert"
+                plain &= opcode in _PLAIN
+        except (apsw.Error, ValueError):
+            return 1, False
+        finally:
+            guard.guest = False
+            # Nothing was run.
+            guard.changes = changes
+        return max(1, (tables > 0) + indexes), plain
 
     def _count(self, event: dict[str, Any]) -> None:
         """A statement has ended; see `apsw.Connection.trace_v2`."""
@@ -532,29 +644,43 @@ class SqlStore:
         self.enter(counting=False)
         try:
             cursor.execute(text, bindings, prepare_flags=_FLAGS)
-        except apsw.BindingsError:
-            failure = self._wrong_bindings(connection)
-        except apsw.Error as error:
-            failure = self.failed(error)
-        except _RefusedError as refusal:
-            failure = StorageError("exec", str(refusal))
-        except MemoryError:
-            failure = StorageError("exec", _NO_MEMORY, apsw.SQLITE_NOMEM)
-        except ValueError:
-            # A null character, where SQLite would stop reading.
-            head, _, _ = text.partition("\0")
-            self._run(connection, head, bindings).close(True)
-            failure = StorageError("exec", _NOTHING)
-        else:
-            return
+        except Exception as error:
+            raise self._failure(error, connection, cursor, text, bindings) from None
         finally:
             self.leave()
             # They may be large.
             guard.bindings = ()
+
+    def _failure(
+        self,
+        error: Exception,
+        connection: apsw.Connection,
+        cursor: apsw.Cursor,
+        text: str,
+        bindings: Sequence[Binding],
+    ) -> Exception:
+        """What to raise for an error of `cursor`, which is closed."""
+        failure: Exception
+        match error:
+            case apsw.BindingsError():
+                failure = self._wrong_bindings(connection)
+            case apsw.Error():
+                failure = self.failed(error)
+            case _RefusedError():
+                failure = StorageError("exec", str(error))
+            case MemoryError():
+                failure = StorageError("exec", _NO_MEMORY, apsw.SQLITE_NOMEM)
+            case ValueError():
+                # A null character, where SQLite would stop reading.
+                head, _, _ = text.partition("\0")
+                self._run(connection, head, bindings).close(True)
+                failure = StorageError("exec", _NOTHING)
+            case _:
+                failure = error
         cursor.close(True)
         if cursor is self._again:
-            self._again = None
-        raise failure
+            self._again = self.writer = None
+        return failure
 
     def _about_to_run(self, cursor: apsw.Cursor, statement: str, bindings: Any) -> bool:
         """A statement was compiled and is about to run; see `apsw.Cursor.exec_trace`."""
@@ -595,9 +721,6 @@ class SqlStore:
             return [column[0] for column in cursor.get_description()]
         except apsw.ExecutionCompleteError:
             pass
-        if self._schema != self.guard.schema_changes:
-            self._schema = self.guard.schema_changes
-            self._rowless.clear()
         columns = self._rowless.get(statement)
         if columns is None:
             columns = self._first(connection, statement, bindings)[1]
