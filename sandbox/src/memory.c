@@ -203,6 +203,23 @@ static void *use_free(size_t size)
     return use(block, size_of(block), size);
 }
 
+/* `size` bytes from one of the first blocks of the list that may have them: before the heap grows, since who keeps blocks of one
+ * size and gives others of the same back by turns would otherwise never get one of these again. */
+static void *use_close(size_t size)
+{
+    int level, sublist, tries;
+    Block *block;
+
+    find_list(size, &level, &sublist);
+    for (block = lists[level][sublist], tries = 8; block && tries; block = block->next, tries--) {
+        if (size_of(block) >= size) {
+            delist(block);
+            return use(block, size_of(block), size);
+        }
+    }
+    return NULL;
+}
+
 static size_t rounded(size_t size)
 {
     return size < LEAST - sizeof(uint32_t) ? LEAST : (size + sizeof(uint32_t) + FLAGS) & ~(size_t)FLAGS;
@@ -218,6 +235,8 @@ void *malloc(size_t size)
     }
     if (size <= LARGEST) {
         memory = use_free(rounded(size));
+        if (!memory)
+            memory = use_close(rounded(size));
         if (!memory)
             memory = use_top(rounded(size));
     }

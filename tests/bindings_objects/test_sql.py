@@ -269,9 +269,9 @@ async def test_cursors_that_are_forgotten_are_closed(in_object: InObject) -> Non
         await in_object(
             NUMBERS
             + """
-      fill(20_000);
+      fill(100);
       for (let i = 0; i < 2_500; i++) {
-        sql.exec("SELECT * FROM n").next();
+        sql.exec("SELECT *, zeroblob(1000) FROM n").next();
         if (i % 500 === 0) await scheduler.wait(0);
       }
       return "all of them";
@@ -285,9 +285,9 @@ async def test_cursors_that_are_kept_are_bounded(in_object: InObject) -> None:
     answer = await in_object(
         NUMBERS
         + """
-      fill(20_000);
+      fill(100);
       const kept = [];
-      return attempt(() => { for (;;) kept.push(sql.exec("SELECT * FROM n")); });
+      return attempt(() => { for (;;) kept.push(sql.exec("SELECT *, zeroblob(1000) FROM n")); });
     """
     )
     assert answer == "Error: More than 1000 SQL cursors with unread rows are open."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from durabox.limits import Limits
+
 from .conftest import InObject
 
 
@@ -201,3 +203,17 @@ async def test_the_classes_show_their_platform_names_and_cannot_be_made(in_objec
         ["DurableObjectId", "[object DurableObjectId]"],
         ["TypeError: Illegal constructor", "TypeError: Illegal constructor"],
     ]
+
+
+async def test_large_values_that_are_kept_take_their_own_size_of_memory(in_object: InObject) -> None:
+    # What the host answered is given back while the value that was made of it stays: by turns, of one size.
+    answer = await in_object(
+        """
+      await storage.put("k", new Uint8Array(100_000));
+      const kept = [];
+      while (kept.length < 100) kept.push(await storage.get("k"));
+      return kept.length;
+    """,
+        limits=Limits(memory_mb=16),
+    )
+    assert answer == 100

@@ -3,8 +3,6 @@
 Paths are strings here: making a `Path` costs as much as the system call, and births are many.
 """
 
-# ruff: noqa: PTH
-
 from __future__ import annotations
 
 import os
