@@ -54,7 +54,7 @@ const UNAVAILABLE: readonly string[] = [
 
 /** Layers of globals: a module of that name is for the bindings alone. */
 const GLOBAL_LAYERS = [
-  "compression", "intl", "intl_names", "intl_segmenter", "messaging", "urlpattern", "webcrypto",
+  "compression", "intl", "intl_names", "intl_segmenter", "messaging", "rewriter", "urlpattern", "webcrypto",
 ] as const;
 
 const LAYER_OF: ReadonlyMap<string, string> = new Map([

@@ -51,6 +51,8 @@ export interface Native {
   utf8Decode(bytes: Bytes, fatal: boolean, ignoreBOM: boolean): string;
   /** The text of a buffer, which is detached where that saves room; a byte order mark stays. */
   utf8Take(buffer: ArrayBuffer): string;
+  /** A string with a character for each byte. */
+  latin1(bytes: Bytes): string;
   /** btoa; null when a character is beyond U+00FF. */
   base64Encode(latin1: string): string | null;
   /** atob; null when the text is no base64. */

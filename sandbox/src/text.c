@@ -230,6 +230,17 @@ static JSValue native_take_text(JSContext *ctx, JSValueConst this_val, int argc,
     return decode_utf8(ctx, bytes, len, false, argv[0]);
 }
 
+/* (bytes): a string with a character for each. */
+static JSValue native_latin1(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    uint8_t *bytes;
+    size_t len;
+
+    if (durabox_bytes(ctx, argv[0], &bytes, &len))
+        return JS_EXCEPTION;
+    return durabox_latin1(ctx, bytes, len);
+}
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* (latin1): null when a character does not fit a byte. */
@@ -324,6 +335,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_MAGIC_DEF("utf8EncodeReplacing", 1, native_encode, true),
     JS_CFUNC_DEF("utf8Decode", 3, native_decode),
     JS_CFUNC_DEF("utf8Take", 1, native_take_text),
+    JS_CFUNC_DEF("latin1", 1, native_latin1),
     JS_CFUNC_DEF("base64Encode", 1, native_base64_encode),
     JS_CFUNC_DEF("base64Decode", 1, native_base64_decode),
 };

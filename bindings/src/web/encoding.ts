@@ -52,9 +52,22 @@ function openUtf8(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] as number;
     if (byte < 0x80) return 0;
-    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? back : 0;
+    if (byte >= 0xc0) {
+      const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+      return back < length && mayBegin(byte, bytes[bytes.length - back + 1]) ? back : 0;
+    }
   }
   return 0;
+}
+
+/** Whether a character can begin with these bytes; the second, if it is there, is one that continues. */
+function mayBegin(first: number, second: number | undefined): boolean {
+  if (first < 0xc2 || first > 0xf4) return false;
+  if (second === undefined) return true;
+  if (first === 0xe0) return second >= 0xa0;
+  if (first === 0xed) return second < 0xa0;
+  if (first === 0xf0) return second >= 0x90;
+  return first !== 0xf4 || second < 0x90;
 }
 
 function openUtf16(bytes: Uint8Array, little: boolean): number {

@@ -64,8 +64,8 @@ export function exposeInterface(name: string, constructor: Interface): void {
   prototypes.add(prototype);
   Object.defineProperty(constructor, "name", { value: name, configurable: true });
   Object.defineProperty(constructor, "length", { value: 0, configurable: true });
-  makeEnumerable(prototype);
-  makeEnumerable(constructor);
+  makeEnumerable(prototype, NOT_MEMBERS);
+  makeEnumerable(constructor, NOT_STATIC_MEMBERS);
   Object.defineProperty(prototype, Symbol.toStringTag, { value: name, writable: true, configurable: true });
   showsItsProperties(prototype);
 }
@@ -79,9 +79,10 @@ export function exposeConstants(constructor: Interface, constants: Readonly<Reco
   }
 }
 
-const HIDDEN = new Set(["constructor", "length", "name", "prototype"]);
+const NOT_MEMBERS = new Set(["constructor"]);
+const NOT_STATIC_MEMBERS = new Set(["length", "name", "prototype"]);
 
-function makeEnumerable(holder: object): void {
+function makeEnumerable(holder: object, hidden: ReadonlySet<string>): void {
   for (const name of Object.getOwnPropertyNames(holder))
-    if (!HIDDEN.has(name)) Object.defineProperty(holder, name, { enumerable: true });
+    if (!hidden.has(name)) Object.defineProperty(holder, name, { enumerable: true });
 }

@@ -7,6 +7,7 @@ import { defineLazily } from "./lazy";
 const CLASSES: Readonly<Record<string, readonly string[]>> = {
   compression: ["CompressionStream", "DecompressionStream"],
   messaging: ["MessageChannel", "MessagePort"],
+  rewriter: ["HTMLRewriter"],
   urlpattern: ["URLPattern"],
   webcrypto: ["CryptoKey", "SubtleCrypto"],
 };

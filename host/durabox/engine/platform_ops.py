@@ -1,4 +1,4 @@
-"""What of the web platform every kind of isolate asks of its host: Web Crypto, compression, digests."""
+"""What of the web platform every kind of isolate asks of its host: Web Crypto, compression, digests, text."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from durabox.engine.codecs import Codecs
 from durabox.engine.ops import GuestError, OpHandlers
+from durabox.engine.text import encode_text
 from durabox.engine.webcrypto import AT_ONCE, CryptoRequest, hash_name, perform
 from durabox.errors import GuestProtocolError
 
@@ -116,6 +117,10 @@ class PlatformOps(OpHandlers):
         from durabox.engine.webcrypto.keys import export_key
 
         return export_key(form, bytes(body))
+
+    def op_encode_text(self, name: str, refers: bool, body: bytes) -> bytes | None:
+        """HTMLRewriter: text for a document in a legacy encoding."""
+        return encode_text(name, refers, bytes(body))
 
     def op_codec_open(self, kind: str, form: str, body: bytes) -> int:
         """CompressionStream, DecompressionStream and DigestStream."""

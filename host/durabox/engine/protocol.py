@@ -551,6 +551,13 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     # More of RPC
     Op(190, "revoke", tuple[int], "[export]: whoever holds it can call it no more."),
+    # HTMLRewriter
+    Op(
+        205,
+        "encode_text",
+        tuple[str, bool],
+        "[name of a legacy encoding, write what it has not as character references] with text as body → its bytes, or nil.",
+    ),
 )
 
 EVENT: Final[dict[str, int]] = {event.name: event.number for event in EVENTS}

@@ -1,9 +1,9 @@
-"""Legacy text encodings for ``TextDecoder``: labels and names of the Encoding Standard, decoding by Python."""
+"""Legacy text encodings: labels and names of the Encoding Standard, decoding and encoding by Python."""
 
 from __future__ import annotations
 
 import codecs
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from durabox.engine.ops import GuestError
@@ -93,6 +93,8 @@ _MULTIBYTE: Final = frozenset({"gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp"
 #: Where the standard's tables say something else than Python's.
 _INSTEAD: Final = {"koi8-u": {0xAE: "\u045e", 0xBE: "\u040e"}, "windows-1255": {0xCA: "\u05ba"}}
 _MALFORMED: Final = "\ufffd"
+#: What Japanese encoders take for something else.
+_JAPANESE: Final = {"\xa5": "\\", "\u203e": "~", "\u2212": "\uff0d"}
 
 
 def decode_text(label: str, fatal: bool, more: bool, body: bytes) -> str | list[str | int]:
@@ -140,3 +142,50 @@ def _character(codec: str, byte: int) -> str:
     except UnicodeDecodeError:
         # What code pages leave undefined among the control characters is one in the standard.
         return chr(byte) if 0x80 <= byte < 0xA0 else _MALFORMED
+
+
+def encode_text(name: str, refers: bool, body: bytes) -> bytes | None:
+    """
+    Op ``encode_text``.
+
+    Args:
+        name: An encoding's name in the standard; neither UTF-8 nor UTF-16.
+        refers: Characters that the encoding has not become references (``&#8364;``).
+        body: The text in UTF-8.
+    Returns:
+        The bytes; ``None`` when there are such characters and none may be referred to.
+    Raises:
+        GuestError: There is no such encoding.
+    """
+    if name not in _ENCODINGS:
+        raise GuestError("RangeError", f"{name!r} is no legacy encoding.")
+    pieces: list[bytes] = []
+    for character in body.decode("utf-8", "replace"):
+        piece = _encoded(name, character)
+        if piece is None:
+            if not refers:
+                return None
+            piece = b"&#%d;" % ord(character)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@lru_cache(16384)
+def _encoded(name: str, character: str) -> bytes | None:
+    """A character's bytes, as the standard's encoders give them: they know less than its decoders."""
+    if character < "\x80":
+        return character.encode("ascii")
+    if name not in _MULTIBYTE:
+        byte = _table(name).find(character) if character != _MALFORMED else -1
+        return bytes([byte]) if byte >= 0 else None
+    if name in ("euc-jp", "shift_jis"):
+        character = _JAPANESE.get(character, character)
+    elif name == "gbk" and character == "\u20ac":
+        return b"\x80"
+    try:
+        piece = character.encode(_ENCODINGS[name][0])
+    except UnicodeEncodeError:
+        return None
+    if len(piece) > (4 if name == "gb18030" else 2) or (name == "big5" and piece[0] < 0xA1):
+        return None
+    return piece

@@ -29,6 +29,7 @@ _LAZY_GLOBALS = {
     "Intl": re.compile(rb"\bIntl\b|\btoLocale(?:Date|Time)?String\b|\blocaleCompare\b"),
     "CompressionStream": re.compile(rb"\b(?:De)?[cC]ompressionStream\b"),
     "CryptoKey": re.compile(rb"\b(?:CryptoKey|SubtleCrypto|subtle|DigestStream)\b"),
+    "HTMLRewriter": re.compile(rb"\bHTMLRewriter\b"),
     "MessageChannel": re.compile(rb"\bMessage(?:Channel|Port)\b"),
     "URLPattern": re.compile(rb"\bURLPattern\b"),
     "Date": re.compile(rb"\bDateTimeFormat\b|\btoLocale(?:Date|Time)?String\b"),

@@ -1,0 +1,69 @@
+/** Text in the encoding of a document. */
+
+import type { Platform } from "../../layers";
+import { parserError } from "./context";
+
+/** Encodings in which bytes below 128 may be something else than ASCII. */
+const NOT_ASCII = new Set(["utf-16le", "utf-16be", "iso-2022-jp"]);
+const ASCII = /^[\0-\x7f]*$/;
+
+export class Charset {
+  readonly #platform: Platform;
+  /** Its name in the Encoding Standard. */
+  readonly #name: string;
+
+  /** @throws TypeError when a label is that of no encoding, or of one that does not have ASCII in its place. */
+  constructor(platform: Platform, label: string) {
+    this.#platform = platform;
+    try {
+      this.#name = new TextDecoder(label).encoding;
+    } catch {
+      throw parserError("Unknown character encoding has been provided.");
+    }
+    if (NOT_ASCII.has(this.#name)) throw parserError("Expected ASCII-compatible encoding.");
+  }
+
+  /** A decoder for text that comes in pieces. */
+  decoder(): TextDecoder {
+    return new TextDecoder(this.#name, { fatal: false, ignoreBOM: true });
+  }
+
+  /** The text of a string that has a character for each byte. */
+  decode(bytes: string): string {
+    if (ASCII.test(bytes)) return bytes;
+    return this.decoder().decode(this.bytes(bytes));
+  }
+
+  /** What the encoding has not becomes a character reference. */
+  encode(text: string): Uint8Array<ArrayBuffer> {
+    if (this.#name === "utf-8" || ASCII.test(text)) return this.#utf8(text);
+    return new Uint8Array(this.#byHost(text, true) as ArrayBuffer);
+  }
+
+  /** The same as a string with a character for each byte; undefined when the encoding has not all of it. */
+  encodeName(text: string): string | undefined {
+    if (ASCII.test(text)) return text;
+    if (this.#name === "utf-8") return this.#platform.native.latin1(this.#utf8(text));
+    const bytes = this.#byHost(text, false);
+    return bytes === null ? undefined : this.#platform.native.latin1(bytes);
+  }
+
+  /** The bytes of a string that has a character for each. */
+  bytes(text: string): Uint8Array<ArrayBuffer> {
+    return ASCII.test(text) ? this.#utf8(text) : Uint8Array.from(text, (character) => character.charCodeAt(0));
+  }
+
+  /** The bytes of text as characters. */
+  bytesAsText(text: string): string {
+    return ASCII.test(text) ? text : this.#platform.native.latin1(this.encode(text));
+  }
+
+  #utf8(text: string): Uint8Array<ArrayBuffer> {
+    return this.#platform.native.utf8EncodeReplacing(text);
+  }
+
+  #byHost(text: string, refers: boolean): ArrayBuffer | null {
+    const { native, ops } = this.#platform;
+    return native.op(ops.encode_text, [this.#name, refers], this.#utf8(text)) as ArrayBuffer | null;
+  }
+}

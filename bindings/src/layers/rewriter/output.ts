@@ -1,0 +1,111 @@
+/** What a document becomes, and what handlers have put into it. */
+
+import type { Charset } from "./charset";
+
+/** Content that a handler gives. */
+export interface Piece {
+  readonly content: string | ReadableStream;
+  /** It is put in as it is; text is escaped. */
+  readonly html: boolean;
+}
+
+/** What is to be done around a token, and instead of it. */
+export class Mutations {
+  readonly before: Piece[] = [];
+  after: Piece[] = [];
+  replacement: Piece | undefined;
+  removed = false;
+
+  replace(piece: Piece): void {
+    this.removed = true;
+    this.replacement = piece;
+  }
+}
+
+const SPECIAL = /[&<>]/g;
+const ESCAPED: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+
+function escaped(text: string): string {
+  return text.replace(SPECIAL, (character) => ESCAPED[character] as string);
+}
+
+export class Output {
+  readonly #charset: Charset;
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  constructor(charset: Charset) {
+    this.#charset = charset;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  writeText(text: string): void {
+    if (text !== "") this.write(this.#charset.encode(text));
+  }
+
+  /** Write a string that has a character for each byte. */
+  writeBytes(text: string): void {
+    this.write(this.#charset.bytes(text));
+  }
+
+  /**
+   * Write a token and what is to be done with it.
+   *
+   * @param self Writes the token as it is.
+   * @returns What it waits for when there are streams among the contents.
+   */
+  writeToken(mutations: Mutations, self: () => void): void | Promise<void> {
+    const { before, after, removed, replacement } = mutations;
+    if (before.length === 0 && after.length === 0 && replacement === undefined) {
+      if (!removed) self();
+      return undefined;
+    }
+    const contents: (Piece | (() => void))[] = [...before];
+    if (!removed) contents.push(self);
+    else if (replacement !== undefined) contents.push(replacement);
+    contents.push(...after);
+    return this.#writeAll(contents, 0);
+  }
+
+  /** @param from Where to begin; all that needs no waiting is written at once. */
+  #writeAll(contents: readonly (Piece | (() => void))[], from: number): void | Promise<void> {
+    for (let at = from; at < contents.length; at++) {
+      const content = contents[at] as Piece | (() => void);
+      if (typeof content === "function") content();
+      else if (typeof content.content !== "string")
+        return this.#writeStream(content.content, content.html).then(() => this.#writeAll(contents, at + 1));
+      else this.writePiece(content.content, content.html);
+    }
+    return undefined;
+  }
+
+  writePiece(text: string, html: boolean): void {
+    this.writeText(html ? text : escaped(text));
+  }
+
+  async #writeStream(stream: ReadableStream, html: boolean): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream)
+      this.writePiece(typeof chunk === "string" ? chunk : decoder.decode(chunk as Uint8Array, { stream: true }), html);
+    this.writePiece(decoder.decode(), html);
+  }
+
+  /** What was written since the last time, as one. */
+  take(): Uint8Array<ArrayBuffer> | undefined {
+    if (this.#length === 0) return undefined;
+    const all = new Uint8Array(this.#length);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    this.#pieces = [];
+    this.#length = 0;
+    return all;
+  }
+}
