@@ -2,7 +2,7 @@
 
 import type { Layer, Platform } from "../../layers";
 import { OP } from "../../protocol";
-import { illegalInvocation, wrongConstructorParameter } from "../../web/interface";
+import { illegalInvocation, wrongConstructorParameter } from "../../web/misuse";
 
 const FORMATS = ["gzip", "deflate", "deflate-raw"];
 /** The most that op `codec_write` takes, and gives out of a decompressor at a time. */

@@ -1,7 +1,7 @@
 /** Layer `messaging`: `MessageChannel`, two ports within one isolate. */
 
 import type { Layer } from "../../layers";
-import { illegalConstructor, illegalInvocation, isObject, wrongParameter } from "../../web/interface";
+import { illegalConstructor, illegalInvocation, isObject, wrongParameter } from "../../web/misuse";
 
 type Handler = (event: object) => unknown;
 

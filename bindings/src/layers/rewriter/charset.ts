@@ -5,7 +5,11 @@ import { parserError } from "./context";
 
 /** Encodings in which bytes below 128 may be something else than ASCII. */
 const NOT_ASCII = new Set(["utf-16le", "utf-16be", "iso-2022-jp"]);
-const ASCII = /^[\0-\x7f]*$/;
+const BEYOND_ASCII = /[^\0-\x7f]/;
+
+export function isAscii(text: string): boolean {
+  return !BEYOND_ASCII.test(text);
+}
 
 export class Charset {
   readonly #platform: Platform;
@@ -30,19 +34,19 @@ export class Charset {
 
   /** The text of a string that has a character for each byte. */
   decode(bytes: string): string {
-    if (ASCII.test(bytes)) return bytes;
+    if (isAscii(bytes)) return bytes;
     return this.decoder().decode(this.bytes(bytes));
   }
 
   /** What the encoding has not becomes a character reference. */
   encode(text: string): Uint8Array<ArrayBuffer> {
-    if (this.#name === "utf-8" || ASCII.test(text)) return this.#utf8(text);
+    if (this.#name === "utf-8" || isAscii(text)) return this.#utf8(text);
     return new Uint8Array(this.#byHost(text, true) as ArrayBuffer);
   }
 
   /** The same as a string with a character for each byte; undefined when the encoding has not all of it. */
   encodeName(text: string): string | undefined {
-    if (ASCII.test(text)) return text;
+    if (isAscii(text)) return text;
     if (this.#name === "utf-8") return this.#platform.native.latin1(this.#utf8(text));
     const bytes = this.#byHost(text, false);
     return bytes === null ? undefined : this.#platform.native.latin1(bytes);
@@ -50,12 +54,12 @@ export class Charset {
 
   /** The bytes of a string that has a character for each. */
   bytes(text: string): Uint8Array<ArrayBuffer> {
-    return ASCII.test(text) ? this.#utf8(text) : Uint8Array.from(text, (character) => character.charCodeAt(0));
+    return isAscii(text) ? this.#utf8(text) : Uint8Array.from(text, (character) => character.charCodeAt(0));
   }
 
   /** The bytes of text as characters. */
   bytesAsText(text: string): string {
-    return ASCII.test(text) ? text : this.#platform.native.latin1(this.encode(text));
+    return isAscii(text) ? text : this.#platform.native.latin1(this.encode(text));
   }
 
   #utf8(text: string): Uint8Array<ArrayBuffer> {

@@ -46,10 +46,18 @@ const INTEGRATION_POINTS = { svg: names("desc foreignobject title"), mathml: nam
 const HTML_ENCODINGS = names("application/xhtml+xml text/html");
 const ENDS_SELECT = names("input keygen select textarea");
 
+/** Whether the attributes of a start tag tell what its element is. */
+export function needsAttributes(name: string): boolean {
+  return name === "font" || name === "annotation-xml";
+}
+
 /** Start tags that are no elements of their own within an integration point, and those of elements without an end tag. */
 const NOT_NESTED = new Set([...VOID_ELEMENTS, "body", "head", "html"]);
 /** End tags that end SVG and MathML, as the start tags above do. */
 const ENDS_FOREIGN_CONTENT_TOO = names("br p");
+
+/** All start tags that need a closer look outside of SVG, MathML, `<select>` and framesets. */
+const SPECIAL = new Set([...TEXT_CONTENT.keys(), "frameset", "math", "select", "svg"]);
 
 /** Part of a document in one namespace. */
 interface Region {
@@ -64,6 +72,8 @@ export class Context {
   /** Where start tags of text may be ignored: how deep in templates within a `<select>`, or in a frameset. */
   #select: number | undefined;
   #inFrameset = false;
+  /** None of these holds. */
+  #isPlain = true;
 
   get #region(): Region {
     return this.#regions[this.#regions.length - 1] as Region;
@@ -77,6 +87,13 @@ export class Context {
    * @throws TypeError when it is not clear whether it counts.
    */
   startTag(name: string, lexer: Lexer): Namespace {
+    if (this.#isPlain && !SPECIAL.has(name)) return "html";
+    const namespace = this.#startSpecialTag(name, lexer);
+    this.#notice();
+    return namespace;
+  }
+
+  #startSpecialTag(name: string, lexer: Lexer): Namespace {
     const content = TEXT_CONTENT.get(name);
     this.#checkStartTag(name, content !== undefined);
     if (name === "svg" || name === "math") {
@@ -109,6 +126,16 @@ export class Context {
 
   /** An end tag was read. */
   endTag(name: string, lexer: Lexer): void {
+    if (this.#isPlain) return;
+    this.#endSpecialTag(name, lexer);
+    this.#notice();
+  }
+
+  #notice(): void {
+    this.#isPlain = this.#regions.length === 1 && this.#select === undefined && !this.#inFrameset;
+  }
+
+  #endSpecialTag(name: string, lexer: Lexer): void {
     if (this.#select !== undefined) {
       if (this.#select === 0 && name === "select") this.#select = undefined;
       else if (this.#select > 0 && name === "template") this.#select--;

@@ -10,8 +10,8 @@
 export const LEXEME = { text: 0, startTag: 1, endTag: 2, comment: 3, doctype: 4, other: 5 } as const;
 export type Lexeme = (typeof LEXEME)[keyof typeof LEXEME];
 
-/** What the lexer is in; `text` ends at the end tag of its name alone. */
-export type Content = "markup" | "text" | "script" | "plaintext" | "cdata";
+/** What the lexer is in; `text` ends at the end tag of its name alone, `skipped` is a lexeme that nobody wants. */
+export type Content = "markup" | "text" | "script" | "plaintext" | "cdata" | "skipped";
 
 /** Attributes up to a `>` or the end of the input: the last one, and what follows it. It matches always. */
 const ATTRIBUTES = String.raw`[\t\n\f\r /]*(?:([^\t\n\f\r />][^\t\n\f\r />=]*(?:[\t\n\f\r ]*=[\t\n\f\r ]*(?:"[^"]*(?:"|$)|'[^']*(?:'|$)|[^\t\n\f\r >"'][^\t\n\f\r >]*)?)?)([\t\n\f\r /]*))*`;
@@ -23,6 +23,7 @@ const ATTRIBUTE =
   /[\t\n\f\r /]*(([^\t\n\f\r />][^\t\n\f\r />=]*)(?:[\t\n\f\r ]*=[\t\n\f\r ]*(?:"([^"]*)"|'([^']*)'|([^\t\n\f\r >"'][^\t\n\f\r >]*))?)?)/y;
 /** The quote that an attribute's value waits for. */
 const OPEN_QUOTE = /^.[^=]*=[\t\n\f\r ]*(?:(")[^"]*|(')[^']*)$/s;
+const GREATER = />/g;
 const COMMENT_END = /--!?>/g;
 const COMMENT_END_BEGUN = /(?:--!|--?)$/;
 const NEVER = /(?!)/;
@@ -40,6 +41,9 @@ const SCRIPT_STEP_BEGUN = /(?:<(?:!-?|\/?(?:s(?:c(?:r(?:i(?:pt?)?)?)?)?)?)|--?)$
 const UPPER = /[A-Z]/;
 
 const endsOfText = new Map<string, RegExp>();
+/** Names of tags in lower case, as they have been written: a shorter way to those that come again. */
+const seenNames = new Map<string, string>();
+const MOST_SEEN_NAMES = 512;
 
 /** ASCII letters only: others are parts of characters. */
 export function lowerAscii(text: string): string {
@@ -66,11 +70,14 @@ function isLetter(code: number): boolean {
 export class Lexer {
   /** What of the input is still wanted. */
   input = "";
+  /** Whether text between markup is a lexeme; otherwise it is passed over. */
+  readonly givesText: boolean;
   /** The current lexeme. */
   start = 0;
   end = 0;
-  /** Of a tag: its name as it is written, where its attributes begin, and whether it ends in `/>`. */
+  /** Of a tag: its name as it is written and in lower case, where its attributes begin, and whether it ends in `/>`. */
   name = "";
+  lowerName = "";
   selfClosing = false;
   /** Of a comment. */
   textStart = 0;
@@ -85,12 +92,21 @@ export class Lexer {
   #scriptStep = 0;
   /** Without one of this an unfinished lexeme stays so; "" when there is none. */
   #awaited = "";
-  /** How far into an unfinished lexeme it has been understood, and its name. */
+  /** How far into an unfinished lexeme it has been understood. */
   #resume = 0;
+  #begun: Lexeme | undefined;
+  /** What is skipped, what ends it, and the quote that an attribute's value waits for. */
+  #skipped: Lexeme | undefined;
+  #skippedUpTo = GREATER;
+  #quote = "";
   #waiting: string[] = [];
 
+  constructor(givesText: boolean) {
+    this.givesText = givesText;
+  }
+
   /** The bytes that wait for their lexeme's end. */
-  get unfinished(): number {
+  get waiting(): number {
     return this.#waiting.reduce((sum, piece) => sum + piece.length, this.input.length - this.end);
   }
 
@@ -106,8 +122,24 @@ export class Lexer {
     this.input = this.input.slice(this.end) + this.#waiting.join("");
     this.#waiting = [];
     this.#awaited = "";
+    this.#begun = undefined;
     this.start = this.end = 0;
     return true;
+  }
+
+  /** What the unfinished lexeme will be, if that is known and something that can be skipped. */
+  get begun(): Lexeme | undefined {
+    return this.#begun;
+  }
+
+  /** Nobody wants the unfinished lexeme: it comes in pieces that are nothing, and of a start tag the last is one without attributes. */
+  skip(): void {
+    this.content = "skipped";
+    this.#skipped = this.#begun;
+    this.#skippedUpTo = this.input.startsWith("<!--", this.end) ? COMMENT_END : GREATER;
+    this.#quote = "";
+    this.#awaited = "";
+    this.push("", false);
   }
 
   /** What follows the start tag just read is text, up to the end tag of that name. */
@@ -121,21 +153,21 @@ export class Lexer {
   next(): Lexeme | undefined {
     this.start = this.end;
     if (this.start === this.input.length) return undefined;
-    const lexeme = this.#lexeme();
+    const lexeme = this.content === "markup" ? this.#nextInMarkup() : this.#nextInContent(this.content);
     if (lexeme !== undefined) this.#resume = 0;
     return lexeme;
   }
 
-  #lexeme(): Lexeme | undefined {
-    switch (this.content) {
-      case "markup":
-        return this.#nextInMarkup();
+  #nextInContent(content: Exclude<Content, "markup">): Lexeme | undefined {
+    switch (content) {
       case "text":
         return this.#nextInText();
       case "script":
         return this.#nextInScript();
       case "cdata":
         return this.#nextInCdata();
+      case "skipped":
+        return this.#skipped === LEXEME.startTag ? this.#nextOfTag() : this.#nextOfDeclaration();
       case "plaintext":
         return this.#text(this.input.length);
     }
@@ -163,15 +195,18 @@ export class Lexer {
 
   #nextInMarkup(): Lexeme | undefined {
     const { input } = this;
-    for (let from = this.start; ; ) {
-      const open = input.indexOf("<", from);
-      if (open < 0) return this.#text(input.length);
-      const begins = this.#beginsMarkup(open);
-      if (begins === false) from = open + 1;
-      else if (open > this.start) return this.#text(open);
-      else if (begins === undefined) return this.#last ? this.#text(input.length) : undefined;
-      else return this.#markup(open);
+    let open = input.indexOf("<", this.start);
+    while (open >= 0 && this.#beginsMarkup(open) === false) open = input.indexOf("<", open + 1);
+    if (open < 0) return this.#text(input.length);
+    if (open > this.start) {
+      if (this.givesText) return this.#text(open);
+      this.start = this.end = open;
     }
+    const next = input.charCodeAt(open + 1);
+    if (isLetter(next)) return this.#tag(open + 1, LEXEME.startTag);
+    if (next === 0x2f && isLetter(input.charCodeAt(open + 2))) return this.#tag(open + 2, LEXEME.endTag);
+    if (this.#beginsMarkup(open) === undefined) return this.#last ? this.#text(input.length) : undefined;
+    return this.#rareMarkup(open, next);
   }
 
   /** Whether a `<` is more than itself; undefined when only more input tells. */
@@ -182,15 +217,10 @@ export class Lexer {
     return Number.isNaN(next) ? undefined : false;
   }
 
-  #markup(open: number): Lexeme | undefined {
-    const { input } = this;
-    const next = input.charCodeAt(open + 1);
+  #rareMarkup(open: number, next: number): Lexeme | undefined {
     if (next === 0x21) return this.#declaration(open);
     if (next === 0x3f) return this.#bogusComment(open + 1);
-    if (next !== 0x2f) return this.#tag(open + 1, LEXEME.startTag);
-    const first = input.charCodeAt(open + 2);
-    if (isLetter(first)) return this.#tag(open + 2, LEXEME.endTag);
-    if (first !== 0x3e) return this.#bogusComment(open + 2);
+    if (this.input.charCodeAt(open + 2) !== 0x3e) return this.#bogusComment(open + 2);
     this.end = open + 3;
     return LEXEME.other;
   }
@@ -198,22 +228,28 @@ export class Lexer {
   #tag(from: number, kind: Lexeme): Lexeme | undefined {
     const { input } = this;
     const resumed = this.#resume > 0;
+    // Most tags have a usual name and no attributes.
+    const close = resumed ? -1 : input.indexOf(">", from);
+    const written = close < 0 || close - from > 12 ? "" : input.slice(from, close);
+    const lower = seenNames.get(written);
+    if (lower !== undefined) {
+      this.name = written;
+      this.lowerName = lower;
+      return this.#endOfTag(close, undefined, undefined, close, kind);
+    }
     const pattern = resumed ? REST_OF_TAG : TAG;
     pattern.lastIndex = resumed ? this.start + this.#resume : from;
     const [, name, attribute, after] = pattern.exec(input) as RegExpExecArray;
     const end = pattern.lastIndex;
-    if (!resumed) this.name = name as string;
+    if (!resumed) this.#setName(name as string);
     if (end === input.length) {
       if (attribute === undefined) return this.#unfinished(">");
       this.#resume = end - (after as string).length - attribute.length - this.start;
+      if (kind === LEXEME.startTag) this.#begun = kind;
       const open = OPEN_QUOTE.exec(attribute);
       return this.#unfinished(open === null ? ">" : ((open[1] ?? open[2]) as string));
     }
-    const beforeEnd = input.charCodeAt(end - 1) === 0x2f;
-    this.selfClosing = beforeEnd && (attribute === undefined || after !== "");
-    this.#attributesStart = from + this.name.length;
-    this.end = end + 1;
-    return kind;
+    return this.#endOfTag(end, attribute, after, from + this.name.length, kind);
   }
 
   #declaration(open: number): Lexeme | undefined {
@@ -231,7 +267,7 @@ export class Lexer {
       if ("--".startsWith(head) || "doctype".startsWith(head.toLowerCase()) || CDATA.startsWith(head)) return undefined;
     if (!isDoctype) return this.#bogusComment(after);
     const close = input.indexOf(">", after);
-    if (close < 0) return this.#unfinished(">");
+    if (close < 0) return this.#unfinished(">", LEXEME.doctype);
     this.end = close + 1;
     return LEXEME.doctype;
   }
@@ -326,18 +362,75 @@ export class Lexer {
 
   /** The end of the input ends a comment; what had begun to be its end is not its text. */
   #unfinishedComment(from: number, endBegun: RegExp): Lexeme | undefined {
-    if (this.#unfinished(">") === undefined) return undefined;
+    if (this.#unfinished(">", LEXEME.comment) === undefined) return undefined;
     this.textStart = from;
     this.textEnd = from + this.input.slice(from).replace(endBegun, "").length;
     return LEXEME.comment;
   }
 
-  #unfinished(awaited: string): Lexeme | undefined {
+  #unfinished(awaited: string, lexeme?: Lexeme): Lexeme | undefined {
     if (this.#last) {
       this.end = this.input.length;
       return LEXEME.other;
     }
     this.#awaited = awaited;
+    this.#begun ??= lexeme;
     return undefined;
+  }
+
+  #nextOfDeclaration(): Lexeme | undefined {
+    const end = this.#skippedUpTo;
+    end.lastIndex = this.start + this.#resume;
+    if (end.test(this.input)) {
+      this.content = "markup";
+      this.end = end.lastIndex;
+      return LEXEME.other;
+    }
+    // The last bytes may be the beginning of its end.
+    return this.#pass(this.#last ? this.input.length : this.input.length - 3);
+  }
+
+  #nextOfTag(): Lexeme | undefined {
+    const { input } = this;
+    if (this.#quote !== "") {
+      const close = input.indexOf(this.#quote, this.start);
+      if (close >= 0) this.#quote = "";
+      return this.#pass(close < 0 ? input.length : close + 1);
+    }
+    REST_OF_TAG.lastIndex = this.start + this.#resume;
+    const [, , attribute, after] = REST_OF_TAG.exec(input) as unknown as (string | undefined)[];
+    const end = REST_OF_TAG.lastIndex;
+    if (end < input.length) {
+      this.content = "markup";
+      return this.#endOfTag(end, attribute, after, end, LEXEME.startTag);
+    }
+    const open = OPEN_QUOTE.exec(attribute ?? "");
+    if (open !== null) this.#quote = (open[1] ?? open[2]) as string;
+    if (open !== null || this.#last) return this.#pass(end);
+    return attribute === undefined ? undefined : this.#pass(end - (after as string).length - attribute.length);
+  }
+
+  #setName(written: string): void {
+    this.name = written;
+    let lower = seenNames.get(written);
+    if (lower === undefined) {
+      lower = lowerAscii(written);
+      if (seenNames.size < MOST_SEEN_NAMES) seenNames.set(written, lower);
+    }
+    this.lowerName = lower;
+  }
+
+  #endOfTag(end: number, attribute: string | undefined, after: string | undefined, attributes: number, kind: Lexeme): Lexeme {
+    const slash = this.input.charCodeAt(end - 1) === 0x2f;
+    this.selfClosing = slash && (attribute === undefined || after !== "");
+    this.#attributesStart = attributes;
+    this.end = end + 1;
+    return kind;
+  }
+
+  #pass(end: number): Lexeme | undefined {
+    if (end <= this.start) return undefined;
+    this.end = end;
+    return LEXEME.other;
   }
 }

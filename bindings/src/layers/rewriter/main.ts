@@ -8,7 +8,7 @@
  */
 
 import type { Layer } from "../../layers";
-import { illegalInvocation, isObject, wrongField, wrongParameter } from "../../web/interface";
+import { illegalInvocation, isObject, wrongField, wrongParameter } from "../../web/misuse";
 import { Charset } from "./charset";
 import { type DocumentHandlers, type ElementHandlers, Rewriting } from "./rewriting";
 import { parseSelectors } from "./selectors";

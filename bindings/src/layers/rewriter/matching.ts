@@ -6,27 +6,34 @@ import { type Lexer, lowerAscii, type RawAttribute } from "./lexer";
 import type { AtEndTag } from "./states";
 import type { AttributeTest, Compound, Condition, Selector } from "./selectors";
 
-/** What an open element counts for in workerd's limit on the memory of a rewriter. */
-const BYTES_OF_ELEMENT = 200;
+/** Open elements that a rewriter may have, as on workerd. */
+const MOST_OPEN = 16384;
 const SPACE = /[\t\n\f\r ]+/;
 
 /** What of a selector has to match next, and where: the handlers of the whole when it is the last. */
 interface Step {
   readonly compound: Compound;
+  /** The name that the element must have. */
+  readonly type: string | undefined;
   readonly next: Step | undefined;
   /** The element that `next` matches is a child of this one, and not any descendant. */
   readonly toChild: boolean;
   readonly handlers: number;
 }
 
-/** What is kept of an open element. */
-export interface OpenElement {
-  readonly name: string;
-  /** Indices of the handlers that its contents are for, each once. */
+/** What the start tag of an element tells. */
+interface Found {
+  /** Indices of the handlers that it is for, each once. */
   readonly matched: readonly number[];
   /** Steps for its children, and for all its descendants. */
   readonly forChildren: readonly Step[];
   readonly forDescendants: readonly Step[];
+}
+
+/** What is kept of an open element. */
+export interface OpenElement {
+  readonly name: string;
+  readonly found: Found;
   children: number;
   readonly childrenByType: Map<string, number> | undefined;
   /** What its handlers want done at its end tag. */
@@ -35,6 +42,7 @@ export interface OpenElement {
 }
 
 const NOTHING: readonly never[] = [];
+const NOT_FOUND: Found = { matched: NOTHING, forChildren: NOTHING, forDescendants: NOTHING };
 
 /** A start tag. Its names and attributes have a character for each byte. */
 class Tag {
@@ -63,15 +71,17 @@ export class OpenElements {
   constructor(selectors: readonly (readonly Selector[])[], charset: Charset) {
     const all = selectors.flat(2).map(({ compound }) => compound);
     this.#countsTypes = all.some(needsTypes);
-    this.#open = [this.#openElement("", NOTHING, NOTHING, NOTHING)];
+    this.#open = [this.#openElement("", NOT_FOUND)];
     selectors.forEach((list, handlers) => {
       for (const selector of list) this.#addFirst(compile(selector, handlers, charset));
     });
   }
 
-  /** How much of the rewriter's memory the open elements take, in bytes. */
-  get memory(): number {
-    return (this.#open.length - 1) * BYTES_OF_ELEMENT;
+  /** Whether a handler may be for an element of that name, were it to begin now. */
+  mayMatch(name: string): boolean {
+    const { forChildren, forDescendants } = (this.#open[this.#open.length - 1] as OpenElement).found;
+    const steps = [...this.#firstOfAny, ...forChildren, ...forDescendants];
+    return this.#firstByName.has(name) || steps.some(({ type }) => type === undefined || type === name);
   }
 
   /**
@@ -79,38 +89,46 @@ export class OpenElements {
    *
    * @param name Its name in lower case.
    * @param namespace That of its element.
-   * @returns Whether the element has contents, and the indices of the handlers that it is for.
+   * @returns The element if it has contents, and the indices of the handlers that it is for.
+   * @throws TypeError when too many are open.
    */
   enter(name: string, namespace: Namespace, lexer: Lexer): { element: OpenElement | undefined; matched: readonly number[] } {
     const parent = this.#open[this.#open.length - 1] as OpenElement;
     parent.children++;
     parent.childrenByType?.set(name, (parent.childrenByType.get(name) ?? 0) + 1);
-    const tag = new Tag(lexer, name, parent);
+    const byName = this.#firstByName.get(name) ?? NOTHING;
+    const { forChildren, forDescendants } = parent.found;
+    const isEasy = byName.length + this.#firstOfAny.length + forChildren.length + forDescendants.length === 0;
+    const found = isEasy ? NOT_FOUND : this.#match(new Tag(lexer, name, parent), byName);
+    const { matched } = found;
+    const hasContent = namespace === "html" ? !VOID_ELEMENTS.has(name) : !lexer.selfClosing;
+    if (!hasContent) return { element: undefined, matched };
+    const element = this.#openElement(name, found);
+    if (this.#open.push(element) > MOST_OPEN + 1) throw outOfMemory();
+    return { element, matched };
+  }
+
+  #match(tag: Tag, byName: readonly Step[]): Found {
+    const { forChildren, forDescendants } = tag.parent.found;
     const matched: number[] = [];
-    const forChildren: Step[] = [];
-    const forDescendants: Step[] = [];
-    for (const steps of [this.#firstByName.get(name) ?? NOTHING, this.#firstOfAny, parent.forChildren, parent.forDescendants])
+    const children: Step[] = [];
+    const descendants: Step[] = [];
+    for (const steps of [byName, this.#firstOfAny, forChildren, forDescendants])
       for (const step of steps) {
         if (!holds(step.compound, tag)) continue;
-        if (step.next === undefined) {
+        const { next } = step;
+        if (next === undefined) {
           if (!matched.includes(step.handlers)) matched.push(step.handlers);
-          continue;
-        }
-        const heirs = step.toChild ? forChildren : forDescendants;
-        if (!heirs.includes(step.next) && !(heirs === forDescendants && parent.forDescendants.includes(step.next)))
-          heirs.push(step.next);
+        } else if (step.toChild) {
+          if (!children.includes(next)) children.push(next);
+        } else if (!descendants.includes(next) && !forDescendants.includes(next)) descendants.push(next);
       }
-    matched.sort((a, b) => a - b);
-    if (namespace === "html" ? VOID_ELEMENTS.has(name) : lexer.selfClosing) return { element: undefined, matched };
-    const inherited = parent.forDescendants;
-    const element = this.#openElement(
-      name,
+    if (matched.length > 1) matched.sort((a, b) => a - b);
+    return {
       matched,
-      forChildren,
-      forDescendants.length === 0 ? inherited : [...inherited, ...forDescendants],
-    );
-    this.#open.push(element);
-    return { element, matched };
+      forChildren: children,
+      forDescendants: descendants.length === 0 ? forDescendants : [...forDescendants, ...descendants],
+    };
   }
 
   /** An end tag was read: the elements that it ends, the outermost first; those within the last of its name end with it. */
@@ -120,33 +138,22 @@ export class OpenElements {
     return NOTHING;
   }
 
-  #openElement(
-    name: string,
-    matched: readonly number[],
-    forChildren: readonly Step[],
-    forDescendants: readonly Step[],
-  ): OpenElement {
+  #openElement(name: string, found: Found): OpenElement {
     const childrenByType = this.#countsTypes ? new Map<string, number>() : undefined;
-    return { name, matched, forChildren, forDescendants, children: 0, childrenByType, atEnd: undefined, removesContent: false };
+    return { name, found, children: 0, childrenByType, atEnd: undefined, removesContent: false };
   }
 
   #addFirst(step: Step): void {
-    const type = step.compound.find((condition) => condition.kind === "type");
-    if (type === undefined) this.#firstOfAny.push(step);
-    else {
-      const others = this.#firstByName.get(type.name);
-      if (others === undefined) this.#firstByName.set(type.name, [step]);
-      else others.push(step);
-    }
+    const { type } = step;
+    const others = type === undefined ? this.#firstOfAny : this.#firstByName.get(type);
+    if (others === undefined) this.#firstByName.set(type as string, [step]);
+    else others.push(step);
   }
 }
 
-/** Memory that a rewriter may take, as on workerd, for what waits for the end of its lexeme and for open elements. */
-const MEMORY = 3 * 1024 * 1024;
-
-/** @throws TypeError when it is too much. */
-export function checkMemory(bytes: number): void {
-  if (bytes > MEMORY) throw parserError("The memory limit has been exceeded.");
+/** What workerd says when its rewriter has no room. */
+export function outOfMemory(): TypeError {
+  return parserError("The memory limit has been exceeded.");
 }
 
 function needsTypes(compound: Compound): boolean {
@@ -159,8 +166,9 @@ function needsTypes(compound: Compound): boolean {
 function compile(selector: Selector, handlers: number, charset: Charset): Step {
   let next: Step | undefined;
   for (let at = selector.length - 1; at >= 0; at--) {
-    const { compound } = selector[at] as Selector[number];
-    next = { compound: compound.map((condition) => inCharset(condition, charset)), next, toChild: selector[at + 1]?.isChild ?? false, handlers };
+    const compound = (selector[at] as Selector[number]).compound.map((condition) => inCharset(condition, charset));
+    const type = compound.find((condition) => condition.kind === "type")?.name;
+    next = { compound, type, next, toChild: selector[at + 1]?.isChild ?? false, handlers };
   }
   return next as Step;
 }

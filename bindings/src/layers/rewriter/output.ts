@@ -59,12 +59,9 @@ export class Output {
    * @param self Writes the token as it is.
    * @returns What it waits for when there are streams among the contents.
    */
-  writeToken(mutations: Mutations, self: () => void): void | Promise<void> {
+  writeToken(mutations: Mutations | undefined, self: () => void): void | Promise<void> {
+    if (mutations === undefined) return self();
     const { before, after, removed, replacement } = mutations;
-    if (before.length === 0 && after.length === 0 && replacement === undefined) {
-      if (!removed) self();
-      return undefined;
-    }
     const contents: (Piece | (() => void))[] = [...before];
     if (!removed) contents.push(self);
     else if (replacement !== undefined) contents.push(replacement);

@@ -1,12 +1,13 @@
 /** One document on its way through the handlers. */
 
-import type { Charset } from "./charset";
-import { Context, type Namespace } from "./context";
-import { LEXEME, type Lexeme, Lexer, lowerAscii } from "./lexer";
-import { checkMemory, OpenElements } from "./matching";
+import { type Charset, isAscii } from "./charset";
+import { Context, type Namespace, needsAttributes } from "./context";
+import { LEXEME, type Lexeme, Lexer } from "./lexer";
+import { OpenElements, outOfMemory } from "./matching";
 import { Output } from "./output";
 import type { Selector } from "./selectors";
 import {
+  type AtEndTag,
   CommentState,
   DoctypeState,
   DocumentEndState,
@@ -15,7 +16,7 @@ import {
   type Handler,
   TextState,
 } from "./states";
-import { callHandler } from "./tokens";
+import { callHandler, type State } from "./tokens";
 
 export interface ElementHandlers {
   readonly selectors: readonly Selector[];
@@ -31,16 +32,27 @@ export interface DocumentHandlers {
   readonly end: Handler | undefined;
 }
 
+/** Bytes of a lexeme after which it is asked whether anybody wants it, and bytes of one that may wait for its end, as on workerd. */
+const PATIENCE = 64 * 1024;
+const MOST_WAITING = 3 * 1024 * 1024;
+
 type Step = void | Promise<void>;
 
-/** Do one after the other, without waiting for what is done at once. */
-function inTurn(steps: readonly (() => Step)[], from = 0): Step {
-  for (let at = from; at < steps.length; at++) {
-    const step = (steps[at] as () => Step)();
-    if (step !== undefined) return step.then(() => inTurn(steps, at + 1));
+/** Do something after something else, at once when that is done. */
+function after(step: Step, next: () => Step): Step {
+  return step === undefined ? next() : step.then(next);
+}
+
+/** Call handlers one after the other. */
+function callAll(handlers: readonly Handler[], state: State, from = 0): Step {
+  for (let at = from; at < handlers.length; at++) {
+    const step = callHandler(handlers[at] as Handler, state);
+    if (step !== undefined) return step.then(() => callAll(handlers, state, at + 1));
   }
   return undefined;
 }
+
+const NONE: readonly never[] = [];
 
 export class Rewriting {
   readonly output: Output;
@@ -48,14 +60,14 @@ export class Rewriting {
   readonly #latin1: (bytes: Uint8Array) => string;
   readonly #elements: readonly ElementHandlers[];
   readonly #documents: readonly DocumentHandlers[];
-  readonly #lexer = new Lexer();
+  readonly #lexer: Lexer;
   readonly #context = new Context();
   /** None when there are no selectors. */
   readonly #open: OpenElements | undefined;
-  /** How many open elements each of the handlers is for. */
+  /** How many open elements each of the handlers is for, and the handlers of texts and comments that follows from it. */
   readonly #users: number[];
-  /** Whether texts and comments have a handler somewhere. */
-  readonly #wantsText: boolean;
+  #active: { readonly text: readonly Handler[]; readonly comments: readonly Handler[] } | undefined;
+  /** Whether comments have a handler somewhere. */
   readonly #wantsComments: boolean;
   /** The bytes of the lexer's input, in pieces until it can go on. */
   #bytes = new Uint8Array(0);
@@ -64,8 +76,9 @@ export class Rewriting {
   #done = 0;
   /** Open elements whose content is removed. */
   #removing = 0;
-  /** Of texts that a handler sees, and whether one of them has begun. */
+  /** Of texts that a handler sees, whether it has begun with one of them, and whether there is one. */
   readonly #decoder: TextDecoder;
+  #decoding = false;
   #inText = false;
 
   /** @param latin1 Gives a string with a character for each byte. */
@@ -84,7 +97,7 @@ export class Rewriting {
     const lists = elements.map(({ selectors }) => selectors);
     this.#open = elements.length === 0 ? undefined : new OpenElements(lists, charset);
     this.#users = elements.map(() => 0);
-    this.#wantsText = [...elements, ...documents].some(({ text }) => text !== undefined);
+    this.#lexer = new Lexer([...elements, ...documents].some(({ text }) => text !== undefined));
     this.#wantsComments = [...elements, ...documents].some(({ comments }) => comments !== undefined);
   }
 
@@ -96,7 +109,19 @@ export class Rewriting {
   async write(chunk: Uint8Array): Promise<void> {
     this.#waiting.push(chunk);
     if (this.#lexer.push(this.#latin1(chunk), false)) await this.#advance();
-    checkMemory(this.#lexer.unfinished + (this.#open?.memory ?? 0));
+    if (this.#lexer.waiting > PATIENCE && this.#maySkip()) {
+      this.#lexer.skip();
+      await this.#advance();
+    }
+    if (this.#lexer.waiting > MOST_WAITING) throw outOfMemory();
+  }
+
+  /** Whether nobody wants the lexeme that has begun. */
+  #maySkip(): boolean {
+    const { begun, lowerName } = this.#lexer;
+    if (begun === LEXEME.comment) return this.#handlers.comments.length === 0;
+    if (begun === LEXEME.doctype) return this.#documents.every(({ doctype }) => doctype === undefined);
+    return begun === LEXEME.startTag && !needsAttributes(lowerName) && !this.#open?.mayMatch(lowerName);
   }
 
   /** The document is at its end. */
@@ -140,122 +165,140 @@ export class Rewriting {
   }
 
   #lexeme(lexeme: Lexeme): Step {
-    if (lexeme === LEXEME.text) return this.#wantsText ? this.#text() : undefined;
     const lexer = this.#lexer;
-    const name = lexeme === LEXEME.startTag || lexeme === LEXEME.endTag ? lowerAscii(lexer.name) : "";
+    if (lexeme === LEXEME.text) return lexer.givesText ? this.#text() : undefined;
     // It may end the rewriting, before anybody hears that a text is over.
-    const namespace = lexeme === LEXEME.startTag ? this.#context.startTag(name, lexer) : "html";
-    const ended = this.#inText ? this.#endText() : undefined;
-    return ended === undefined ? this.#markup(lexeme, name, namespace) : ended.then(() => this.#markup(lexeme, name, namespace));
+    const namespace = lexeme === LEXEME.startTag ? this.#context.startTag(lexer.lowerName, lexer) : "html";
+    return this.#inText ? after(this.#endText(), () => this.#markup(lexeme, namespace)) : this.#markup(lexeme, namespace);
   }
 
-  #markup(lexeme: Lexeme, name: string, namespace: Namespace): Step {
-    if (lexeme === LEXEME.startTag) return this.#startTag(name, namespace);
-    if (lexeme === LEXEME.endTag) return this.#endTag(name);
+  #markup(lexeme: Lexeme, namespace: Namespace): Step {
+    if (lexeme === LEXEME.startTag) return this.#startTag(namespace);
+    if (lexeme === LEXEME.endTag) return this.#endTag();
     if (lexeme === LEXEME.comment) return this.#wantsComments ? this.#comment() : undefined;
     return lexeme === LEXEME.doctype ? this.#doctype() : undefined;
   }
 
-  #startTag(name: string, namespace: Namespace): Step {
+  #startTag(namespace: Namespace): Step {
     const lexer = this.#lexer;
     if (this.#open === undefined) return undefined;
-    const { element, matched } = this.#open.enter(name, namespace, lexer);
-    checkMemory(this.#open.memory);
+    const { element, matched } = this.#open.enter(lexer.lowerName, namespace, lexer);
     if (matched.length === 0) return undefined;
-    if (element !== undefined) for (const index of matched) (this.#users[index] as number)++;
-    const handlers = matched.map((index) => (this.#elements[index] as ElementHandlers).element);
-    if (handlers.every((handler) => handler === undefined)) return undefined;
+    const handlers: Handler[] = [];
+    for (const index of matched) {
+      const { element: handler } = this.#elements[index] as ElementHandlers;
+      if (handler !== undefined) handlers.push(handler);
+      if (element !== undefined) this.#use(index, 1);
+    }
+    if (handlers.length === 0) return undefined;
+    const emits = this.#removing === 0;
+    const raw = this.#takeLexeme();
     const state = new ElementState(lexer, this.#charset, namespace, element !== undefined);
-    if (this.#removing > 0) state.mutations.removed = true;
-    return this.#handle(
-      handlers.map((handler) => () => handler && callHandler(handler, state)),
-      (emits, raw) => {
-        if (element !== undefined && !state.atEnd.isNothing) element.atEnd = state.atEnd;
-        if (element !== undefined && state.removesContent) {
-          element.removesContent = true;
-          this.#removing++;
-        }
-        return emits ? state.write(this.output, raw) : undefined;
-      },
-    );
+    if (!emits) state.mutations.removed = true;
+    return after(callAll(handlers, state), () => {
+      if (element !== undefined) element.atEnd = state.atEnd;
+      if (element !== undefined && state.removesContent) {
+        element.removesContent = true;
+        this.#removing++;
+      }
+      return emits ? state.write(this.output, raw) : undefined;
+    });
   }
 
-  #endTag(name: string): Step {
+  #endTag(): Step {
     const lexer = this.#lexer;
+    const name = lexer.lowerName;
     this.#context.endTag(name, lexer);
     if (this.#open === undefined) return undefined;
-    this.#passUpTo(lexer.start);
-    const state = new EndTagState(lexer.name, this.#charset);
-    const steps: (() => Step)[] = [];
-    for (const element of this.#open.leave(name)) {
-      for (const index of element.matched) (this.#users[index] as number)--;
-      if (element.removesContent) this.#removing--;
-      const { atEnd } = element;
-      if (atEnd === undefined) continue;
+    const left = this.#open.leave(name);
+    if (left.length === 0) return undefined;
+    if (this.#removing > 0) this.#passUpTo(lexer.start);
+    let ends: AtEndTag[] | undefined;
+    for (const { found, removesContent, atEnd } of left) {
+      for (const index of found.matched) this.#use(index, -1);
+      if (removesContent) this.#removing--;
       // The innermost comes first.
-      steps.unshift(() => {
-        state.take(atEnd);
-        return atEnd.handler && callHandler(atEnd.handler, state);
-      });
+      if (atEnd !== undefined) ends = [atEnd, ...(ends ?? NONE)];
     }
-    return steps.length === 0 ? undefined : this.#handle(steps, (emits, raw) => (emits ? state.write(this.output, raw) : undefined));
+    return ends === undefined ? undefined : this.#endElements(ends, new EndTagState(lexer.name, this.#charset));
+  }
+
+  /** Do at an end tag what the handlers of the elements that it ends want. */
+  #endElements(ends: readonly AtEndTag[], state: EndTagState): Step {
+    const emits = this.#removing === 0;
+    const raw = this.#takeLexeme();
+    let step: Step = undefined;
+    for (const end of ends)
+      step = after(step, () => {
+        state.take(end);
+        return end.handler && callHandler(end.handler, state);
+      });
+    return after(step, () => (emits ? state.write(this.output, raw) : undefined));
   }
 
   #text(): Step {
-    const handlers = this.#active("text");
+    const { text: handlers } = this.#handlers;
     if (handlers.length === 0) return undefined;
-    const { start, end } = this.#lexer;
+    const { input, start, end } = this.#lexer;
     this.#inText = true;
-    this.#passUpTo(start);
+    const raw = this.#takeLexeme();
+    const written = input.slice(start, end);
+    if (!this.#decoding && isAscii(written)) return this.#emitText(handlers, new TextState(written, false), raw);
+    this.#decoding = true;
     const text = this.#decoder.decode(this.#bytes.subarray(start, end), { stream: true });
-    this.#done = end;
     return text === "" ? undefined : this.#emitText(handlers, new TextState(text, false));
   }
 
   /** The handlers of a text hear that it is over. */
   #endText(): Step {
-    this.#inText = false;
-    return this.#emitText(this.#active("text"), new TextState(this.#decoder.decode(), true));
+    const rest = this.#decoding ? this.#decoder.decode() : "";
+    this.#decoding = this.#inText = false;
+    return this.#emitText(this.#handlers.text, new TextState(rest, true));
   }
 
-  #emitText(handlers: readonly Handler[], state: TextState): Step {
-    const steps = handlers.map((handler) => () => callHandler(handler, state));
-    return inTurn([...steps, () => (this.#removing > 0 ? undefined : state.write(this.output))]);
+  #emitText(handlers: readonly Handler[], state: TextState, raw?: () => void): Step {
+    return after(callAll(handlers, state), () => (this.#removing > 0 ? undefined : state.write(this.output, raw)));
   }
 
   #comment(): Step {
-    const handlers = this.#active("comments");
+    const { comments: handlers } = this.#handlers;
     if (handlers.length === 0) return undefined;
     const { input, textStart, textEnd } = this.#lexer;
     const state = new CommentState(this.#charset.decode(input.slice(textStart, textEnd)));
-    return this.#handle(
-      handlers.map((handler) => () => callHandler(handler, state)),
-      (emits, raw) => (emits ? state.write(this.output, raw) : undefined),
-    );
+    const raw = this.#takeLexeme();
+    return after(callAll(handlers, state), () => (this.#removing > 0 ? undefined : state.write(this.output, raw)));
   }
 
   #doctype(): Step {
-    const state = new DoctypeState(this.#lexer.doctype(), this.#charset);
-    return inTurn(this.#documents.map(({ doctype }) => () => doctype && callHandler(doctype, state)));
+    const handlers = this.#documents.map(({ doctype }) => doctype).filter((handler) => handler !== undefined);
+    return callAll(handlers, new DoctypeState(this.#lexer.doctype(), this.#charset));
+  }
+
+  /** An element that handlers are for was entered or left. */
+  #use(index: number, change: 1 | -1): void {
+    const before = this.#users[index] as number;
+    this.#users[index] = before + change;
+    if (before === 0 || before + change === 0) this.#active = undefined;
   }
 
   /** Those of the elements that are open, then those of the whole document. */
-  #active(kind: "text" | "comments"): Handler[] {
-    const ofElements = this.#elements.filter((_, index) => (this.#users[index] as number) > 0);
-    return [...ofElements, ...this.#documents].map((handlers) => handlers[kind]).filter((handler) => handler !== undefined);
+  get #handlers(): { readonly text: readonly Handler[]; readonly comments: readonly Handler[] } {
+    if (this.#active === undefined) {
+      const ofElements = this.#elements.filter((_, index) => (this.#users[index] as number) > 0);
+      const all = [...ofElements, ...this.#documents];
+      this.#active = {
+        text: all.map(({ text }) => text).filter((handler) => handler !== undefined),
+        comments: all.map(({ comments }) => comments).filter((handler) => handler !== undefined),
+      };
+    }
+    return this.#active;
   }
 
-  /**
-   * Call handlers for the current lexeme.
-   *
-   * @param finish Comes after them; gets whether it is to be written, and what writes it as it was read.
-   */
-  #handle(steps: readonly (() => Step)[], finish: (emits: boolean, raw: () => void) => Step): Step {
+  /** What is before the current lexeme passes; the lexeme itself only as a handler's token. @returns What writes it as it was read. */
+  #takeLexeme(): () => void {
     const { start, end } = this.#lexer;
-    const emits = this.#removing === 0;
     this.#passUpTo(start);
     this.#done = end;
-    const raw = () => this.output.write(this.#bytes.subarray(start, end));
-    return inTurn([...steps, () => finish(emits, raw)]);
+    return () => this.output.write(this.#bytes.subarray(start, end));
   }
 }

@@ -20,10 +20,32 @@ interface Attribute {
   readonly raw: string;
 }
 
-export class ElementState {
-  readonly mutations = new Mutations();
-  /** What happens at the end tag. */
-  readonly atEnd = new AtEndTag();
+/** A token that something can be put around. */
+class Mutable {
+  #mutations: Mutations | undefined;
+
+  /** What is to be done with it; made when it is first asked for. */
+  get mutations(): Mutations {
+    return (this.#mutations ??= new Mutations());
+  }
+
+  get removed(): boolean {
+    return this.#mutations?.removed ?? false;
+  }
+
+  /** @param self Writes it as it is. */
+  protected writeMutated(output: Output, self: () => void): void | Promise<void> {
+    return output.writeToken(this.#mutations, self);
+  }
+
+  protected replaceMutations(mutations: Mutations): void {
+    this.#mutations = mutations;
+  }
+}
+
+export class ElementState extends Mutable {
+  /** What happens at the end tag, if anything does. */
+  atEnd: AtEndTag | undefined;
   removesContent = false;
   readonly #lexer: Lexer;
   readonly #charset: Charset;
@@ -36,6 +58,7 @@ export class ElementState {
   #modified = false;
 
   constructor(lexer: Lexer, charset: Charset, namespace: Namespace, hasContent: boolean) {
+    super();
     this.#lexer = lexer;
     this.#charset = charset;
     this.#namespace = namespace;
@@ -58,7 +81,7 @@ export class ElementState {
     if (encoded === undefined) throw unencodable("tag");
     this.#name = encoded;
     this.#modified = true;
-    if (this.#hasContent) this.atEnd.name = encoded;
+    if (this.#hasContent) this.#end.name = encoded;
   }
 
   get namespaceUri(): string {
@@ -99,7 +122,7 @@ export class ElementState {
   }
 
   after(piece: Piece): void {
-    (this.#hasContent ? this.atEnd.change() : this.mutations).after.unshift(piece);
+    (this.#hasContent ? this.#end.change() : this.mutations).after.unshift(piece);
   }
 
   prepend(piece: Piece): void {
@@ -111,7 +134,7 @@ export class ElementState {
   append(piece: Piece): void {
     if (!this.#hasContent) return;
     this.#selfClosing = false;
-    this.atEnd.change().before.push(piece);
+    this.#end.change().before.push(piece);
   }
 
   setInnerContent(piece: Piece): void {
@@ -132,17 +155,21 @@ export class ElementState {
 
   removeAndKeepContent(): void {
     this.mutations.removed = true;
-    if (this.#hasContent) this.atEnd.change().removed = true;
+    if (this.#hasContent) this.#end.change().removed = true;
   }
 
   onEndTag(handler: Handler): void {
     if (!this.#hasContent) throw parserError("No end tag.");
-    this.atEnd.handler = handler;
+    this.#end.handler = handler;
   }
 
   /** @param raw Writes the tag as it was read. */
   write(output: Output, raw: () => void): void | Promise<void> {
-    return output.writeToken(this.mutations, this.#modified ? () => output.writeBytes(this.#serialized()) : raw);
+    return this.writeMutated(output, this.#modified ? () => output.writeBytes(this.#serialized()) : raw);
+  }
+
+  get #end(): AtEndTag {
+    return (this.atEnd ??= new AtEndTag());
   }
 
   get #all(): Attribute[] {
@@ -165,14 +192,14 @@ export class ElementState {
 
   #removeContent(): void {
     this.mutations.after = [];
-    this.atEnd.change().before.length = 0;
+    this.#end.change().before.length = 0;
     this.removesContent = true;
   }
 
   #removeAll(): void {
     if (!this.#hasContent) return;
     this.#removeContent();
-    this.atEnd.change().removed = true;
+    this.#end.change().removed = true;
   }
 
   #serialized(): string {
@@ -199,19 +226,15 @@ export class AtEndTag {
   change(): Mutations {
     return (this.mutations ??= new Mutations());
   }
-
-  get isNothing(): boolean {
-    return this.mutations === undefined && this.name === undefined && this.handler === undefined;
-  }
 }
 
-export class EndTagState {
-  mutations = new Mutations();
+export class EndTagState extends Mutable {
   readonly #charset: Charset;
   #name: string;
   #modified = false;
 
   constructor(name: string, charset: Charset) {
+    super();
     this.#name = name;
     this.#charset = charset;
   }
@@ -222,7 +245,7 @@ export class EndTagState {
       this.#name = name;
       this.#modified = true;
     }
-    if (mutations !== undefined) this.mutations = mutations;
+    if (mutations !== undefined) this.replaceMutations(mutations);
   }
 
   get name(): string {
@@ -235,30 +258,30 @@ export class EndTagState {
   }
 
   write(output: Output, raw: () => void): void | Promise<void> {
-    return output.writeToken(this.mutations, this.#modified ? () => output.writeBytes(`</${this.#name}>`) : raw);
+    return this.writeMutated(output, this.#modified ? () => output.writeBytes(`</${this.#name}>`) : raw);
   }
 }
 
-export class TextState {
-  readonly mutations = new Mutations();
-
+export class TextState extends Mutable {
   constructor(
     readonly text: string,
     readonly isLast: boolean,
-  ) {}
+  ) {
+    super();
+  }
 
-  /** It is written as it was understood. */
-  write(output: Output): void | Promise<void> {
-    return output.writeToken(this.mutations, () => output.writeText(this.text));
+  /** @param raw Writes it as it was read; without, it is written as it was understood. */
+  write(output: Output, raw = () => output.writeText(this.text)): void | Promise<void> {
+    return this.writeMutated(output, raw);
   }
 }
 
-export class CommentState {
-  readonly mutations = new Mutations();
+export class CommentState extends Mutable {
   #text: string;
   #modified = false;
 
   constructor(text: string) {
+    super();
     this.#text = text;
   }
 
@@ -273,7 +296,7 @@ export class CommentState {
   }
 
   write(output: Output, raw: () => void): void | Promise<void> {
-    return output.writeToken(this.mutations, this.#modified ? () => output.writeText(`<!--${this.#text}-->`) : raw);
+    return this.writeMutated(output, this.#modified ? () => output.writeText(`<!--${this.#text}-->`) : raw);
   }
 }
 

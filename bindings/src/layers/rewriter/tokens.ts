@@ -1,7 +1,7 @@
 /** The objects that handlers get; each is good for one call of one handler. */
 
 import type { Platform } from "../../layers";
-import { illegalConstructor, illegalInvocation, isObject, wrongParameter } from "../../web/interface";
+import { illegalConstructor, illegalInvocation, isObject, wrongParameter } from "../../web/misuse";
 import { lowerAscii } from "./lexer";
 import type { Piece } from "./output";
 import { parserError } from "./context";
@@ -13,23 +13,40 @@ const CONTENT = "string or JsReadableStream or Response";
 const NO_STREAMS =
   "Replacing content in HTML comments using a ReadableStream or Response object is not implemented. You must provide a string.";
 
-/** Of tokens whose handler runs, and undefined of others. */
-const states = new WeakMap<object, State | undefined>();
+/** A base class that makes nothing: its subclass's fields are put on an object that is there. */
+const Given = function (this: unknown, object: object): object {
+  return object;
+} as unknown as new (object: object) => object;
+
+/** What an object that the platform made is while its handler runs. The field is on the token itself; its class shows none of this. */
+class Held extends Given {
+  #state: State | undefined;
+
+  constructor(token: object, state: State) {
+    super(token);
+    this.#state = state;
+  }
+
+  static stateOf<S extends State>(token: object, type: abstract new (...args: never[]) => S): S {
+    if (!(#state in token)) throw illegalInvocation();
+    const state = token.#state;
+    if (state instanceof type) return state;
+    if (state !== undefined) throw illegalInvocation();
+    throw new TypeError(
+      "This content token is no longer valid. Content tokens are only valid during the execution of the relevant content handler.",
+    );
+  }
+
+  static end(token: object): void {
+    (token as Held).#state = undefined;
+  }
+}
+
+const { stateOf } = Held;
 
 /** The platform alone makes tokens. */
 function make<T extends object>(type: { readonly prototype: T }, state: State): T {
-  const token = Object.create(type.prototype) as T;
-  states.set(token, state);
-  return token;
-}
-
-function stateOf<S extends State>(token: object, type: abstract new (...args: never[]) => S): S {
-  const state = states.get(token);
-  if (state instanceof type) return state;
-  if (!states.has(token) || state !== undefined) throw illegalInvocation();
-  throw new TypeError(
-    "This content token is no longer valid. Content tokens are only valid during the execution of the relevant content handler.",
-  );
+  return new Held(Object.create(type.prototype) as object, state) as T;
 }
 
 /** A string from the user that can be written. */
@@ -84,7 +101,7 @@ class Element {
     return stateOf(this, ElementState).namespaceUri;
   }
   get removed(): boolean {
-    return stateOf(this, ElementState).mutations.removed;
+    return stateOf(this, ElementState).removed;
   }
   get attributes(): AttributesIterator {
     const iterator = make(AttributesIterator, stateOf(this, ElementState));
@@ -221,7 +238,7 @@ class Text {
     return stateOf(this, TextState).isLast;
   }
   get removed(): boolean {
-    return stateOf(this, TextState).mutations.removed;
+    return stateOf(this, TextState).removed;
   }
   before(...content: unknown[]): this {
     return place(this, stateOf(this, TextState), "Text", "before", content);
@@ -249,7 +266,7 @@ class Comment {
     stateOf(this, CommentState).text = wellFormed(`${text}`);
   }
   get removed(): boolean {
-    return stateOf(this, CommentState).mutations.removed;
+    return stateOf(this, CommentState).removed;
   }
   before(...content: unknown[]): this {
     return place(this, stateOf(this, CommentState), "Comment", "before", content);
@@ -324,8 +341,8 @@ export function callHandler(handler: (token: object) => unknown, state: State): 
     const result = handler(token);
     if (!isObject(result) || typeof (result as PromiseLike<unknown>).then !== "function") return undefined;
     waits = true;
-    return Promise.resolve(result as PromiseLike<void>).finally(() => states.set(token, undefined));
+    return Promise.resolve(result as PromiseLike<void>).finally(() => Held.end(token));
   } finally {
-    if (!waits) states.set(token, undefined);
+    if (!waits) Held.end(token);
   }
 }

@@ -1,6 +1,6 @@
 /** Algorithms and their parameters as callers give them. */
 
-import { isObject } from "../../web/interface";
+import { isObject } from "../../web/misuse";
 import { fail } from "./platform";
 
 /** What a key says of itself. */

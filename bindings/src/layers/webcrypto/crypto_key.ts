@@ -1,6 +1,6 @@
 /** `CryptoKey`: key material and what may be done with it. */
 
-import { illegalConstructor } from "../../web/interface";
+import { illegalConstructor } from "../../web/misuse";
 import type { KeyAlgorithm } from "./algorithms";
 
 export type KeyType = "secret" | "private" | "public";

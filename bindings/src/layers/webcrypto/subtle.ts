@@ -1,6 +1,6 @@
 /** `crypto.subtle`. The host does the mathematics; which key may do what is decided here. */
 
-import { illegalConstructor, illegalInvocation, wrongParameter } from "../../web/interface";
+import { illegalConstructor, illegalInvocation, wrongParameter } from "../../web/misuse";
 import {
   ALGORITHMS,
   algorithmName,
