@@ -119,6 +119,10 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
             "als websocket",
         ],
     },
+    "rewriter": {
+        ENGINE: ["without new"],
+        "| an error that a handler of an `HTMLRewriter` throws": ["error that a handler throws"],
+    },
     "rpc": {
         SERIALIZED: ["generator"],
         "| `dup()` of a stub that was disposed of": ["dup after dispose"],

@@ -39,6 +39,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "objects",
         "platform",
         "platform_more",
+        "rewriter",
         "rpc",
         "sockets",
         "sql",

@@ -93,6 +93,8 @@ _MULTIBYTE: Final = frozenset({"gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp"
 #: Where the standard's tables say something else than Python's.
 _INSTEAD: Final = {"koi8-u": {0xAE: "\u045e", 0xBE: "\u040e"}, "windows-1255": {0xCA: "\u05ba"}}
 _MALFORMED: Final = "\ufffd"
+#: The euro sign where Python's encoders have it elsewhere or not at all.
+_EURO: Final = {"gbk": b"\x80", "big5": b"\xa3\xe1"}
 #: What Japanese encoders take for something else.
 _JAPANESE: Final = {"\xa5": "\\", "\u203e": "~", "\u2212": "\uff0d"}
 
@@ -180,8 +182,8 @@ def _encoded(name: str, character: str) -> bytes | None:
         return bytes([byte]) if byte >= 0 else None
     if name in ("euc-jp", "shift_jis"):
         character = _JAPANESE.get(character, character)
-    elif name == "gbk" and character == "\u20ac":
-        return b"\x80"
+    elif character == "\u20ac" and name in _EURO:
+        return _EURO[name]
     try:
         piece = character.encode(_ENCODINGS[name][0])
     except UnicodeEncodeError:

@@ -49,7 +49,7 @@ export class Charset {
     if (isAscii(text)) return text;
     if (this.#name === "utf-8") return this.#platform.native.latin1(this.#utf8(text));
     const bytes = this.#byHost(text, false);
-    return bytes === null ? undefined : this.#platform.native.latin1(bytes);
+    return bytes === undefined ? undefined : this.#platform.native.latin1(bytes);
   }
 
   /** The bytes of a string that has a character for each. */
@@ -66,8 +66,8 @@ export class Charset {
     return this.#platform.native.utf8EncodeReplacing(text);
   }
 
-  #byHost(text: string, refers: boolean): ArrayBuffer | null {
+  #byHost(text: string, refers: boolean): ArrayBuffer | undefined {
     const { native, ops } = this.#platform;
-    return native.op(ops.encode_text, [this.#name, refers], this.#utf8(text)) as ArrayBuffer | null;
+    return native.op(ops.encode_text, [this.#name, refers], this.#utf8(text)) as ArrayBuffer | undefined;
   }
 }

@@ -42,7 +42,7 @@ function charsetOf(response: Response): string {
   return label === "" ? "utf-8" : label;
 }
 
-/** Errors keep their class; what is none becomes one, as on workerd. */
+/** What a handler throws that is no error becomes one, as on workerd. */
 function asError(reason: unknown): unknown {
   return isObject(reason) ? reason : new Error(String(reason));
 }
@@ -59,11 +59,11 @@ async function pump(input: ReadableStream<Uint8Array>, output: WritableStream, r
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      await (done ? rewriting.end() : rewriting.write(value)).finally(flush);
+      const rewritten = done ? rewriting.end() : rewriting.write(value);
+      await rewritten.catch((reason) => Promise.reject(asError(reason))).finally(flush);
       if (done) return await writer.close();
     }
-  } catch (reason) {
-    const error = asError(reason);
+  } catch (error) {
     await writer.abort(error).catch(() => undefined);
     await reader.cancel(error).catch(() => undefined);
   }

@@ -51,6 +51,7 @@ class Tag {
   constructor(
     readonly lexer: Lexer,
     readonly name: string,
+    readonly namespace: Namespace,
     readonly parent: OpenElement,
   ) {}
 
@@ -99,7 +100,7 @@ export class OpenElements {
     const byName = this.#firstByName.get(name) ?? NOTHING;
     const { forChildren, forDescendants } = parent.found;
     const isEasy = byName.length + this.#firstOfAny.length + forChildren.length + forDescendants.length === 0;
-    const found = isEasy ? NOT_FOUND : this.#match(new Tag(lexer, name, parent), byName);
+    const found = isEasy ? NOT_FOUND : this.#match(new Tag(lexer, name, namespace, parent), byName);
     const { matched } = found;
     const hasContent = namespace === "html" ? !VOID_ELEMENTS.has(name) : !lexer.selfClosing;
     if (!hasContent) return { element: undefined, matched };
@@ -203,7 +204,7 @@ function fulfils(condition: Condition, tag: Tag): boolean {
       return tag.name === condition.name;
     case "attribute": {
       const value = tag.attribute(condition.name);
-      return value !== undefined && (condition.test === undefined || passes(value, condition.test));
+      return value !== undefined && (condition.test === undefined || passes(value, condition.test, tag.namespace));
     }
     case "nth": {
       const { parent } = tag;
@@ -217,9 +218,10 @@ function fulfils(condition: Condition, tag: Tag): boolean {
   }
 }
 
-function passes(given: string, { operator, value: wanted, ignoresCase }: AttributeTest): boolean {
-  const value = ignoresCase ? lowerAscii(given) : given;
-  const expected = ignoresCase ? lowerAscii(wanted) : wanted;
+function passes(given: string, { operator, value: wanted, ignoresCase }: AttributeTest, namespace: Namespace): boolean {
+  const ignores = ignoresCase === "always" || (ignoresCase === "in HTML" && namespace === "html");
+  const value = ignores ? lowerAscii(given) : given;
+  const expected = ignores ? lowerAscii(wanted) : wanted;
   switch (operator) {
     case "=":
       return value === expected;

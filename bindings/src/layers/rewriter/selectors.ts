@@ -17,7 +17,7 @@ export type Condition =
 export interface AttributeTest {
   readonly operator: Operator;
   readonly value: string;
-  readonly ignoresCase: boolean;
+  readonly ignoresCase: "always" | "in HTML" | "never";
 }
 
 const ANY: Condition = { kind: "any" };
@@ -41,6 +41,15 @@ const UNSUPPORTED_PSEUDO = "Unsupported pseudo-class or pseudo-element in select
 const NTH = /^\s*(?:(even)|(odd)|([+-]?\d+)|([+-]?\d*)n(?:\s*([+-])\s*(\d+))?)\s*$/i;
 /** Pseudo-classes that are understood, and not supported. */
 const OTHER_PSEUDO_CLASSES = new Set(["empty", "last-child", "last-of-type", "only-child", "only-of-type", "root", "scope"]);
+
+/** Attributes whose values have no case in elements of HTML (HTML Standard §4.17.2). */
+const CASELESS_IN_HTML = new Set(
+  (
+    "accept accept-charset align alink axis bgcolor charset checked clear codetype color compact declare defer dir direction disabled " +
+    "enctype face frame hreflang http-equiv lang language link media method multiple nohref noresize noshade nowrap readonly rel rev " +
+    "rules scope scrolling selected shape target text type valign valuetype vlink"
+  ).split(" "),
+);
 
 /**
  * Parse a list of selectors.
@@ -279,7 +288,8 @@ function isEndOfAttribute([type]: CSSToken): boolean {
 }
 
 function attribute(name: string, operator: Operator, value: string, flag = ""): Condition {
-  return { kind: "attribute", name, test: { operator, value, ignoresCase: flag === "i" } };
+  const ignoresCase = flag === "i" ? "always" : flag === "" && CASELESS_IN_HTML.has(name) ? "in HTML" : "never";
+  return { kind: "attribute", name, test: { operator, value, ignoresCase } };
 }
 
 function stepAndOffset([, even, odd, alone, step, sign, offset]: RegExpExecArray): { step: number; offset: number } {

@@ -184,10 +184,8 @@ class AttributesIterator {
     place.next++;
     return { done: false, value };
   }
-  [Symbol.iterator](): this {
-    return this;
-  }
 }
+Object.setPrototypeOf(AttributesIterator.prototype, Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())) as object);
 
 /** What end tags, texts and comments have in common: something around them. */
 function place<T extends object>(
