@@ -54,6 +54,17 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         "| a private RSA key without primes": ["jwk rsa without primes"],
         "| a JSON Web Key wrapped by AES-KW": ["wrap jwk by kw"],
     },
+    "event_source": {
+        "| what of a text is an event of an `EventSource`": [
+            "events no colon",
+            "events empty data",
+            "events event empty",
+            "events id null",
+            "events bom split",
+            "events close inside",
+            "events state at once",
+        ],
+    },
     "events": {
         "An alarm that is set between two tries of a failed one takes the place of the next try": [
             "setAlarm between tries"

@@ -28,6 +28,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "crypto",
         "crypto_formats",
         "encodings",
+        "event_source",
         "events",
         "facets",
         "gates",

@@ -14,7 +14,7 @@ import pytest
 from durabox import DuraboxError, Internet, JavaScriptError, Limits, Sandbox
 from durabox.objects.coding import AtHand, CodedBody
 from durabox.objects.messages import Request, Response
-from durabox.testing import Fault
+from durabox.testing import Fault, VirtualClock
 from durabox.testing.plugin import HostUnderTest, OpenHost
 from tests.origin import Origin, origin
 
@@ -364,6 +364,16 @@ async def test_a_socket_to_a_server_keeps_its_object_in_memory(
         assert await _ask(host, "/socket", f"{socket_url}/socket/echo") == "hello"
         born = await _ask(host, "/hold", f"{socket_url}/socket/echo")
         await host.evict()
+        assert await _ask(host, "/born", "") == born
+
+
+async def test_a_socket_to_a_server_may_stay_open_for_as_long_as_it_likes(
+    server: Origin, durabox_host: OpenHost
+) -> None:
+    network, clock = Internet(public=False, named=["127.0.0.1"]), VirtualClock()
+    async with network, durabox_host(MODULE, network=network, clock=clock) as host:
+        born = await _ask(host, "/hold", f"{server.url.replace('http', 'ws')}/socket/echo")
+        await clock.advance(24 * 3600_000)
         assert await _ask(host, "/born", "") == born
 
 

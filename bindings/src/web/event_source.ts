@@ -7,7 +7,7 @@ import { dispatchTrusted, ErrorEvent, Event, EventTarget, MessageEvent } from ".
 import { fetch } from "./fetch";
 import { exposeConstants, illegalInvocation, isObject, wrongParameter } from "./interface";
 import { checkIoAllowed } from "./scope";
-import { ByteReader, ReadableStream } from "./streams";
+import { ByteReader, isDisturbed, ReadableStream } from "./streams";
 import { startTimer } from "./timers";
 import { URL } from "./url";
 
@@ -87,10 +87,10 @@ export class EventSource extends EventTarget {
     super();
     this.#url = "";
     if (url === MAKER) {
-      void this.#read(init as ReadableStream).then(() => {
+      void this.#read(init as ReadableStream).then((error) => {
         if (this.#state === STATES.CLOSED) return;
         this.#state = STATES.CLOSED;
-        this.#fail();
+        this.#fail(error ?? new Error("The server disconnected."));
       });
       return;
     }
@@ -111,6 +111,8 @@ export class EventSource extends EventTarget {
 
   static from(stream: unknown): EventSource {
     if (!(stream instanceof ReadableStream)) throw wrongParameter("from", OWNER, 1, "ReadableStream");
+    if (stream.locked) throw new TypeError("This ReadableStream is locked.");
+    if (isDisturbed(stream)) throw new TypeError("This ReadableStream has already been read from.");
     return new EventSource(MAKER, stream);
   }
 
@@ -196,8 +198,8 @@ export class EventSource extends EventTarget {
     );
   }
 
-  /** Read events until the stream is at its end, fails, or nobody wants to hear of it any more. */
-  async #read(stream: ReadableStream, origin = ""): Promise<void> {
+  /** Read events until the stream is at its end, fails, or nobody wants to hear of it any more; returns why it failed. */
+  async #read(stream: ReadableStream, origin: string | null = null): Promise<unknown> {
     const decoder = new TextDecoder();
     const parser = new Parser(
       (type, data) => {
@@ -211,21 +213,22 @@ export class EventSource extends EventTarget {
         this.#retry = ms;
       },
     );
-    if (stream.locked) return;
     const reader = new ByteReader(stream);
     try {
       for (let chunk = await reader.next(); chunk !== undefined; chunk = await reader.next()) {
         if (this.#state === STATES.CLOSED) break;
         parser.feed(decoder.decode(chunk, { stream: true }));
       }
-    } catch {
-      // The same as its end.
+    } catch (error) {
+      return error;
+    } finally {
+      reader.cancel(undefined);
     }
-    reader.cancel(undefined);
+    return undefined;
   }
 
-  #fail(): void {
-    dispatchTrusted(this, new ErrorEvent("error", { message: "" }));
+  #fail(error?: unknown): void {
+    dispatchTrusted(this, new ErrorEvent("error", { message: "", error }));
   }
 }
 
