@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
 import pytest
 
+from durabox.errors import NetworkError
 from durabox.objects import cache as caches
 from durabox.objects.messages import Response
 from durabox.testing.plugin import HostUnderTest, OpenHost
@@ -95,3 +97,43 @@ async def test_an_answer_that_is_too_large_is_not_kept(monkeypatch: pytest.Monke
     with pytest.raises(Exception, match=re.escape("1000 bytes")):
         await kept.put(None, "http://a.example/", Response(200, body=bytes(1001)))
     assert kept.match(None, "http://a.example/", []) is None
+
+
+class _Stalls:
+    """A body that stops in the middle."""
+
+    def __init__(self, pieces: int) -> None:
+        self.pieces = pieces
+        self.stalled = asyncio.Event()
+        self.cancelled = ""
+
+    async def read(self) -> bytes:
+        if not self.pieces:
+            self.stalled.set()
+            await asyncio.Future[bytes]()
+        self.pieces -= 1
+        return bytes(1000)
+
+    async def cancel(self, reason: str) -> None:
+        self.cancelled = reason
+
+
+async def test_answers_that_are_being_read_are_held_to_the_same_bound() -> None:
+    kept = caches.Caches(lambda: 0.0, most=10_000)
+    slow = [_Stalls(3) for _ in range(3)]
+    puts = [
+        asyncio.ensure_future(kept.put(None, f"http://a.example/{n}", Response(200, body=body)))
+        for n, body in enumerate(slow)
+    ]
+    for body in slow:
+        await body.stalled.wait()
+    refused = _Stalls(3)
+    with pytest.raises(NetworkError, match="10000 bytes"):
+        await kept.put(None, "http://a.example/more", Response(200, body=refused))
+    assert "10000 bytes" in refused.cancelled
+    puts[0].cancel()
+    await asyncio.wait(puts[:1])
+    await kept.put(None, "http://a.example/fits", Response(200, body=bytes(1000)))
+    assert kept.match(None, "http://a.example/fits", []) is not None
+    for put in puts:
+        put.cancel()

@@ -48,6 +48,7 @@ export class Room extends DurableObject {
   }
   async webSocketMessage(ws, message) {
     if (message === "timeout") { this.ctx.setHibernatableWebSocketEventTimeout(20); return; }
+    if (message === "busy") { this.ctx.blockConcurrencyWhile(() => scheduler.wait(20_000)); ws.send("busy"); return; }
     if (message === "hang") { await new Promise(() => {}); }
     if (message === "auto") { this.ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong")); return; }
     if (message === "when") { ws.send(`${this.ctx.getWebSocketAutoResponseTimestamp(ws) instanceof Date}`); return; }

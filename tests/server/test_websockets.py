@@ -361,6 +361,23 @@ async def test_a_client_that_does_not_read_stalls_nobody_and_is_given_up(rooms: 
     assert await said(quick) == "three"
 
 
+async def test_a_client_that_floods_a_busy_object_is_held_back(rooms: Rooms) -> None:
+    socket = await rooms.open(f"{ROOM}/hibernate")
+    assert await said(socket) == "welcome"
+    await socket.send_str("busy")
+    assert await said(socket) == "busy"
+    sent = 0
+    with suppress(TimeoutError):
+        while sent < 500:
+            sent += 1
+            async with asyncio.timeout(1):
+                await socket.send_str("x" * 1_000_001)
+    assert sent < 100
+    while rooms.host.live:
+        await rooms.clock.advance(30_000)
+    assert [await said(socket) for _ in range(sent)] == ["1000001"] * sent
+
+
 async def test_an_object_has_as_many_hibernatable_sockets_as_on_the_platform(rooms: Rooms) -> None:
     most, message, left = await rooms.get(f"{ROOM}/fill")
     assert most == left == 32_768

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
-from durabox.objects.sockets import ABNORMAL, NO_CODE, SERVICE_RESTART, TRY_AGAIN_LATER, Half
+from durabox.objects.sockets import ABNORMAL, MESSAGE_COST, NO_CODE, SERVICE_RESTART, TRY_AGAIN_LATER, Half
 
 #: Bytes of a message that the remote may send, as on the platform; more closes the connection with 1009. aiohttp's own number is
 #: that of the shortest message which is too long.
@@ -66,6 +66,10 @@ class Frames:
                 kind = frame.type
                 if kind is _TEXT or kind is _BINARY:
                     half.send(frame.data, kind is _TEXT)
+                    crowded = half.crowded()
+                    if crowded is not None:
+                        # What is not read holds the remote back.
+                        await asyncio.shield(crowded)
                 elif kind is WSMsgType.CLOSE:
                     said = True
                     half.close(_allowed(frame.data or NO_CODE), frame.extra or "")
@@ -116,7 +120,7 @@ class Frames:
                 connection.send_frame(data, kind).send(None)
             return
         self._waiting.append((data, kind))
-        self._waiting_bytes += len(data)
+        self._waiting_bytes += len(data) + MESSAGE_COST
         if self._waiting_bytes > MAX_WAITING:
             self._waiting.clear()
             self._half.lose()
@@ -124,11 +128,14 @@ class Frames:
         elif self._writer is None:
             self._writer = asyncio.ensure_future(self._write())
 
+    def crowded(self) -> None:
+        """See `Receiver`: what waits is bounded here."""
+
     async def _write(self) -> None:
         while self._waiting:
             data, kind = self._waiting.popleft()
             await self._connection.send_frame(data, kind)
-            self._waiting_bytes -= len(data)
+            self._waiting_bytes -= len(data) + MESSAGE_COST
         self._writer = None
 
     def closed(self, code: int, reason: str, clean: bool) -> None:

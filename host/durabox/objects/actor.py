@@ -261,6 +261,8 @@ class Actor:
                     case Run(work):
                         if work.pending is not None:
                             core.async_ended(work.pending)
+                        if work.taken is not None:
+                            work.taken()
                         self.ops.operations.cause = work.cause
                         if work.cause is None:
                             self._incoming += 1

@@ -49,6 +49,8 @@ class Caches:
         self._now = now
         self._most = most
         self._size = 0
+        #: Bytes of answers that are being read.
+        self._reading = 0
         self._entries: OrderedDict[tuple[str | None, str], _Entry] = OrderedDict()
 
     def match(self, cache: str | None, url: str, headers: list[str]) -> Response | None:
@@ -96,7 +98,7 @@ class Caches:
             DuraboxError: Its body failed.
         """
         lasts = _lifetime(response.headers, self._now())
-        body = await _read(response.body)
+        body = await self._read(response.body)
         if lasts is not None and lasts <= 0:
             return
         headers = [
@@ -113,6 +115,32 @@ class Caches:
         while self._size > self._most:
             _, oldest = self._entries.popitem(last=False)
             self._size -= oldest.size
+
+    async def _read(self, body: bytes | BodyStream | None) -> bytes:
+        if body is None or isinstance(body, bytes):
+            content = body or b""
+            if len(content) > LARGEST:
+                raise _too_large()
+            return content
+        parts = []
+        size = 0
+        try:
+            while part := await body.read():
+                parts.append(part)
+                size += len(part)
+                self._reading += len(part)
+                if size > LARGEST:
+                    raise _too_large()
+                if self._reading > self._most:
+                    raise NetworkError(
+                        f"More is being read for caches at once than the {self._most} bytes that they hold."
+                    )
+        except NetworkError as error:
+            await body.cancel(str(error))
+            raise
+        finally:
+            self._reading -= size
+        return b"".join(parts)
 
     def delete(self, cache: str | None, url: str) -> bool:
         """Forget an answer; whether there was one."""
@@ -132,23 +160,6 @@ class Caches:
             return None
         self._entries.move_to_end((cache, url))
         return entry
-
-
-async def _read(body: bytes | BodyStream | None) -> bytes:
-    if body is None or isinstance(body, bytes):
-        content = body or b""
-        if len(content) > LARGEST:
-            raise _too_large()
-        return content
-    parts = []
-    size = 0
-    while part := await body.read():
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST:
-            await body.cancel("It is too large for the cache.")
-            raise _too_large()
-    return b"".join(parts)
 
 
 def _too_large() -> NetworkError:

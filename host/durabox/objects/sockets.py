@@ -10,6 +10,7 @@ ones here. An object's table outlives its isolate when sockets in it are hiberna
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -26,6 +27,12 @@ _CLOSED: Final = EVENT["ws_closed"]
 MAX_SOCKETS: Final = 32_768
 #: Bytes that may wait for a holder that does not receive yet.
 MAX_WAITING: Final = 32 * 1024 * 1024
+#: What a message that waits takes besides its bytes.
+MESSAGE_COST: Final = 256
+#: Bytes of messages that wait for a guest: more of one connection, or of all of an isolate's, and their senders wait, too.
+_CROWDED_END: Final = 256 * 1024
+_CROWDED_TABLE: Final = 16 * 1024 * 1024
+_SLOW: Final = "Too many messages wait for an end that does not receive."
 #: Close codes that are never on the wire: no code was given; the connection was lost.
 NO_CODE: Final = 1005
 ABNORMAL: Final = 1006
@@ -45,6 +52,10 @@ class Receiver(Protocol):
 
     def closed(self, code: int, reason: str, clean: bool) -> None:
         """Nothing more comes: a Close frame, or (not clean) the loss of the connection."""
+        ...
+
+    def crowded(self) -> asyncio.Future[None] | None:
+        """Done when it can take more; ``None`` when it can now. Who may wait does."""
         ...
 
 
@@ -76,6 +87,11 @@ class Half:
         """A message for whoever holds the other half."""
         self.other._receive(data, is_text)
 
+    def crowded(self) -> asyncio.Future[None] | None:
+        """See `Receiver`, of whoever holds the other half."""
+        receiver = self.other._receiver
+        return None if receiver is None else receiver.crowded()
+
     def close(self, code: int = NO_CODE, reason: str = "", clean: bool = True) -> None:
         """The last that the other half hears of this one."""
         other = self.other
@@ -99,13 +115,17 @@ class Half:
         if self._receiver is not None:
             self._receiver.message(data, is_text)
             return
-        self._waiting_bytes += len(data)
-        if self._waiting_bytes > MAX_WAITING:
+        self._waiting_bytes += len(data) + MESSAGE_COST
+        if self._waiting_bytes > MAX_WAITING + MESSAGE_COST:
             self._waiting = []
-            self.close(TRY_AGAIN_LATER, "Too many messages wait for an end that does not receive.")
-            self.other.close(TRY_AGAIN_LATER, "Too many messages wait for an end that does not receive.")
+            self.give_up()
         else:
             self._waiting.append((data, is_text))
+
+    def give_up(self) -> None:
+        """Close both halves: the holder of this one does not take what it is sent."""
+        self.close(TRY_AGAIN_LATER, _SLOW)
+        self.other.close(TRY_AGAIN_LATER, _SLOW)
 
 
 def pair() -> tuple[Half, Half]:
@@ -133,8 +153,10 @@ class GuestEnd:
         "half_open",
         "hibernatable",
         "number",
+        "relief",
         "table",
         "tags",
+        "waiting",
     )
 
     def __init__(self, table: SocketTable, number: int, half: Half) -> None:
@@ -150,6 +172,10 @@ class GuestEnd:
         #: When the last automatic answer was sent, in milliseconds since the epoch.
         self.auto_answered: float | None = None
         self.close_sent = False
+        #: Bytes of messages that wait for the guest.
+        self.waiting = 0
+        #: Set while a sender waits for it to take some.
+        self.relief: asyncio.Future[None] | None = None
 
     def message(self, data: bytes, is_text: bool) -> None:
         """See `Receiver`."""
@@ -158,7 +184,38 @@ class GuestEnd:
             self.auto_answered = table.now()
             self.half.send(table.auto[1], True)
             return
-        table.deliver(self, _MESSAGE, [self.number, is_text], data)
+        cost = len(data) + MESSAGE_COST
+        if self.waiting > MAX_WAITING:
+            # A connection waits; who cannot, another guest, has sent too much.
+            self.half.give_up()
+            return
+        self.waiting += cost
+        table.waiting += cost
+
+        def taken() -> None:
+            self.waiting -= cost
+            table.waiting -= cost
+            if self.relief is not None and self.waiting <= _CROWDED_END:
+                self.relief.set_result(None)
+                self.relief = None
+            if table.relief is not None and table.waiting <= _CROWDED_TABLE:
+                table.relief.set_result(None)
+                table.relief = None
+
+        table.deliver(self, _MESSAGE, [self.number, is_text], data, taken)
+
+    def crowded(self) -> asyncio.Future[None] | None:
+        """See `Receiver`."""
+        table = self.table
+        if self.waiting > _CROWDED_END:
+            if self.relief is None:
+                self.relief = asyncio.get_running_loop().create_future()
+            return self.relief
+        if table.waiting > _CROWDED_TABLE:
+            if table.relief is None:
+                table.relief = asyncio.get_running_loop().create_future()
+            return table.relief
+        return None
 
     def closed(self, code: int, reason: str, clean: bool) -> None:
         """See `Receiver`."""
@@ -206,18 +263,29 @@ class SocketTable:
     standing: set[int] = field(default_factory=set)
     #: The highest number that the guest has chosen.
     last_own: int = -1
+    #: As of an end, for all of them.
+    waiting: int = 0
+    relief: asyncio.Future[None] | None = None
     _hibernatable: int = 0
     _next: int = 2
     _events: int = 0
     _limited: dict[int, Callable[[], None]] = field(default_factory=dict)
 
-    def deliver(self, end: GuestEnd, event: int, args: list[object], body: bytes = b"") -> None:
-        """Hand an event to the guest."""
+    def deliver(
+        self,
+        end: GuestEnd,
+        event: int,
+        args: list[object],
+        body: bytes = b"",
+        taken: Callable[[], None] | None = None,
+    ) -> None:
+        """Hand an event to the guest; ``taken`` is called when it has left the queue."""
         number = 0
         if self.event_timeout and end.hibernatable:
             number = self._events = self._events + 1
             self._limited[number] = self.limit(self.event_timeout)
-        self.submit(Work(event, [*args, number], body, abandon=_ignore))
+        abandon = _ignore if taken is None else lambda error: taken()
+        self.submit(Work(event, [*args, number], body, abandon, taken=taken))
 
     def finished(self, event: int) -> None:
         """The handler of a limited event has ended."""

@@ -35,11 +35,11 @@ def nobody_waits(error: DuraboxError) -> None:
 
 class Work:
     """
-    One event that waits for its turn, or a ``step`` of the host's own, which runs in place of an event. ``abandon`` is
-    called with the error when it will never run.
+    One event that waits for its turn, or a ``step`` of the host's own, which runs in place of an event. ``taken`` is called when
+    it runs, ``abandon`` with the error when it will never do so.
     """
 
-    __slots__ = ("abandon", "args", "body", "cause", "event", "pending", "step")
+    __slots__ = ("abandon", "args", "body", "cause", "event", "pending", "step", "taken")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Work:
         pending: int | None = None,
         step: Callable[[], None] | None = None,
         cause: Account | None = None,
+        taken: Callable[[], None] | None = None,
     ) -> None:
         self.event = event
         self.args = args
@@ -60,3 +61,4 @@ class Work:
         self.step = step
         #: The account of the event that it goes on with; None for an event of its own.
         self.cause = cause
+        self.taken = taken
