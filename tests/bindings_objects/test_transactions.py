@@ -115,10 +115,12 @@ async def test_a_closure_that_ends_before_its_nested_transaction_waits_for_it(in
 async def test_delete_all_is_refused_inside(in_object: InObject) -> None:
     refused = "Error: Cannot call deleteAll() within a transaction"
     assert await in_object("""
-      return storage.transaction(async (txn) => [
-        await attempt(() => txn.deleteAll()), await attempt(() => storage.deleteAll()),
-      ]);
-    """) == [refused, refused]
+      return storage.transaction(async (txn) => {
+        const refusals = [await attempt(() => txn.deleteAll()), await attempt(() => storage.deleteAll())];
+        txn.rollback();
+        return [...refusals, await attempt(() => storage.deleteAll())];
+      });
+    """) == [refused, refused, refused]
 
 
 async def test_transaction_sync_keeps_or_undoes_at_once(in_object: InObject) -> None:

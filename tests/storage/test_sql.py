@@ -298,6 +298,18 @@ def test_columns_are_those_of_the_schema_as_it_is(database: ObjectDatabase) -> N
     assert columns("EXPLAIN DELETE FROM t")[:2] == ["addr", "opcode"]
 
 
+def test_an_error_says_where_also_when_the_statement_was_compiled_before(database: ObjectDatabase) -> None:
+    for _ in range(2):
+        run(database, "CREATE TABLE t (a)")
+        assert run(database, "SELECT a FROM t") == []
+        with pytest.raises(StorageError, match=r"^table t already exists at offset 13: SQLITE_ERROR$"):
+            run(database, "CREATE TABLE t (a)")
+        run(database, "ALTER TABLE t RENAME COLUMN a TO b")
+        with pytest.raises(StorageError, match=r"^no such column: a at offset 7: SQLITE_ERROR$"):
+            run(database, "SELECT a FROM t")
+        run(database, "DROP TABLE t")
+
+
 def test_all_statements_of_a_text_count_for_its_length(database: ObjectDatabase) -> None:
     with pytest.raises(StorageError, match="statement too long: SQLITE_TOOBIG"):
         run(database, "CREATE TABLE t (a);" + "/*" + "€" * 33_400 + "*/ SELECT 1")

@@ -60,9 +60,9 @@ export function end(section: Section, finish: () => void): void {
   }
 }
 
-/** The innermost open section that is a transaction. */
-export function innermostTransaction(): Section | undefined {
-  return open.findLast((section) => section.isTransaction);
+/** Whether an open section is a transaction, rolled back or not. */
+export function hasTransaction(): boolean {
+  return open.some((section) => section.isTransaction);
 }
 
 /** Call a function of the user and hear of its result, whether it comes at once, later, or as an exception. */

@@ -11,7 +11,7 @@ import { exposeInterface } from "../web";
 import { illegalConstructor } from "../web/interface";
 import * as alarms from "./alarms";
 import * as kv from "./kv";
-import { begin, end, type Section, settle } from "./sections";
+import { begin, end, hasTransaction, type Section, settle } from "./sections";
 
 const OWNER = "DurableObjectTransaction";
 const MAKER = Symbol("transaction");
@@ -21,9 +21,9 @@ const MAX_RUNS = 3;
 /** Depths of the savepoints that are open, innermost last. */
 const savepoints: number[] = [];
 
-/** Whether any transaction is open. */
+/** Whether any transaction is open, of either kind. */
 export function inTransaction(): boolean {
-  return savepoints.length > 0;
+  return savepoints.length > 0 || hasTransaction();
 }
 
 function openSavepoint(section: number): number {

@@ -52,13 +52,19 @@ def _never(argument: str) -> bool:
     return False
 
 
+def _always(argument: str) -> bool:
+    return True
+
+
 def _anything(argument: str) -> bool:
     return _is_number(argument) or _is_name(argument)
 
 
 #: By name: whether it may stand alone, and which arguments it may have.
 PRAGMAS: Final[dict[str, tuple[bool, Callable[[str], bool]]]] = {
-    **dict.fromkeys(("data_version", "page_size", "table_list"), (True, _never)),
+    **dict.fromkeys(("data_version", "page_size"), (True, _never)),
+    # All of them are listed anyway.
+    "table_list": (True, _always),
     **dict.fromkeys(
         (
             "case_sensitive_like",

@@ -665,7 +665,7 @@ class SqlStore:
             case apsw.BindingsError():
                 failure = self._wrong_bindings(connection)
             case apsw.Error():
-                failure = self.failed(error)
+                failure = self.failed(self._located(connection, error, len(bindings)))
             case _RefusedError():
                 failure = StorageError("exec", str(error))
             case MemoryError():
@@ -755,17 +755,39 @@ class SqlStore:
             columns = [column[0] for column in cursor.get_description()]
             raise _RefusedError
 
+        try:
+            self._compile(connection, text, bindings, look)
+        except (apsw.Error, _RefusedError, ValueError):
+            pass
+        return length, columns
+
+    def _located(self, connection: apsw.Connection, error: apsw.Error, bindings: int) -> apsw.Error:
+        """The same error with its place, which SQLite does not tell of a statement that it compiles anew as it runs."""
+        if getattr(error, "error_offset", 0) >= 0:
+            return error
+        try:
+            self._compile(connection, self._statement if self._at else self._text, bindings, _refuse)
+        except apsw.Error as again:
+            if str(again) == str(error):
+                return again
+        except _RefusedError:
+            pass
+        return error
+
+    def _compile(self, connection: apsw.Connection, text: str, bindings: int, look: apsw.ExecTracer) -> None:
+        """Compile a text's first statement; `look` must raise."""
         cursor = connection.cursor()
         cursor.exec_trace = look
         self.guard.guest = True
         try:
             cursor.execute(text, (None,) * bindings, can_cache=False)
-        except (apsw.Error, _RefusedError, ValueError):
-            return length, columns
         finally:
             self.guard.guest = False
             cursor.close(True)
-        return length, columns
+
+
+def _refuse(cursor: apsw.Cursor, statement: str, bindings: Any) -> bool:
+    raise _RefusedError
 
 
 def _never() -> bool:
