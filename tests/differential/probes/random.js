@@ -112,7 +112,7 @@ class Program {
   }
   async step(depth, txn) {
     const { d, s, ctx } = this;
-    const kind = this.turn ? 30 + d.roll(70) : d.roll(100);
+    const kind = d.roll(100);
     if (kind < 8 && depth < 3) return this.attempt("transaction", () => s.transaction(async (t) => {
       await this.steps(d.roll(5), depth + 1, t);
       const end = d.roll(5);
@@ -128,7 +128,7 @@ class Program {
       return (await Promise.allSettled(all.map(async (run) => run()))).map((r) => r.value ?? r.reason ?? null);
     });
     if (kind < 25) return this.attempt("deleteAll", async () => { await s.deleteAll(); await this.begin(); });
-    const name = d.of(...(this.turn ? SYNC : WEIGHTED));
+    const name = d.of(...WEIGHTED);
     const onTxn = txn !== undefined && !name.endsWith("Bad") && d.chance(50) && typeof txn[name.replace("Many", "")] === "function";
     return this.attempt(onTxn ? `txn ${name}` : name, ops[name](d, onTxn ? txn : s, this));
   }
@@ -157,11 +157,8 @@ export class Probe extends DurableObject {
     const { pathname, searchParams } = new URL(request.url);
     const program = new Program(Number(searchParams.get("seed")), this.ctx);
     if (pathname === "/end") return Response.json(await program.end());
-    // What ends with an abort is done in one turn, so that all of it is undone.
-    program.turn = pathname === "/abort";
-    if (!program.turn) await program.begin();
+    await program.begin();
     await program.steps(Number(searchParams.get("steps")), 0);
-    if (program.turn) this.ctx.abort("gone");
     return Response.json(program.log);
   }
   alarm() {}
@@ -176,7 +173,6 @@ async function answer(env, seed) {
   for (let part = 0; part < 3; part++) {
     answers.push(await ask(`/run?seed=${seed * 10 + part}&steps=25`));
     answers.push(await ask("/end?seed=0"));
-    if (seed % 4 === 0) answers.push(await ask(`/abort?seed=${seed * 10 + part + 5}&steps=5`), await ask("/end?seed=0"));
   }
   return answers;
 }
