@@ -120,7 +120,7 @@ class Decoder:
 
     def __init__(self, kind: Any, name: str) -> None:
         #: The same without the last resort: raises one of `Malformed`, and then `recover` decides.
-        self.at_once: Callable[[bytes], Any] = msgspec.msgpack.Decoder(kind).decode
+        self.at_once: Callable[[bytes | memoryview], Any] = msgspec.msgpack.Decoder(kind).decode
         self._name = name
 
     def __call__(self, message: bytes) -> Any:

@@ -95,9 +95,10 @@ TRAP_UNREACHABLE: Final = 9
 #: several times faster than through a ctypes object made for each call.
 _PROCESS: Final = memoryview((C.c_ubyte * (1 << 47)).from_address(0)).cast("B")
 _HostFunction: Final = C.CFUNCTYPE(_P, _P, _P, _P, _S)
+#: The same as numbers of 32 bits.
+_NUMBERS: Final = _PROCESS.cast("i")
 _op_arguments: Final = struct.Struct("<i12x I12x I12x I12x I12x I12x I12x").unpack_from
 _two_arguments: Final = struct.Struct("<I12x I12x").unpack_from
-_integer_result: Final = struct.Struct("<i").pack_into
 _float_result: Final = struct.Struct("<d").pack_into
 
 #: How often the seal of an image's memfd is tried; the kernel waits a third of a second each time.
@@ -140,7 +141,8 @@ class Caller(Protocol):
 def _op(_: int, __: int, slots: int, ___: int) -> int | None:
     caller: Caller = this_thread.running.caller
     try:
-        _integer_result(_PROCESS, slots, caller.op(*_op_arguments(_PROCESS, slots)))
+        number, args, args_len, body, body_len, reply, cap = _op_arguments(_PROCESS, slots)
+        _NUMBERS[slots >> 2] = caller.op(number, args, args_len, body, body_len, reply, cap)
     except BaseException as error:
         caller.failed(error)
         return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
@@ -151,7 +153,7 @@ def _op(_: int, __: int, slots: int, ___: int) -> int | None:
 def _reply(_: int, __: int, slots: int, ___: int) -> int | None:
     caller: Caller = this_thread.running.caller
     try:
-        _integer_result(_PROCESS, slots, caller.reply(*_two_arguments(_PROCESS, slots)))
+        _NUMBERS[slots >> 2] = caller.reply(*_two_arguments(_PROCESS, slots))
     except BaseException as error:
         caller.failed(error)
         return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
@@ -575,6 +577,18 @@ class Machine:
         if end > self.size and end > self.refresh():
             raise IndexError
         return self._view[pointer:end].tobytes()
+
+    def look(self, pointer: int, length: int) -> memoryview:
+        """
+        Guest memory as it is, until the guest runs again.
+
+        Raises:
+            IndexError: The range does not lie in the memory.
+        """
+        end = pointer + length
+        if end > self.size and end > self.refresh():
+            raise IndexError
+        return self._view[pointer:end]
 
     def write(self, pointer: int, data: bytes) -> None:
         """

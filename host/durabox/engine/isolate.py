@@ -368,11 +368,11 @@ class Isolate:
         """Import ``op``: decode, call the handler, write the reply."""
         if args_len + body_len > self._message_bytes:
             raise LimitExceededError("message", self._message_bytes, "bytes")
-        read = self._machine.read
+        machine = self._machine
         try:
             entry = self._entries[number] if number > 0 else None
-            raw = read(args, args_len)
-            payload = read(body, body_len) if body_len else b""
+            message = machine.look(args, args_len)
+            payload = machine.read(body, body_len) if body_len else b""
         except IndexError:
             raise GuestProtocolError(f"op {number} with pointers or a number out of range") from None
         if entry is None:
@@ -383,12 +383,12 @@ class Isolate:
         server = self._ops if area is None else getattr(self._ops, area)
         arguments: Sequence[Any]
         if decoder is None:
-            arguments = (raw,)
+            arguments = (message.tobytes(),)
         else:
             try:
-                arguments = decoder.at_once(raw)
+                arguments = decoder.at_once(message)
             except Malformed as error:
-                arguments = decoder.recover(raw, error)
+                arguments = decoder.recover(message.tobytes(), error)
         try:
             result = handler(server, *arguments, payload)
         except GuestError as error:
@@ -401,7 +401,7 @@ class Isolate:
             return -length
         if length:
             try:
-                self._machine.write(reply, answer)
+                machine.write(reply, answer)
             except IndexError:
                 raise GuestProtocolError(f"op {number} with a reply buffer out of range") from None
         return length
