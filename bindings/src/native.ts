@@ -34,10 +34,10 @@ export interface Native {
   structuredClone(value: unknown, transfer?: ArrayBuffer[]): unknown;
   msgpack(value: unknown): ArrayBuffer;
   /**
-   * The function that a storage's `exec` is: it runs again what `sqlKeep` has kept, by `op` and with a cursor like `model`, and
-   * leaves all the rest to `otherwise`.
+   * The function that a storage's `exec` is: it runs again what `sqlKeep` has kept, by the ops `again` and `many` and with cursors
+   * like `model`, and leaves all the rest to `otherwise`.
    */
-  sqlExec<F extends (...given: unknown[]) => object>(op: number, model: ReturnType<F>, otherwise: F): F;
+  sqlExec<F extends (...given: unknown[]) => object>(again: number, many: number, model: ReturnType<F>, otherwise: F): F;
   /** Have it run a text by the host's number from now on; a row that it changes takes so many entries. */
   sqlKeep(storage: object, text: string, statement: number, entries: number): void;
   /** The rows of a query: arrays of values, or with names objects of them. */

@@ -306,5 +306,6 @@ DURABOX_EXPORT("durabox_event") int32_t durabox_event(int32_t kind, uint32_t arg
     JS_FreeValue(context, result);
     if (durabox_turn_run(context))
         return leave_exception(context);
+    durabox_sql_flush();
     return durabox_is_full(context) ? OUT_OF_MEMORY : DONE;
 }

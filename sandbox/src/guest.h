@@ -55,6 +55,8 @@ int durabox_register_ops(JSContext *ctx, JSValueConst native);
 
 /* ---- sql.c ---- */
 
+/* Hands over what is gathered; to be called before each op, and at the end of an event. */
+void durabox_sql_flush(void);
 int durabox_register_sql(JSContext *ctx, JSValueConst native);
 
 /* ---- promises.c ---- */

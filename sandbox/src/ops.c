@@ -106,12 +106,16 @@ static JSValue decode_reply(JSContext *ctx, const uint8_t *reply, size_t len, De
 static JSValue call_host(JSContext *ctx, int32_t number, const void *args, size_t args_len, const void *body,
                          size_t body_len, Decode *decode, bool own)
 {
-    int32_t len = host_op(number, args, args_len, body, body_len, reply_inside, REPLY_INSIDE);
-    bool inside = len >= 0;
-    size_t size = !inside ? -(size_t)len : (size_t)len <= REPLY_INSIDE ? (size_t)len : 0;
+    int32_t len;
+    bool inside;
+    size_t size;
     uint8_t *large;
     JSValue result;
 
+    durabox_sql_flush();
+    len = host_op(number, args, args_len, body, body_len, reply_inside, REPLY_INSIDE);
+    inside = len >= 0;
+    size = !inside ? -(size_t)len : (size_t)len <= REPLY_INSIDE ? (size_t)len : 0;
     if (inside && !own)
         return decode_reply(ctx, reply_inside, size, decode);
     large = js_malloc(ctx, size + !size);

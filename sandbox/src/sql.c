@@ -1,10 +1,14 @@
 /* sql.c: a statement that is run once more, without the bindings.
  *
- * Contract: native.sqlExec(op, model, otherwise) is the function that `SqlStorage.prototype.exec` is. It calls `otherwise` with what it was
+ * Contract: native.sqlExec(again, many, model, otherwise) is the function that `SqlStorage.prototype.exec` is. It calls `otherwise` with what it was
  * called with, unless that is the storage and a text that native.sqlKeep(storage, text, number, entries) has kept, and bindings that
- * need no conversion. Then it runs the host's statement of that number, by `op` with the number and the bindings as arguments,
+ * need no conversion. Then it runs the host's statement of that number, by the op `again` with the number and the bindings as arguments,
  * and answers with another cursor like `model`, which has one private field: the entries written. Where the host no longer knows
  * the number it calls `otherwise` all the same.
+ *
+ * Rows that are certain. The host says of some statements that they add one row and cannot fail, but by a failure of the storage,
+ * which breaks the object like that of a commit. What else such a statement is run with is gathered and handed over before anything
+ * else is asked of the host, and at the end of the event; so nobody can tell, and a loop that inserts enters the host once.
  *
  * A text is known by where it lies: a constant of a function is the same string each time. Texts that are kept stay in memory, so
  * that nothing else can come to lie there.
@@ -20,6 +24,8 @@ enum {
     MOST_BINDINGS = 100,
     /* Longer ones go the other way, where the host takes them. */
     MOST_BYTES = 1024 * 1024,
+    /* Of rows that are gathered. */
+    MOST_GATHERED = 16 * 1024,
 };
 
 typedef struct {
@@ -30,7 +36,16 @@ typedef struct {
 
 static Kept kept[KEPT];
 static JSValue storage, model, otherwise;
-static int32_t op;
+static int32_t again_op, many_op;
+
+/* What is gathered: arguments of many_op, the number of rows still to be put in. */
+static struct {
+    const Kept *statement; /* NULL while nothing may be */
+    int bindings;          /* of a row */
+    uint32_t rows;
+    size_t count_at;
+    MsgpackBuffer message;
+} gathered;
 
 static Kept *place_of(JSValueConst text) { return &kept[(uintptr_t)JS_VALUE_GET_PTR(text) / 16 % KEPT]; }
 
@@ -71,57 +86,119 @@ static int put_binding(MsgpackBuffer *buffer, JSValueConst value)
     return 1;
 }
 
-static int put_bindings(MsgpackBuffer *buffer, int count, JSValueConst *values, int32_t number)
+static int put_row(MsgpackBuffer *buffer, int count, JSValueConst *values)
 {
-    int i, outcome = msgpack_encode_array(buffer, 2);
+    int i, outcome = msgpack_encode_array(buffer, count);
 
-    if (outcome == 0)
-        outcome = msgpack_encode_integer(buffer, number);
-    if (outcome == 0)
-        outcome = msgpack_encode_array(buffer, count);
     for (i = 0; i < count && outcome == 0; i++)
         outcome = put_binding(buffer, values[i]);
+    return outcome;
+}
+
+static int put_arguments(MsgpackBuffer *buffer, int32_t number, int count, JSValueConst *values)
+{
+    int outcome = msgpack_encode_array(buffer, 2) || msgpack_encode_integer(buffer, number)
+                      ? -1
+                      : put_row(buffer, count, values);
+
     return outcome == 0 && buffer->len > MOST_BYTES ? 1 : outcome;
 }
 
-/* A cursor over nothing, of a statement that changed so many rows. */
-static JSValue cursor_of(JSContext *ctx, JSValueConst changed, int32_t entries)
+/* Rows with the bindings of this statement may be gathered. */
+static int begin(JSContext *ctx, const Kept *statement, int bindings)
 {
-    double rows = 1;
+    MsgpackBuffer *message = &gathered.message;
 
-    if (!JS_IsUndefined(changed) && JS_ToFloat64(ctx, &rows, changed))
-        return JS_EXCEPTION;
-    return durabox_like(ctx, model, JS_NewNumber(ctx, rows * entries));
+    msgpack_buffer_init(message, ctx);
+    if (msgpack_encode_array(message, 2) || msgpack_encode_integer(message, statement->number))
+        return -1;
+    gathered.count_at = message->len + 1;
+    if (msgpack_encode_array(message, UINT32_MAX))
+        return -1;
+    gathered.statement = statement;
+    gathered.bindings = bindings;
+    gathered.rows = 0;
+    return 0;
+}
+
+void durabox_sql_flush(void)
+{
+    MsgpackBuffer *message = &gathered.message;
+    uint8_t *count = message->data + gathered.count_at;
+
+    if (!gathered.statement)
+        return;
+    gathered.statement = NULL;
+    if (gathered.rows) {
+        for (int i = 0; i < 4; i++)
+            count[i] = (uint8_t)(gathered.rows >> (24 - 8 * i));
+        host_op(many_op, message->data, message->len, NULL, 0, NULL, 0); /* has no reply: it ends the isolate when it fails */
+    }
+    msgpack_buffer_free(message);
+}
+
+/* 1 when a row is not to be gathered; 0, or -1 with the exception pending. */
+static int gather(JSContext *ctx, const Kept *statement, int count, JSValueConst *values)
+{
+    MsgpackBuffer *message = &gathered.message;
+    size_t before = message->len;
+    int outcome;
+
+    if (gathered.statement != statement || gathered.bindings != count)
+        return 1;
+    outcome = put_row(message, count, values);
+    if (outcome || message->len > MOST_GATHERED) {
+        message->len = before;
+        return outcome ? outcome : 1;
+    }
+    gathered.rows++;
+    return 0;
+}
+
+/* A cursor over nothing, of a statement that changed so many rows. */
+static JSValue cursor_of(JSContext *ctx, double changed, const Kept *statement)
+{
+    return durabox_like(ctx, model, JS_NewNumber(ctx, changed * statement->entries));
 }
 
 static JSValue exec(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
-    Kept *place = find(this_val, argc, argv);
+    Kept *statement = find(this_val, argc, argv);
     MsgpackBuffer buffer;
     JSValue changed;
+    double rows = 1;
     int outcome;
 
-    if (!place)
+    if (!statement)
         return JS_Call(ctx, otherwise, this_val, argc, argv);
+    outcome = gather(ctx, statement, argc - 1, argv + 1);
+    if (outcome <= 0)
+        return outcome ? JS_EXCEPTION : cursor_of(ctx, 1, statement);
     msgpack_buffer_init(&buffer, ctx);
-    outcome = put_bindings(&buffer, argc - 1, argv + 1, place->number);
-    changed = outcome == 0  ? durabox_op(ctx, op, buffer.data, buffer.len, NULL, 0)
+    outcome = put_arguments(&buffer, statement->number, argc - 1, argv + 1);
+    changed = outcome == 0  ? durabox_op(ctx, again_op, buffer.data, buffer.len, NULL, 0)
               : outcome > 0 ? JS_FALSE
                             : JS_EXCEPTION;
     msgpack_buffer_free(&buffer);
     if (JS_IsException(changed))
         return JS_EXCEPTION;
-    if (JS_IsBool(changed))
-        return JS_Call(ctx, otherwise, this_val, argc, argv);
-    return cursor_of(ctx, changed, place->entries); /* a number: nothing to free */
+    if (JS_IsBool(changed)) {
+        if (!JS_VALUE_GET_BOOL(changed))
+            return JS_Call(ctx, otherwise, this_val, argc, argv);
+        if (begin(ctx, statement, argc - 1))
+            return JS_EXCEPTION;
+    } else if (!JS_IsUndefined(changed) && JS_ToFloat64(ctx, &rows, changed)) {
+        return JS_EXCEPTION;
+    }
+    return cursor_of(ctx, rows, statement);
 }
 
 static JSValue native_sql_exec(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
-    if (JS_ToInt32(ctx, &op, argv[0]))
+    if (JS_ToInt32(ctx, &again_op, argv[0]) || JS_ToInt32(ctx, &many_op, argv[1]))
         return JS_EXCEPTION;
-    model = JS_DupValue(ctx, argv[1]);
-    otherwise = JS_DupValue(ctx, argv[2]);
+    model = JS_DupValue(ctx, argv[2]);
+    otherwise = JS_DupValue(ctx, argv[3]);
     return JS_NewCFunction(ctx, exec, "exec", 0);
 }
 
@@ -145,7 +222,7 @@ static JSValue native_sql_keep(JSContext *ctx, JSValueConst this_val, int argc, 
 }
 
 static const JSCFunctionListEntry functions[] = {
-    JS_CFUNC_DEF("sqlExec", 3, native_sql_exec),
+    JS_CFUNC_DEF("sqlExec", 4, native_sql_exec),
     JS_CFUNC_DEF("sqlKeep", 4, native_sql_keep),
 };
 

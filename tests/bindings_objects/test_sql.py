@@ -6,10 +6,11 @@ import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from durabox.errors import JavaScriptError
+from durabox.errors import JavaScriptError, ObjectBrokenError
 from durabox.limits import Limits
 from tests.bindings_objects.conftest import InObject, OpenModule
 
@@ -255,6 +256,92 @@ async def test_what_is_run_again_in_a_transaction_is_undone_with_it(in_object: I
       return seen;
     """
     ) == [1, 1, 10, 1, 10, 1, 15, 1, 15]
+
+
+async def test_rows_that_are_added_in_a_loop_are_there_for_whatever_comes_next(in_object: InObject) -> None:
+    assert await in_object(
+        """
+      const { sql } = storage;
+      sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, v); CREATE TABLE u (id INTEGER PRIMARY KEY, v, w); CREATE INDEX by_v ON u (v)");
+      const add = (count, value) => { for (let i = 0; i < count; i++) sql.exec("INSERT INTO t (v) VALUES (?)", value); };
+      const addOther = (count) => { for (let i = 0; i < count; i++) sql.exec("INSERT INTO u (v, w) VALUES (?, ?)", i, null); };
+      const one = (text) => Object.values(sql.exec(text).one())[0];
+      const seen = [];
+      add(10, "a");
+      seen.push(one("SELECT count(*) FROM t"), one("SELECT last_insert_rowid()"));
+      add(10, "b");
+      sql.exec("UPDATE t SET v = 'c' WHERE id > 15");
+      add(10, "d");
+      addOther(10);
+      seen.push(sql.exec("SELECT v, count(*) AS n, max(id) AS last FROM t GROUP BY v").raw().toArray(), one("SELECT count(*) FROM u"));
+      add(10, "e");
+      await storage.put("key", 1);
+      add(10, "f");
+      try {
+        storage.transactionSync(() => { add(10, "undone"); throw new Error("undo"); });
+      } catch {}
+      storage.transactionSync(() => add(10, "g"));
+      add(5, new Uint8Array(3));
+      try { add(5, Symbol("none")); } catch (error) { seen.push(error.constructor.name); }
+      for (const size of [100, 9_000, 20_000]) add(5, "x".repeat(size));
+      for (let i = 0; i < 3; i++) sql.exec("INSERT INTO t (v) VALUES (?)", i), addOther(1), addOther(2), add(1, 0);
+      let written = 0;
+      for (let i = 0; i < 4000; i++) written += sql.exec("INSERT INTO u (v, w) VALUES (?, ?)", i, `row ${i}`).rowsWritten;
+      seen.push(written, one("SELECT count(*) FROM t"), one("SELECT sum(length(v)) FROM t"), one("SELECT count(*) FROM u"));
+      seen.push(one("SELECT count(*) FROM u AS a JOIN u AS b ON b.id = a.id + 1 WHERE a.w IS NOT NULL AND b.v <> a.v + 1"));
+      return seen;
+    """
+    ) == [
+        10,
+        10,
+        [["a", 10, 10], ["b", 5, 15], ["c", 5, 20], ["d", 10, 30]],
+        10,
+        "TypeError",
+        8000,
+        30 + 30 + 5 + 15 + 6,
+        30 + 30 + 15 + 5 * 29_100 + 6 * len("0.0"),
+        10 + 9 + 4000,
+        0,
+    ]
+
+
+LOOP = """
+    if (path === "/made") sql.exec("CREATE TABLE t (v)");
+    if (path !== "/count") for (let i = 0; i < 50; i++) sql.exec("INSERT INTO t VALUES (?)", i);
+    if (path === "/thrown") throw new Error("after all");
+    if (path === "/aborted") this.ctx.abort("no more");
+    if (path === "/ended") for (;;);
+    if (path === "/later") this.ctx.waitUntil(scheduler.wait(1).then(() => {
+      for (let i = 0; i < 50; i++) sql.exec("INSERT INTO t VALUES (?)", i);
+    }));
+    return new Response(path === "/count" ? String(sql.exec("SELECT count(*) AS n FROM t").one().n) : "");
+"""
+
+
+async def test_rows_that_are_added_last_are_stored_with_their_event(
+    open_module: OpenModule, tmp_path: Path
+) -> None:
+    async def count(stub: Any) -> int:
+        return int(await (await stub.fetch("/count")).text())
+
+    limits = Limits(cpu_ms=600)
+    async with open_module(OBJECT % LOOP, state=tmp_path / "state", limits=limits) as host:
+        stub = host.namespace("Probe").get_by_name("a")
+        await stub.fetch("/made")
+        await stub.fetch("/again")
+        assert await count(stub) == 100
+        with pytest.raises(JavaScriptError, match="after all"):
+            await stub.fetch("/thrown")
+        assert await count(stub) == 150
+        for path in ("/aborted", "/ended"):
+            with pytest.raises(ObjectBrokenError):
+                await stub.fetch(path)
+            assert await count(stub) == 150
+        await stub.fetch("/later")
+        while await count(stub) < 250:
+            await asyncio.sleep(0)
+    async with open_module(OBJECT % LOOP, state=tmp_path / "state") as host:
+        assert await count(host.namespace("Probe").get_by_name("a")) == 250
 
 
 async def test_columns_named_as_the_prototype_leave_it_alone(in_object: InObject) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from durabox.errors import JavaScriptError
+from durabox.errors import DuraboxError, JavaScriptError
 from durabox.objects.host import Host
 from durabox.testing import Fault, FaultyFiles, VirtualClock
 from tests.faults.bank import SOURCE, after
@@ -81,6 +82,41 @@ async def test_an_object_that_would_take_more_than_it_may_loses_nothing(tmp_path
         await stub.fetch("/rows")
         expected = after("rows", after("tables", {"a": 1, "b": 2}))
         assert json.loads(await (await stub.fetch("/")).text()) == expected
+
+
+LOG = """
+import { DurableObject } from "cloudflare:workers";
+export class Log extends DurableObject {
+  async fetch(request) {
+    const { sql } = this.ctx.storage, { searchParams } = new URL(request.url);
+    sql.exec("CREATE TABLE IF NOT EXISTS log (line)");
+    for (let left = Number(searchParams.get("lines")); left > 0; left--) sql.exec("INSERT INTO log VALUES (?)", "x".repeat(100));
+    return new Response(sql.exec("SELECT count(*) AS n FROM log").one().n);
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("at", [1, 2, 5, 20, 100])
+async def test_rows_added_in_a_loop_that_do_not_fit_are_lost_with_all_of_their_event(
+    tmp_path: Path, at: int
+) -> None:
+    (tmp_path / "log.js").write_text(LOG)
+    files = FaultyFiles()
+    async with Host.open(
+        tmp_path / "log.js", tmp_path / "state", files=files, max_object_bytes=at * 40_000
+    ) as host:
+        stub = host.namespace("Log").get_by_name("a")
+        await stub.fetch("/?lines=1")
+        for _ in range(2):
+            # More than the object may have, and more than the disk takes.
+            with pytest.raises(DuraboxError, match="database or disk is full: SQLITE_FULL"):
+                await stub.fetch("/?lines=50000")
+            files.fail(Fault(at, errno.ENOSPC, lasting=True))
+            with pytest.raises(DuraboxError, match="database or disk is full: SQLITE_FULL"):
+                await stub.fetch("/?lines=50000")
+            files.mend()
+            assert await (await stub.fetch("/?lines=0")).text() == "1"
 
 
 async def test_a_file_that_cannot_be_opened_is_used_again_when_it_can(tmp_path: Path) -> None:
@@ -165,7 +201,7 @@ def test_a_disk_that_is_really_full_loses_nothing(tmp_path: Path) -> None:
     program = f"""
 import asyncio, json, os
 from pathlib import Path
-from durabox.errors import JavaScriptError
+from durabox.errors import DuraboxError, JavaScriptError
 from durabox.objects.host import Host
 
 async def main():

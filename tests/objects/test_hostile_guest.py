@@ -282,18 +282,21 @@ def test_properties_of_errors_are_flat(stage: Stage, op: str, depth: int) -> Non
     "bindings",
     [[[]], [{}], [[b""]], [True, False], [2**64 - 1], [-(2**63)], [b"x", "y"], [1.5] * 101, [1.5] * 50_000, [["x"] * 9] * 9, []],
 )  # fmt: skip
+@pytest.mark.parametrize("text", ["INSERT INTO t VALUES (?)", "UPDATE t SET v = ?", "SELECT ?"])
 def test_a_statement_run_again_with_bindings_of_no_kind_ends_it_at_most(
-    stage: Stage, caplog: pytest.LogCaptureFixture, bindings: list[Any]
+    stage: Stage, caplog: pytest.LogCaptureFixture, text: str, bindings: list[Any]
 ) -> None:
     caplog.clear()
     before = [
         (OP["sql_exec"], pack("CREATE TABLE t (v)", []), b""),
-        *[(OP["sql_exec"], pack("INSERT INTO t VALUES (?)", [1.5]), b"")] * 2,
+        *[(OP["sql_exec"], pack(text, [1.5]), b"")] * 2,
     ]
-    numbers = (-1, 0, 1, 2, 3, 99)
-    again = [(OP["sql_again"], pack(number, bindings), b"") for number in numbers]
-    (outcome,) = stage.play([*before, *again, (OP["respond"], pack(1, 200, "", [], 1, 0), b"x")])
-    assert outcome is None or isinstance(outcome, Response | DuraboxError)
+    for number in (-1, 0, 1, 2, 99, 2**63):
+        again = (OP["sql_again"], pack(number, bindings), b"")
+        many = (OP["sql_many"], pack(number, [[1.5], bindings, [1.5]]), b"")
+        for calls in ([again], [many], [again, many, again]):
+            (outcome,) = stage.play([*before, *calls, (OP["respond"], pack(1, 200, "", [], 1, 0), b"x")])
+            assert outcome is None or isinstance(outcome, Response | DuraboxError)
     assert [record for record in caplog.records if record.message == "an op failed"] == []
 
 

@@ -307,7 +307,8 @@ for (const [name, value] of Object.entries({ Cursor, Statement }))
 /** `native` has come. */
 export function quicken(): void {
   const { prototype } = SqlStorage;
-  Object.defineProperty(prototype, "exec", { value: native.sqlExec(OP.sql_again, new Cursor(MAKER, 0), prototype.exec) });
+  const exec = native.sqlExec(OP.sql_again, OP.sql_many, new Cursor(MAKER, 0), prototype.exec);
+  Object.defineProperty(prototype, "exec", { value: exec });
 }
 
 /** The SQL of the isolate's object. */

@@ -510,7 +510,13 @@ OPS: Final[tuple[Op, ...]] = (
         160,
         "sql_again",
         tuple[int, list[Any]],
-        "[statement, bindings] → changed rows, nothing for one; false when there is no such statement any more.",
+        "[statement, bindings] → changed rows, nothing for one; true for one whose like may be gathered for sql_many until the guest asks for anything else; false when there is no such statement any more.",
+    ),
+    Op(
+        161,
+        "sql_many",
+        tuple[int, list[list[Any]]],
+        "[statement, bindings of each row]: add these rows, which sql_again allowed to gather.",
     ),
     # Facets
     Op(

@@ -6,7 +6,7 @@ a number until it is read, closed or forgotten by the guest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -74,16 +74,31 @@ class SqlOps:
             raise GuestError("Error", batch.error)
         return _answer(batch, [number, query.columns, query.changes])
 
-    def op_sql_again(self, number: int, bindings: list[Any], body: bytes) -> int | Literal[False] | None:
+    def op_sql_again(self, number: int, bindings: list[Any], body: bytes) -> int | None:
         """Run a statement by its number."""
+        sql = self._sql
         self._gate.confirmed = True
         try:
-            changes = self._sql.run(number, bindings)
+            changes = sql.run(number, bindings)
+            if changes == 1:
+                return True if sql.is_certain(number) else None
         except StorageError as error:
             raise self._failure(error) from None
         except (TypeError, OverflowError) as error:
             raise GuestProtocolError(f"a binding is malformed: {error}") from None
-        return None if changes == 1 else False if changes is None else changes
+        return False if changes is None else changes
+
+    def op_sql_many(self, number: int, rows: list[list[Any]], body: bytes) -> None:
+        """Add rows that were certain to be added: nobody is left who could be told of a failure."""
+        self._gate.confirmed = True
+        try:
+            if not self._sql.add(number, rows):
+                raise GuestProtocolError("rows were gathered that are not certain")
+        except StorageError as error:
+            failure = self._failure(error)
+            raise failure if isinstance(failure, EndIsolate) else EndIsolate(error) from None
+        except (TypeError, OverflowError) as error:
+            raise GuestProtocolError(f"a binding is malformed: {error}") from None
 
     def op_sql_rows(self, number: int, body: bytes) -> list[object]:
         """The next rows of a query."""

@@ -9,6 +9,10 @@ A text that is run again and again, as long as it is one statement which writes 
 that. Most of these are *plain*: their program takes little memory and sets off nothing else, so that nothing needs to be
 prepared for it. Whatever may change what a text compiles to ends all numbers.
 
+And some of those are *certain*: they insert one row, into a table where nothing can forbid it. Unless the storage itself fails,
+which is the end of the transaction, such a statement need not be waited for: those that follow one may be gathered and run
+together, in the same turn and before anything else.
+
 What SQLite is told is the business of `authorizer`. Beyond that: the schema is not trusted, tables behind virtual tables and the
 schema itself cannot be written, sizes are limited, and a statement that runs for long asks every few thousand steps whether it
 may go on. A single call of a function on megabytes of text is one step.
@@ -91,6 +95,11 @@ _SIMPLE_OPCODES: Final = """
     IfNoHope IdxGE IdxGT IdxLE IdxLT Rewind Last Next Prev Sequence Clear FkCheck FkCounter FkIfZero ReleaseReg CursorHint
     """
 _PLAIN: Final = frozenset(_SIMPLE_OPCODES.split())
+#: Opcodes of certain statements: none of them looks whether the row may be there, or goes back.
+_CERTAIN: Final = frozenset(
+    {"Init", "Transaction", "Goto", "Halt", "OpenWrite", "NewRowid", "Integer", "Int64", "Real", "String8", "Null", "SoftNull"}
+    | {"Variable", "Copy", "SCopy", "Affinity", "RealAffinity", "MakeRecord", "Insert", "IdxInsert", "Noop", "ReleaseReg"}
+)  # fmt: skip
 _SPACE: Final = " \t\r\n\f"
 #: Without one of these words a statement that writes has no rows.
 _WRITE_WITH_ROWS: Final = re.compile("returning|pragma|explain", re.ASCII | re.IGNORECASE)
@@ -140,6 +149,16 @@ class Repeated(NamedTuple):
     number: int
     #: Entries of tables and indexes that a changed row takes.
     entries: int
+
+
+class _Program(NamedTuple):
+    """What a statement compiles to."""
+
+    #: Entries of tables and indexes that a changed row takes.
+    entries: int = 1
+    #: See the module.
+    plain: bool = False
+    certain: bool = False
 
 
 class Query:
@@ -278,6 +297,7 @@ class SqlStore:
         "_again",
         "_at",
         "_before",
+        "_certain",
         "_changes",
         "_commits",
         "_connection",
@@ -344,9 +364,10 @@ class SqlStore:
         self._rowless: dict[str, list[str]] = {}
         #: Those of them that have a number.
         self._repeated: dict[str, Repeated] = {}
-        #: Their texts by it, and which of them are plain.
+        #: Their texts by it; which of them are plain, and which certain.
         self._numbered: dict[int, str] = {}
         self._plain: dict[int, str] = {}
+        self._certain: dict[int, str] = {}
         self._last_number = 0
         #: Of the guard's count, what `forget` has been called for.
         self._changes = 0
@@ -415,12 +436,14 @@ class SqlStore:
         if found is None:
             if len(self._numbered) >= _KNOWN:
                 self.forget()
-            entries, plain = self._program(text, bindings)
+            program = self._program(text, bindings)
             self._last_number = number = self._last_number + 1
-            found = self._repeated[text] = Repeated(number, entries)
+            found = self._repeated[text] = Repeated(number, program.entries)
             self._numbered[number] = text
-            if plain:
+            if program.plain:
                 self._plain[number] = text
+            if program.certain:
+                self._certain[number] = text
         return found
 
     def run(self, number: int, bindings: Sequence[Binding]) -> int | None:
@@ -453,12 +476,44 @@ class SqlStore:
             guard.guest = False
         return cursor.connection.changes()
 
+    def is_certain(self, number: int) -> bool:
+        """Whether a statement that was run by its number is certain; `add` may run those that follow."""
+        return number in self._certain
+
+    def add(self, number: int, rows: Sequence[Sequence[Binding]]) -> bool:
+        """
+        Run a statement for each of some rows.
+
+        Args:
+            number: Of a certain statement.
+            rows: Values of the parameters, for each row.
+        Returns:
+            Whether it is such a statement; otherwise nothing was run.
+        Raises:
+            StorageError: Some rows are there and some are not.
+            TypeError: A value that no binding can have.
+        """
+        text = self._certain.get(number)
+        if text is None:
+            return False
+        cursor = self.writer or self._to_write()
+        guard = self.guard
+        guard.guest = True
+        try:
+            cursor.executemany(text, rows)
+        except Exception as error:
+            raise self._failure(error, cursor.connection, cursor, text, ()) from None
+        finally:
+            guard.guest = False
+        return True
+
     def forget(self) -> None:
         """What a text compiles to may have changed, or the connection is another one."""
         self.writer = None
         self._numbered.clear()
         self._repeated.clear()
         self._plain.clear()
+        self._certain.clear()
         self._rowless.clear()
 
     def entries_per_row(self, text: str, bindings: int) -> int:
@@ -469,7 +524,7 @@ class SqlStore:
             text: What was run; its last statement counts.
             bindings: How many that one has.
         """
-        return self._program(text[self._start_of_last(self._prepare(), text) :], bindings)[0]
+        return self._program(text[self._start_of_last(self._prepare(), text) :], bindings).entries
 
     @property
     def size(self) -> int:
@@ -567,29 +622,31 @@ class SqlStore:
         self.writer = cursor
         return cursor
 
-    def _program(self, statement: str, bindings: int) -> tuple[int, bool]:
-        """Of a statement: the entries of tables and indexes that a changed row takes, and whether it is plain."""
+    def _program(self, statement: str, bindings: int) -> _Program:
+        """What a statement compiles to, without running it."""
         connection = self._prepare()
         guard = self.guard
         changes = guard.changes
         tables = indexes = 0
-        plain = True
+        plain = certain = True
         guard.guest = True
         try:
             program = connection.execute(
                 statement, (None,) * min(bindings, MAX_BINDINGS), explain=1, can_cache=False
             )
-            for _, opcode, _, _, _, _, flags, _ in program:
+            for _, opcode, first, _, _, _, flags, _ in program:
                 tables += opcode in _TABLE_WRITES and not flags & _NO_OPERATION
                 indexes += opcode == "IdxInsert"
                 plain &= opcode in _PLAIN
+                # Some halts are errors.
+                certain &= opcode in _CERTAIN and not (opcode == "Halt" and first)
         except (apsw.Error, ValueError):
-            return 1, False
+            return _Program()
         finally:
             guard.guest = False
             # Nothing was run.
             guard.changes = changes
-        return max(1, (tables > 0) + indexes), plain
+        return _Program(max(1, (tables > 0) + indexes), plain, certain and tables == 1)
 
     def _count(self, event: dict[str, Any]) -> None:
         """A statement has ended; see `apsw.Connection.trace_v2`."""
