@@ -112,6 +112,7 @@ class _Ops(PlatformOps):
 
     def start_long(self, operation: int, section: int, request: CryptoRequest) -> None:
         self._check_room()
+        self._long_work.check_room(request)
         self.under_way += 1
 
         def ended(result: bytes, error: GuestError | None, cpu_ns: int) -> None:

@@ -205,3 +205,24 @@ async def test_time_of_compression_counts_towards_the_limit(open_module: OpenMod
     async with open_module(module, limits=Limits(cpu_ms=100)) as host:
         with pytest.raises(ObjectBrokenError, match="exceeded its CPU time limit"):
             await ask_worker(host)
+
+
+async def test_data_that_waits_for_a_thread_is_bounded() -> None:
+    greedy = """(async () => {
+      const key = await crypto.subtle.importKey("raw", new Uint8Array(8), "PBKDF2", false, ["deriveBits"]);
+      const parameters = { name: "PBKDF2", salt: new Uint8Array(8_000_000), iterations: 100_000, hash: "SHA-256" };
+      const work = Array.from({ length: 40 }, () => crypto.subtle.deriveBits(parameters, key, 256));
+      const outcomes = await Promise.allSettled(work);
+      const refused = outcomes.filter(({ reason }) => reason?.name === "OperationError");
+      return [outcomes.length - refused.length, refused[0].reason.message];
+    })()"""
+    async with Sandbox(limits=Limits(cpu_ms=60_000)) as box:
+        done, message = await box.eval(greedy)
+        assert 16 <= done < 40
+        assert "Await what was started before" in message
+        assert (
+            await box.eval(
+                "crypto.subtle.digest('SHA-1', new Uint8Array(9_000_000)).then((d) => d.byteLength)"
+            )
+            == 20
+        )

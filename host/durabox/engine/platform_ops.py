@@ -27,6 +27,8 @@ logger = logging.getLogger("durabox.engine")
 Ended = Callable[[bytes, GuestError | None, int], None]
 
 _THREADS: Final = 2
+#: Bytes that may wait for a thread in one isolate, if it is not one piece of work alone.
+_MOST_WAITING: Final = 128 << 20
 
 
 @cache
@@ -54,11 +56,27 @@ class LongWork:
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[CryptoRequest, Ended]] = deque()
+        #: Bytes of what waits or is under way.
+        self._bytes = 0
         self._task: asyncio.Task[None] | None = None
+
+    def check_room(self, request: CryptoRequest) -> None:
+        """
+        Refuse a piece of work while much else waits.
+
+        Raises:
+            GuestError: It would be too much.
+        """
+        if self._bytes and self._bytes + request.size > _MOST_WAITING:
+            raise GuestError(
+                "OperationError",
+                f"Too much data waits for crypto.subtle: the limit is {_MOST_WAITING} bytes. Await what was started before.",
+            )
 
     def start(self, request: CryptoRequest, ended: Ended) -> None:
         """Do it after what was started before, and tell ``ended``."""
         self._waiting.append((request, ended))
+        self._bytes += request.size
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -66,7 +84,9 @@ class LongWork:
         loop = asyncio.get_running_loop()
         while self._waiting:
             request, ended = self._waiting.popleft()
-            ended(*await loop.run_in_executor(_threads(), _measured, request))
+            done = await loop.run_in_executor(_threads(), _measured, request)
+            self._bytes -= request.size
+            ended(*done)
         self._task = None
 
     def close(self) -> None:

@@ -144,6 +144,9 @@ class ActorOps(PlatformOps):
         """crypto.subtle: what takes long."""
         operations = self.operations
         operations.check_room()
+        if self._long_work is None:
+            self._long_work = LongWork()
+        self._long_work.check_room(request)
         if operations.under_way(operation):
             raise GuestProtocolError(f"operation {operation} is under way already")
         counted = operations.start(operation, section)
@@ -152,8 +155,6 @@ class ActorOps(PlatformOps):
             operations.use(operation, cpu_ns)
             operations.complete(operation, counted, error, body=result)
 
-        if self._long_work is None:
-            self._long_work = LongWork()
         self._long_work.start(request, ended)
 
 

@@ -60,9 +60,14 @@ class CryptoRequest:
     data: bytes
 
     @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.data) + len(self.key) + len(self.iv) + len(self.extra)
+
+    @property
     def is_long(self) -> bool:
         """Whether it takes much longer than a turn may stay away from the event loop."""
-        if len(self.data) + len(self.key) + len(self.iv) + len(self.extra) > AT_ONCE:
+        if self.size > AT_ONCE:
             return True
         match self.operation, self.algorithm:
             case "derive", "PBKDF2":
