@@ -72,9 +72,22 @@ async def test_a_language_that_is_not_there_is_refused_by_name(in_object: InObje
 async def test_a_list_with_a_language_that_is_there_is_answered_in_it(in_object: InObject) -> None:
     body = """return [
       new Intl.NumberFormat(["de", "en-GB"]).resolvedOptions().locale, new Date(0).toLocaleDateString(["fr", "en-GB"]),
-      new Intl.NumberFormat("en-AU").format(5), new Intl.NumberFormat("und").format(5), new Intl.NumberFormat([]).format(5),
+      new Intl.PluralRules("en-AU").select(1), new Intl.NumberFormat("und").format(5), new Intl.NumberFormat([]).format(5),
       Intl.NumberFormat.supportedLocalesOf(["de", "en-GB", "fr-CA"]), new Intl.NumberFormat("en") instanceof Intl.NumberFormat];"""
-    assert await in_object(body) == ["en-GB", "01/01/1970", "5", "5", "5", ["en-GB"], True]
+    assert await in_object(body) == ["en-GB", "01/01/1970", "one", "5", "5", ["en-GB"], True]
+
+
+async def test_a_region_that_writes_dates_and_numbers_in_its_own_way_is_refused(in_object: InObject) -> None:
+    body = """
+      const outcome = (run) => { try { return run(); } catch (error) { return error.name; } };
+      return [
+        outcome(() => new Date(0).toLocaleDateString("en-CA")), outcome(() => (1e6).toLocaleString("en-IN")),
+        outcome(() => new Date(0).toLocaleDateString(["en-CA", "en"])), outcome(() => new Intl.NumberFormat("en-Latn-US").format(1e3)),
+        outcome(() => new Intl.NumberFormat("en-u-nu-latn").format(1e3)), outcome(() => new Intl.NumberFormat("en-GB-u-nu-latn").format(1e3)),
+        Intl.DateTimeFormat.supportedLocalesOf(["en-CA", "en-GB", "en"]), Intl.NumberFormat.supportedLocalesOf("en-AU")];"""
+    assert await in_object(body) == [
+        "RangeError", "RangeError", "1/1/1970", "1,000", "1,000", "1,000", ["en-GB", "en"], [],
+    ]  # fmt: skip
 
 
 async def test_languages_with_their_own_cases_are_refused(in_object: InObject) -> None:

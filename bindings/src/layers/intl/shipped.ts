@@ -4,6 +4,10 @@ import { Intl } from "./intl";
 
 type Class = (new (...args: unknown[]) => object) & { supportedLocalesOf(locales: unknown): string[] };
 
+/** Regions write dates and numbers in their own way; the data would answer for Canada or India as for the United States. */
+const BY_REGION: readonly string[] = ["DateTimeFormat", "NumberFormat"];
+const SHIPPED = /^en(?:-Latn)?(?:-US|-GB)?(?:-[ux]-.*)?$/;
+
 /** What the language calls the locale of nobody in particular; the default stands in for it, as everywhere. */
 const NOBODYS = /^und\b/;
 
@@ -25,6 +29,11 @@ function checkShipped(name: string, supported: Class["supportedLocalesOf"], loca
 
 /** The class as its callers get it; the packages among themselves use their own. */
 export function refusingOthers<T extends Class>(name: string, original: T): T {
+  if (BY_REGION.includes(name)) {
+    const { supportedLocalesOf } = original;
+    const value = (...args: [unknown]) => supportedLocalesOf.apply(original, args).filter((tag) => SHIPPED.test(tag));
+    Object.defineProperty(original, "supportedLocalesOf", { value, writable: true, configurable: true });
+  }
   const check = (args: unknown[]): void => checkShipped(name, (tags) => original.supportedLocalesOf(tags), args[0]);
   const guarded = new Proxy(original, {
     construct(target, args, newTarget) {
