@@ -71,6 +71,9 @@ export const console = {
   groupEnd(): void {
     indent = indent.slice(2);
   },
+  /** There is no tool that would record. */
+  profile(): void {},
+  profileEnd(): void {},
   table: (data?: unknown): void => write("log", table(data)),
   time(label: unknown = "default"): void {
     timers.set(`${label as string}`, native.now());
@@ -80,6 +83,7 @@ export const console = {
     if (timers.has(name)) write("info", seconds(name));
     timers.delete(name);
   },
+  timeStamp(): void {},
   timeLog(label: unknown = "default", ...values: unknown[]): void {
     const name = `${label as string}`;
     if (timers.has(name)) write("info", `${seconds(name)} ${format(values)}`.trimEnd());

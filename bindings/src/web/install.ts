@@ -114,7 +114,8 @@ const functions = {
       );
     return decoded;
   },
-  btoa(text: unknown): string {
+  btoa(text?: unknown): string {
+    if (arguments.length === 0) throw wrongParameter("btoa", OWNER, 1, "String");
     const encoded = native.base64Encode(`${text as string}`);
     if (encoded === null)
       throw new DOMException(

@@ -42,7 +42,20 @@ function formatDate(date: Date, locales: unknown, options: DateOptions): string 
 
 const [SHORT_DATE, SHORT_TIME] = [DATE.slice(1), TIME.slice(1, 4)];
 
+const { toString, toTimeString } = Date.prototype;
+
+/** The engine leaves out how the time zone is called; it is always this one. */
+function withZone(text: string): string {
+  return text.endsWith("GMT+0000") ? `${text} (Coordinated Universal Time)` : text;
+}
+
 const dateMethods = {
+  toString(this: Date): string {
+    return withZone(toString.call(this));
+  },
+  toTimeString(this: Date): string {
+    return withZone(toTimeString.call(this));
+  },
   toLocaleString(this: Date, locales?: unknown, options?: unknown): string {
     return formatDate(this, locales, withDefaults(options, [...DATE, ...TIME], [...SHORT_DATE, ...SHORT_TIME]));
   },

@@ -142,6 +142,7 @@ export class URL {
   }
 
   static canParse(url: unknown, base?: unknown): boolean {
+    if (arguments.length === 0) throw wrongParameter("canParse", "URL", 1, "USVString");
     return parse(url, base) !== null;
   }
 
