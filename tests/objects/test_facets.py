@@ -16,7 +16,7 @@ from durabox.objects.host import Host
 from durabox.objects.messages import Request
 from durabox.objects.namespace import Stub
 from durabox.objects.targets import NoSuchObjectError, ObjectExistsError
-from durabox.testing import VirtualClock
+from durabox.testing import VirtualClock, settle
 from tests.objects.conftest import OpenHost
 
 SOURCE = """
@@ -65,6 +65,13 @@ export class Node extends DurableObject {
     for (let i = 0; i < count; i++) sum += await below(this.ctx, `n${i}`).get("k");
     return sum;
   }
+  async heavy(count) {
+    const props = { text: "x".repeat(1 << 20) };
+    for (let i = 0; i < count; i++)
+      await this.ctx.facets.get(`h${i}`, () => ({ class: this.ctx.exports.Node({ props }) })).visit();
+  }
+  via_object(name) { return this.env.NODE.getByName(name).visit(); }
+  waits_for_itself(name) { return this.ctx.blockConcurrencyWhile(() => below(this.ctx, "a").via_object(name)); }
   async names() {
     const said = [];
     for (const name of ["", "x".repeat(257)])
@@ -181,6 +188,7 @@ async def test_an_object_that_breaks_takes_its_facets_and_their_sockets_along(ho
         await clock.advance(60_000)
         _, awake = await connect(node(host), "at/b/")
         waiting = asyncio.ensure_future(node(host).call("at", ["b"], "wait", 1e9))
+        await settle()
         with pytest.raises(ObjectBrokenError):
             await node(host).call("end")
         with pytest.raises(ObjectBrokenError):
@@ -299,6 +307,43 @@ async def test_a_number_belongs_to_one_facet_for_good(host_of: OpenHost, tmp_pat
     assert index.read_bytes() == whole + b"\0\0\x01\0b"
 
 
+async def test_what_is_known_of_facets_is_bounded(host_of: OpenHost) -> None:
+    async with host_of(SOURCE, limits=Limits(memory_mb=16), max_live=8) as host:
+        await node(host).call("heavy", 8)
+        with pytest.raises(JavaScriptError, match="take too much memory"):
+            await node(host).call("heavy", 20)
+        assert await node(host).call("visit") == 1
+
+
+async def test_a_facet_that_calls_its_object_which_waits_for_it_is_told_the_way(host_of: OpenHost) -> None:
+    async with host_of(SOURCE) as host:
+        with pytest.raises(JavaScriptError, match=r"would wait for itself.*: Node/.* → Node/.*/a → Node/"):
+            await asyncio.wait_for(node(host).call("waits_for_itself", "root"), 10)
+
+
+async def test_a_damaged_facet_is_alone_with_that(host_of: OpenHost, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with host_of(SOURCE, state=state, history=None) as host:
+        await node(host).call("put", "k", 0)
+        for name in ("a", "b"):
+            await node(host).call("at", [name], "put", "k", 1)
+    (damaged,) = state.glob("*/*.1.sqlite")
+    damaged.write_bytes(b"nothing that SQLite knows " * 1000)
+    async with host_of(SOURCE, state=state, history=None) as host:
+        with pytest.raises(JavaScriptError):
+            await node(host).call("at", ["a"], "get", "k")
+        assert await node(host).call("at", ["b"], "get", "k") == 1
+        assert await node(host).call("get", "k") == 0
+        await node(host).call("remove", "a")
+        assert await node(host).call("at", ["a"], "list") == []
+    (index,) = state.glob("*/*.facets")
+    index.write_bytes(b"no index of facets")
+    async with host_of(SOURCE, state=state, history=None) as host:
+        with pytest.raises(JavaScriptError, match="unknown format"):
+            await node(host).call("at", ["b"], "get", "k")
+        assert await node(host).call("get", "k") == 0
+
+
 # From outside
 
 PATHS: list[list[str]] = [["a"], ["a", "b"], ["c", "d", "e"]]
@@ -357,7 +402,7 @@ async def test_an_exported_object_has_its_facets_with_it(
         # It takes the place of what is there, whole.
         await other.call("at", ["old", "older"], "put", "k", 1)
         waiting = asyncio.ensure_future(other.call("at", ["old"], "wait", 1e9))
-        await asyncio.sleep(0)
+        await settle()
         with pytest.raises(ObjectExistsError):
             await host.objects.load("Node", "other", tmp_path / "file")
         await host.objects.load("Node", "other", tmp_path / "file", force=True)

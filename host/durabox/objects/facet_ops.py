@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, FacetEndedError, GuestProtocolError, StorageError
+from durabox.limits import Limits
 from durabox.objects.facets import MAX_DEPTH, MAX_NAME, Change, Description, Facet, Facets, FacetStub
 from durabox.objects.guest_errors import WireError, thrown
 from durabox.objects.storage_threads import Over
@@ -32,13 +33,15 @@ class FacetOps:
 
     Args:
         ops: Those of the object.
+        limits: Those of its isolate.
         database: Its storage.
     """
 
-    __slots__ = ("_changes", "_database", "_level", "_ops", "_starting", "_under_way")
+    __slots__ = ("_changes", "_database", "_level", "_limits", "_ops", "_starting", "_under_way")
 
-    def __init__(self, ops: ObjectOps, database: ObjectDatabase) -> None:
+    def __init__(self, ops: ObjectOps, limits: Limits, database: ObjectDatabase) -> None:
         self._ops = ops
+        self._limits = limits
         self._database = database
         self._level: Facets | None = None
         #: Those whose startup callback runs, by the number that its answer names.
@@ -59,7 +62,7 @@ class FacetOps:
         """A stub of a facet is used for the first time."""
         if not name or len(name.encode()) > MAX_NAME or self.level.depth + 1 >= MAX_DEPTH:
             raise GuestProtocolError("a facet with a name or at a depth that cannot be")
-        self._ops.operations.check_room()
+        self._ops.operations.check_room(1 + len(self._starting))
         facet = _asked(lambda: self.level.find(name))
         self._ops.stubs.add(stub, FacetStub(facet))
         if facet.asked:
@@ -82,7 +85,14 @@ class FacetOps:
             is_text = kind == _TEXT
         if own_id is None:
             raise GuestProtocolError("a facet has no id")
-        facet.started(Description(class_name, is_text, own_id, name, bytes(body)))
+        described = Description(class_name, is_text, own_id, name, bytes(body))
+        tree = self.level.tree
+        if tree.described + described.size > self._limits.memory_mb << 20:
+            facet.end(
+                FacetEndedError("Error", "The ids and props of this object's facets take too much memory.")
+            )
+        else:
+            facet.started(described)
 
     def op_facet_start_failed(self, start: int, error: WireError, body: bytes) -> None:
         """The startup callback threw."""

@@ -67,6 +67,11 @@ class Description:
     name: str | None
     props: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return len(self.class_name) + len(self.id) + len(self.name or "") + len(self.props)
+
 
 class Facet:
     """
@@ -126,8 +131,10 @@ class Facet:
 
     def started(self, description: Description) -> None:
         """The startup callback has answered."""
-        self.description = description
-        self.wake()
+        if self.error is None:
+            self.description = description
+            self.of.tree.described += description.size
+            self.wake()
 
     def end(self, error: ObjectBrokenError) -> None:
         """It breaks, with all below it."""
@@ -159,6 +166,8 @@ class Facet:
             self._over(error)
 
     def _over(self, error: ObjectBrokenError) -> None:
+        if self.description is not None:
+            self.of.tree.described -= self.description.size
         # One that did not even start stays what the name means, until somebody aborts it.
         if self.description is not None and self.of.children.get(self.name) is self:
             del self.of.children[self.name]
@@ -311,6 +320,8 @@ class FacetTree:
         self.root = Facets(self, 0, 0, None)
         #: Changes that are to come or under way, and visits from outside: no facet may begin.
         self.busy = 0
+        #: Bytes that what is known of them takes.
+        self.described = 0
         self._open_database = open_database
         self._make_exchange = make_exchange
         self._threads = threads
@@ -356,6 +367,10 @@ class FacetTree:
             try:
                 async with self._one_change:
                     await change()
+            except StorageError as error:
+                # What those that began meanwhile have to find is not settled.
+                self.root.end_all(ObjectBrokenError("Error", error.message))
+                raise
             finally:
                 self.release()
 

@@ -180,7 +180,7 @@ class ObjectOps(ActorOps):
     def __init__(self, actor: Actor, limits: Limits, database: ObjectDatabase, alarm: ObjectAlarm) -> None:
         super().__init__(actor, limits)
         self.alarms = AlarmOps(self, alarm)
-        self.facets = FacetOps(self, database)
+        self.facets = FacetOps(self, limits, database)
         self.sql = SqlOps(self, database)
         self.storage = StorageOps(self, database, alarm)
 

@@ -44,7 +44,7 @@ from durabox.storage.catalog import Catalog
 from durabox.storage.connection import spare_memory
 from durabox.storage.database import MAX_BYTES, ObjectDatabase
 from durabox.storage.durability import Durability
-from durabox.storage.exchange import Exchange
+from durabox.storage.exchange import Exchange, Plan
 from durabox.storage.facet_index import FacetIndex, facet_id
 from durabox.storage.files import Files
 from durabox.storage.history.retention import Retention
@@ -117,6 +117,8 @@ class StateDirectory:
         )
         # Who looks at many objects asks as well, in a thread.
         self._facets_lock = threading.Lock()
+        #: Objects with an exchange of databases that was begun and not finished.
+        self._unfinished: set[tuple[str, str]] = set()
         self._closed = False
         self._catalogs: dict[str, Catalog] = {}
         self._announced: Path | None = None
@@ -157,6 +159,8 @@ class StateDirectory:
         if part is None:
             raise InvalidObjectIdError(f"{object_id!r} is no object id: it must be 64 hexadecimal digits.")
         _check_unique_key(unique_key)
+        if (unique_key, part[1]) in self._unfinished:
+            self._finish_exchange(unique_key, part[1])
         key = (unique_key, object_id)
         earlier = self._live.get(key)
         if earlier is not None:
@@ -211,6 +215,7 @@ class StateDirectory:
             object_id,
             self._files,
             self.facets(unique_key, object_id),
+            partial(self._unfinished.add, (unique_key, object_id)),
             sync=self._durability is not Durability.OFF,
         )
 
@@ -411,18 +416,30 @@ class StateDirectory:
 
     def _finish_exchanges(self, folder: Path) -> None:
         """Do what a killed owner was about to do."""
-        for plan_file in folder.glob("*/*.plan"):
-            unique_key, object_id = plan_file.parent.name, plan_file.stem
-            exchange = self.exchange(unique_key, object_id)
-            try:
-                plan = exchange.planned()
-            except (OSError, msgspec.DecodeError) as error:
-                raise StorageError("open", f"{plan_file} cannot be read: {error}") from error
-            logger.info("%s/%s: finishing the exchange of its databases", unique_key, object_id)
-            with self.databases(unique_key, object_id, [*plan.placed, *plan.removed]) as databases:
-                exchange.finish(plan, databases)
+        for plan in folder.glob("*/*.plan"):
+            self._finish_exchange(plan.parent.name, plan.stem)
         for unplanned in folder.glob("*/*"):
             unplanned.unlink()
+
+    def _finish_exchange(self, unique_key: str, object_id: str) -> None:
+        """Do what was begun with an object's databases. Blocking."""
+        logger.info("%s/%s: finishing the exchange of its databases", unique_key, object_id)
+        exchange = self.exchange(unique_key, object_id)
+        try:
+            plan = exchange.planned()
+        except (OSError, msgspec.DecodeError) as error:
+            raise StorageError(
+                "open", f"The plan of an exchange of databases cannot be read: {error}"
+            ) from error
+        self._unfinished.discard((unique_key, object_id))
+        # Without a plan all is done, and only that has to be made sure of.
+        plan = plan or Plan([], [])
+        try:
+            with self.databases(unique_key, object_id, [*plan.placed, *plan.removed]) as databases:
+                exchange.finish(plan, databases)
+        except StorageError:
+            self._unfinished.add((unique_key, object_id))
+            raise
 
     def _take(self, path: Path) -> OwnerLock:
         """Own the directory and remove what a killed owner left unfinished."""

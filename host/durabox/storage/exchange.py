@@ -6,12 +6,14 @@
     STATE/.durabox/exchange/<unique key>/<id>.plan        which databases get one, and which go
 
 Until the plan is there nothing has happened. Once it is, the exchange will be done: each database is replaced for itself, and
-what a killed process left undone the next one does before anything else. A single database needs no plan.
+what a killed process or a failing disk left undone is done before anybody uses one of the object's databases again. A
+single database needs no plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -19,6 +21,7 @@ from urllib.parse import quote
 import apsw
 import msgspec
 
+from durabox.errors import StorageError
 from durabox.storage.connection import open_newborn
 from durabox.storage.failures import storage_error
 
@@ -49,10 +52,18 @@ class Exchange:
         files: The file system.
         sync: Whether what is prepared must be on disk.
         index: The numbers of the object's facets.
+        unfinished: Called, in whatever thread, when it was begun and could not be finished.
     """
 
     def __init__(
-        self, folder: str | None, object_id: str, files: Files, index: FacetIndex, *, sync: bool
+        self,
+        folder: str | None,
+        object_id: str,
+        files: Files,
+        index: FacetIndex,
+        unfinished: Callable[[], None],
+        *,
+        sync: bool,
     ) -> None:
         self._folder = folder
         self._path = f"{folder}/{object_id}"
@@ -60,6 +71,7 @@ class Exchange:
         self._files = files
         self._sync = sync
         self._index = index
+        self._unfinished = unfinished
         #: Contents that are in no file.
         self._loose: dict[int, apsw.Connection] = {}
         self._placed: list[int] = []
@@ -86,7 +98,7 @@ class Exchange:
             numbers: Databases that store nothing any more, unless they have been given a content.
             databases: All of these, and those that were given a content, with nothing uncommitted.
         Raises:
-            StorageError: It failed; if that was in the middle, some databases have changed.
+            StorageError: It failed. Nothing has changed, or it is `unfinished`.
         """
         placed = [*self._placed, *self._loose]
         removed = [number for number in numbers if number not in placed and databases[number].exists()]
@@ -97,31 +109,29 @@ class Exchange:
                 number, content = self._loose.popitem()
                 databases[number].replace(content)
             return
+        begun = False
         try:
-            self._write_loose()
-            if any(self._placed):
-                self._index.keep(max(self._placed))
-            plan = Plan(self._placed, sorted(removed, reverse=True))
-            unfinished = f"{self._path}.new-{_PLAN}"
-            self._make_folder()
-            self._files.write(unfinished, msgspec.msgpack.encode(plan), sync=self._sync)
-            self._files.rename(unfinished, f"{self._path}.{_PLAN}")
-            if self._sync:
-                self._files.sync_folder(self._folder)
-        except OSError as error:
-            raise storage_error("replace", error, "an exchange of databases") from error
-        self.finish(plan, databases)
+            plan = self._make_plan(sorted(removed, reverse=True))
+            begun = True
+            self.finish(plan, databases)
+        except StorageError:
+            if begun or self._is_planned():
+                self._unfinished()
+            raise
 
-    def planned(self) -> Plan:
+    def planned(self) -> Plan | None:
         """
-        What a killed process has left to be done.
+        What is left to be done, if anything is.
 
         Raises:
             OSError: It cannot be read.
             msgspec.DecodeError: It makes no sense.
         """
-        with self._files.open(f"{self._path}.{_PLAN}") as file:
-            return msgspec.msgpack.decode(file.read(), type=Plan)
+        try:
+            with self._files.open(f"{self._path}.{_PLAN}") as file:
+                return msgspec.msgpack.decode(file.read(), type=Plan)
+        except FileNotFoundError:
+            return None
 
     def finish(self, plan: Plan, databases: Mapping[int, ObjectDatabase]) -> None:
         """
@@ -133,22 +143,54 @@ class Exchange:
         Raises:
             StorageError: It failed.
         """
+        for number in plan.removed:
+            databases[number].replace(None)
+        for number in plan.placed:
+            databases[number].replace(self._read(number))
         try:
-            for number in plan.removed:
-                databases[number].replace(None)
-            for number in plan.placed:
-                databases[number].replace(self._read(number))
-        finally:
-            # Also after a failure: what is written from then on must not be undone by the next start.
+            self._files.remove(f"{self._path}.{_PLAN}")
+            # If it came back after a power cut, it would undo what is written from now on, or miss what it needs.
+            self._sync_names()
             self._clear()
+        except OSError as error:
+            raise storage_error("replace", error, "an exchange of databases") from error
 
     def abandon(self) -> None:
-        """Leave nothing behind."""
+        """It failed: leave nothing behind, unless it is `unfinished`."""
         while self._loose:
             self._loose.popitem()[1].close(True)
-        self._clear()
+        with suppress(OSError):
+            if self._folder is not None and not self._is_planned():
+                self._clear()
 
     # Inside
+
+    def _make_plan(self, removed: list[int]) -> Plan:
+        self._write_loose()
+        try:
+            if any(self._placed):
+                self._index.keep(max(self._placed))
+            plan = Plan(self._placed, removed)
+            self._make_folder()
+            unfinished = f"{self._path}.new-{_PLAN}"
+            self._files.write(unfinished, msgspec.msgpack.encode(plan), sync=self._sync)
+            # The plan must not be found without what it needs.
+            self._sync_names()
+            self._files.rename(unfinished, f"{self._path}.{_PLAN}")
+            self._sync_names()
+        except OSError as error:
+            raise storage_error("replace", error, "an exchange of databases") from error
+        return plan
+
+    def _sync_names(self) -> None:
+        if self._sync and self._folder is not None:
+            self._files.sync_folder(self._folder)
+
+    def _is_planned(self) -> bool:
+        try:
+            return self._files.exists(f"{self._path}.{_PLAN}")
+        except OSError:
+            return True
 
     def _write_loose(self) -> None:
         """Put what is in no file into one."""
@@ -205,11 +247,9 @@ class Exchange:
                     self._files.sync_folder(str(folder))
 
     def _clear(self) -> None:
-        """Remove what is there of the object, the plan before what it needs."""
+        """Remove what is there of the object; there is no plan."""
         if self._folder is None:
             return
-        names = [name for name, _ in self._files.list(self._folder) if name.startswith(self._prefix)]
-        for name in sorted(names, key=lambda name: not name.endswith(_PLAN)):
-            self._files.remove(f"{self._folder}/{name}")
-            if name.endswith(_PLAN) and self._sync:
-                self._files.sync_folder(self._folder)
+        for name, _ in self._files.list(self._folder):
+            if name.startswith(self._prefix):
+                self._files.remove(f"{self._folder}/{name}")
