@@ -82,11 +82,19 @@ def test_an_object_is_exported_imported_copied_vacuumed_and_deleted(tmp_path: Pa
         assert server.request("GET", "/?name=a").text == "0\n"
 
 
-def test_a_migration_killed_midway_goes_on_and_touches_each_object_once(tmp_path: Path) -> None:
-    state, script = tmp_path / "state", tmp_path / "migrate.js"
-    script.write_text(
-        'export default async (storage) => storage.put("value", (await storage.get("value")) * 10);'
-    )
+SCRIPTS = {
+    "migrate.js": """export default async ({ sql }) => {
+        sql.exec("CREATE TABLE IF NOT EXISTS touched (how TEXT)");
+        sql.exec("INSERT INTO touched VALUES ('by a script')");
+    }""",
+    "migrate.sql": "CREATE TABLE IF NOT EXISTS touched (how TEXT); INSERT INTO touched VALUES ('by SQL')",
+}
+
+
+@pytest.mark.parametrize("kind", SCRIPTS)
+def test_a_migration_killed_midway_goes_on_and_touches_each_object_once(tmp_path: Path, kind: str) -> None:
+    state, script = tmp_path / "state", tmp_path / kind
+    script.write_text(SCRIPTS[kind])
     with serve(COUNTER, state, log_file=tmp_path / "log") as server:
         for number in range(40):
             server.request("POST", f"/increment?name=n{number}")
@@ -104,12 +112,31 @@ def test_a_migration_killed_midway_goes_on_and_touches_each_object_once(tmp_path
     assert len(outcomes) == 40
     assert outcomes.count("already") >= 5
     assert "failed" not in outcomes
-    (shown,) = {
-        json.dumps(lines("show", "Counter", f"n{number}", state=state)[0]["keys"]) for number in (0, 20, 39)
+    rows = lines("sql", "Counter", "SELECT count(*) AS times FROM touched", state=state)
+    assert [row["row"]["times"] for row in rows] == [1] * 40
+
+
+def test_what_fails_on_many_objects_is_told_of_a_few(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        for number in range(25):
+            server.request("POST", f"/increment?name=n{number:02}")
+    failed = objects("sql", "Counter", "SELECT * FROM absent", state=state)
+    assert failed.returncode == 1
+    *told, rest, last = failed.stderr.splitlines()
+    assert told == [f"durabox: n{number:02}: no such table: absent: SQLITE_ERROR" for number in range(10)]
+    assert rest == "durabox: … and 15 others"
+    assert last.endswith("the query failed on 25 objects")
+    failed = objects("sql", "Counter", "SELECT * FROM absent", "--json", state=state)
+    assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1)
+    assert {json.loads(line)["error"] for line in failed.stdout.splitlines()} == {
+        "no such table: absent: SQLITE_ERROR"
     }
-    assert json.loads(shown)[0]["value"] == 10
-    rows = lines("sql", "Counter", "SELECT hex(value) AS value FROM _cf_KV", state=state)
-    assert len({row["row"]["value"] for row in rows}) == 1
+    script = tmp_path / "migrate.sql"
+    script.write_text("INSERT INTO absent VALUES (1)")
+    failed = objects("migrate", "Counter", script, state=state)
+    assert failed.stdout == "0 done, 0 already, 25 failed\n"
+    assert len(failed.stderr.splitlines()) == 12
 
 
 def test_a_server_with_a_token_is_asked_with_it(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ export class Box extends DurableObject {
   async fetch(request) {
     const url = new URL(request.url);
     if (url.pathname === "/put") await this.ctx.storage.put(Object.fromEntries(url.searchParams));
+    if (url.pathname === "/empty") await this.ctx.storage.deleteAll();
+    if (url.pathname === "/bookmark") return Response.json(await this.ctx.storage.getCurrentBookmark());
     return Response.json([...await this.ctx.storage.list()]);
   }
 }
@@ -35,6 +37,11 @@ export default async function (storage, { id, name }) {
 
 async def put(host: Host, name: str, query: str = "a=1") -> Any:
     return await (await host.namespace("Box").get_by_name(name).fetch(f"/put?{query}")).json()
+
+
+async def bookmark(host: Host, name: str) -> str:
+    found: str = await (await host.namespace("Box").get_by_name(name).fetch("/bookmark")).json()
+    return found
 
 
 async def migrate(host: Host, script: str, javascript: bool = True, **options: Any) -> list[tuple[str, str]]:
@@ -68,6 +75,31 @@ async def test_a_lost_journal_touches_nothing_twice(host_of: OpenHost, tmp_path:
         async with host_of(SOURCE, state=state) as host:
             assert await migrate(host, COUNTING) == [("a", "already")]
             assert ["touched", 1] in await put(host, "a")
+
+
+async def test_an_object_that_went_back_is_migrated_again(host_of: OpenHost, tmp_path: Path) -> None:
+    file = tmp_path / "restored.sqlite"
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        for name in ("restored", "imported", "emptied", "deleted", "same"):
+            await put(host, name)
+        await host.objects.export("Box", "imported", file)
+        before = await bookmark(host, "restored")
+        assert {outcome for _, outcome in await migrate(host, COUNTING)} == {"done"}
+        await host.objects.restore("Box", "restored", before)
+        await host.objects.load("Box", "imported", file, force=True)
+        await host.objects.delete("Box", "deleted")
+        await host.namespace("Box").get_by_name("emptied").fetch("/empty")
+        for name in ("emptied", "deleted"):
+            await put(host, name)
+        assert dict(await migrate(host, COUNTING)) == {
+            "restored": "done",
+            "imported": "done",
+            "emptied": "done",
+            "deleted": "done",
+            "same": "already",
+        }
+        for name in ("restored", "imported", "emptied", "deleted", "same"):
+            assert await put(host, name) == [["a", "1"], ["self", [64, name]], ["touched", 1]]
 
 
 async def test_an_alarm_that_a_script_sets_rings(host_of: OpenHost, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _COLUMN: Final = 60
+#: Failures that are told one by one.
+_FAILURES: Final = 10
 #: Seconds after which something that goes on gets a line of progress, and between two of them.
 _PATIENCE: Final = 1.0
 _REDRAW: Final = 0.1
@@ -77,6 +79,34 @@ class _Progress:
         """Take the line away."""
         if self._shown:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+class _Failures:
+    """
+    What failed on which objects, on stderr: the first of them, and how many others.
+
+    Args:
+        progress: Its line makes room.
+        told: Whether they are; else they are only counted.
+    """
+
+    def __init__(self, progress: _Progress, *, told: bool) -> None:
+        self._progress = progress
+        self._told = told
+        self.count = 0
+
+    def add(self, failed: Mapping[str, Any]) -> None:
+        """An object with its ``id``, ``name`` and ``error``."""
+        self.count += 1
+        if self._told and self.count <= _FAILURES:
+            self._progress.end()
+            label = failed["id"] if failed["name"] is None else failed["name"]
+            print(f"durabox: {_plain(label)}: {_plain(failed['error'])}", file=sys.stderr)
+
+    def end(self) -> None:
+        """There are no more."""
+        if self._told and self.count > _FAILURES:
+            print(f"durabox: … and {self.count - _FAILURES:,} others", file=sys.stderr)
 
 
 @asynccontextmanager
@@ -200,7 +230,8 @@ async def _show(objects: Objects, options: argparse.Namespace) -> None:
 
 async def _sql(objects: Objects, options: argparse.Namespace) -> None:
     progress = _Progress("asking objects")
-    asked = failed = 0
+    failures = _Failures(progress, told=not options.json)
+    asked = 0
     head: list[str] | None = None
     async with aclosing(
         objects.sql(  # type: ignore[type-var]
@@ -214,12 +245,12 @@ async def _sql(objects: Objects, options: argparse.Namespace) -> None:
         async for part in parts:
             asked += 1
             progress(asked)
-            label = part["id"] if part["name"] is None else part["name"]
             if "error" in part:
-                failed += 1
-                progress.end()
-                print(f"durabox: {label}: {part['error']}", file=sys.stderr)
+                failures.add(part)
+                if options.json:
+                    _print_json(part)
                 continue
+            label = part["id"] if part["name"] is None else part["name"]
             for row in part["rows"]:
                 if options.json:
                     _print_json(
@@ -235,8 +266,11 @@ async def _sql(objects: Objects, options: argparse.Namespace) -> None:
                     print("\t".join(_plain(text) for text in ("object", *head)))
                 print("\t".join(_plain(_cell(value)) for value in (label, *row)))
     progress.end()
-    if failed:
-        raise DuraboxError(f"the query failed on {failed:,} object{'s' if failed > 1 else ''}")
+    failures.end()
+    if failures.count:
+        raise DuraboxError(
+            f"the query failed on {failures.count:,} object{'s' if failures.count > 1 else ''}"
+        )
 
 
 async def _export(objects: Objects, options: argparse.Namespace) -> None:
@@ -299,6 +333,7 @@ async def _migrate(objects: Objects, options: argparse.Namespace) -> None:
         raise DuraboxError(f"{script}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
     counts = {"done": 0, "already": 0, "failed": 0}
     progress = _Progress("migrating")
+    failures = _Failures(progress, told=not options.json)
     async with aclosing(
         objects.migrate(  # type: ignore[type-var]
             options.klass,
@@ -314,10 +349,9 @@ async def _migrate(objects: Objects, options: argparse.Namespace) -> None:
             if options.json:
                 _print_json(outcome)
             elif outcome["outcome"] == "failed":
-                progress.end()
-                label = outcome["id"] if outcome["name"] is None else outcome["name"]
-                print(f"durabox: {_plain(label)}: {outcome['error']}", file=sys.stderr)
+                failures.add(outcome)
     progress.end()
+    failures.end()
     report = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
     print(report, file=sys.stderr if options.json else sys.stdout)
     if counts["failed"]:

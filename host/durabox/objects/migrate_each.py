@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from durabox.errors import DuraboxError
 from durabox.objects.access import Access
@@ -14,6 +16,9 @@ from durabox.storage.database import ObjectDatabase
 
 if TYPE_CHECKING:
     from durabox.objects.migration import Script
+
+#: Objects that are changed at the same time: most of the time each waits for the disk.
+_TOGETHER: Final = 8
 
 
 async def migrate_each(
@@ -41,6 +46,7 @@ async def migrate_each(
         ModuleError: The script does not load.
         StorageError: The directory cannot be read.
     """
+    shelf = access.state.catalog(key).shelf
     journal = await access.blocking(partial(access.state.journal, migration, key))
     evaluated: Script | None = None
 
@@ -50,28 +56,45 @@ async def migrate_each(
         else:
             await access.blocking(partial(migrations.run_sql, database, script, migration))
 
+    async def visit(found: Target) -> dict[str, Any] | None:
+        """What became of one object, ``None`` if it stores nothing any more."""
+        outcome: dict[str, Any] = {"id": found.id, "name": found.name, "outcome": "already"}
+        stamp = shelf.stamp(found.id)
+        if stamp is not None and journal.has(found.id, stamp):
+            return outcome
+        try:
+            async with access.alone(found.unique_key, found.id) as database:
+                if not await access.blocking(database.exists):
+                    return None
+                if not await access.blocking(partial(migrations.has_had, database, migration)):
+                    await migrate(database, found)
+                    outcome["outcome"] = "done"
+                stamp = shelf.stamp(found.id)
+                if stamp is not None:
+                    journal.add(found.id, stamp)
+        except DuraboxError as error:
+            outcome |= {"outcome": "failed", "error": str(error)}
+        return outcome
+
+    visits: deque[asyncio.Task[dict[str, Any] | None]] = deque()
     try:
         if javascript:
             # An engine, which only this needs.
             from durabox.objects.host import SystemClock
             from durabox.objects.migration import evaluate
 
-            evaluated = await evaluate(script, migration, SystemClock())
+            evaluated = await evaluate(script, migration, SystemClock(), _TOGETHER)
         async for found in objects:
-            outcome: dict[str, Any] = {"id": found.id, "name": found.name, "outcome": "already"}
-            if not journal.has(found.id):
-                try:
-                    async with access.alone(found.unique_key, found.id) as database:
-                        if not await access.blocking(database.exists):
-                            continue
-                        if not await access.blocking(partial(migrations.has_had, database, migration)):
-                            await migrate(database, found)
-                            outcome["outcome"] = "done"
-                    journal.add(found.id)
-                except DuraboxError as error:
-                    outcome |= {"outcome": "failed", "error": str(error)}
-            yield outcome
+            visits.append(asyncio.ensure_future(visit(found)))
+            if len(visits) == _TOGETHER and (outcome := await visits.popleft()) is not None:
+                yield outcome
+        while visits:
+            if (outcome := await visits.popleft()) is not None:
+                yield outcome
     finally:
+        if visits:
+            # Nobody wants to hear more; what is under way in an object ends there.
+            await asyncio.wait(visits)
         if evaluated is not None:
             evaluated.close()
         await access.blocking(journal.close)

@@ -93,13 +93,14 @@ class Script:
         loaded: The script with its wrapper.
         migration: What objects are marked with.
         clock: Time and timers.
+        together: Most objects that it is run over at the same time.
     """
 
-    def __init__(self, loaded: LoadedProject, migration: str, clock: Clock) -> None:
+    def __init__(self, loaded: LoadedProject, migration: str, clock: Clock, together: int) -> None:
         self._loaded = loaded
         self._migration = migration
         self._clock = clock
-        self._threads = StorageThreads(asyncio.get_running_loop(), 1)
+        self._threads = StorageThreads(asyncio.get_running_loop(), together)
 
     async def run(
         self, database: ObjectDatabase, alarms: Alarms, unique_key: str, object_id: str, name: str | None
@@ -143,7 +144,7 @@ class Script:
         self._threads.close()
 
 
-async def evaluate(source: str, migration: str, clock: Clock) -> Script:
+async def evaluate(source: str, migration: str, clock: Clock, together: int) -> Script:
     """
     Evaluate a migration's script.
 
@@ -151,6 +152,7 @@ async def evaluate(source: str, migration: str, clock: Clock) -> Script:
         source: The module.
         migration: What objects are marked with.
         clock: Time and timers.
+        together: Most objects that it is run over at the same time.
     Raises:
         ModuleError: It does not load.
     """
@@ -158,4 +160,4 @@ async def evaluate(source: str, migration: str, clock: Clock) -> Script:
         (Path(folder) / "migration.js").write_text(source)
         (Path(folder) / "index.js").write_text(_WRAPPER)
         loaded = await load(load_project(Path(folder) / "index.js"), Engine.shared().base)
-    return Script(loaded, migration, clock)
+    return Script(loaded, migration, clock, together)

@@ -1,8 +1,8 @@
 """Migrations: changes that are made to every object of a class, to each exactly once.
 
 That an object has had a migration is a row of its own database, written in the same transaction as the change: nothing
-can come between. A journal beside the objects repeats it, so that a migration that is run again need not open those
-that it is done with, and keeps what failed for the report; it may lag behind and may be lost.
+can come between. A journal beside the objects repeats it, with how the object's file looked then: a migration that is run
+again need not open those that it is done with and that nobody has written since. It may lag behind and may be lost.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from durabox.errors import StorageError
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.failures import storage_error
 from durabox.storage.metadata import Key
+from durabox.storage.shelves import Stamp
 
 #: Outcomes between two writes to the journal.
 _GROUP: Final = 100
@@ -26,8 +27,9 @@ _SCHEMA: Final = """
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
-CREATE TABLE IF NOT EXISTS done (migration TEXT, unique_key TEXT, id TEXT, PRIMARY KEY (migration, unique_key, id))
-WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS visited (
+    migration TEXT, unique_key TEXT, id TEXT, size INTEGER, changed REAL, PRIMARY KEY (migration, unique_key, id)
+) WITHOUT ROWID;
 """
 _WRITES: Final = frozenset(
     {
@@ -117,7 +119,7 @@ class Journal:
 
     def __init__(self, path: Path | None, migration: str, unique_key: str) -> None:
         self._key = (migration, unique_key)
-        self._waiting: list[tuple[str, str, str]] = []
+        self._waiting: list[tuple[str, str, str, int, float]] = []
         with self._errors():
             self._connection = apsw.Connection(":memory:" if path is None else str(path))
             try:
@@ -130,18 +132,24 @@ class Journal:
                 self._connection = apsw.Connection(str(path))
                 self._connection.execute(_SCHEMA).fetchall()
 
-    def has(self, object_id: str) -> bool:
-        """Whether the migration is done with an object."""
+    def has(self, object_id: str, stamp: Stamp) -> bool:
+        """
+        Whether the migration is known to be done with an object.
+
+        Args:
+            object_id: The object.
+            stamp: How its file looks: it may have been restored, replaced or emptied since.
+        """
         with self._errors():
             found = self._connection.execute(
-                "SELECT 1 FROM done WHERE migration = ? AND unique_key = ? AND id = ?",
+                "SELECT size, changed FROM visited WHERE migration = ? AND unique_key = ? AND id = ?",
                 (*self._key, object_id),
             ).get
-            return found is not None
+            return bool(found == (stamp.size, stamp.changed))
 
-    def add(self, object_id: str) -> None:
-        """Note that it is, before long."""
-        self._waiting.append((*self._key, object_id))
+    def add(self, object_id: str, stamp: Stamp) -> None:
+        """Note that it is, before long, with how the object's file looks while nobody else can write to it."""
+        self._waiting.append((*self._key, object_id, stamp.size, stamp.changed))
         if len(self._waiting) >= _GROUP:
             self.write()
 
@@ -150,7 +158,7 @@ class Journal:
         with self._errors():
             waiting, self._waiting = self._waiting, []
             with self._connection as connection:
-                connection.executemany("INSERT OR IGNORE INTO done VALUES (?, ?, ?)", waiting)
+                connection.executemany("INSERT OR REPLACE INTO visited VALUES (?, ?, ?, ?, ?)", waiting)
 
     def close(self) -> None:
         """Write what was noted and close the file."""
