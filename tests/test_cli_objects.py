@@ -61,7 +61,7 @@ def test_an_object_is_exported_imported_copied_vacuumed_and_deleted(tmp_path: Pa
         assert tool.execute("SELECT value FROM _cf_METADATA WHERE key = 1000").fetchone() == ("a",)
         tool.close()
         refused = objects("import", "Counter", file, state=state)
-        assert (refused.returncode, "by force" in refused.stderr) == (1, True)
+        assert (refused.returncode, "--force" in refused.stderr) == (1, True)
         assert objects("import", "Counter", file, "--force", state=state).returncode == 0
         assert objects("import", "Counter", file, "--object", "b/c ☺", state=state).returncode == 0
         assert objects("copy", "Counter", "a", "copy", state=state).returncode == 0
@@ -201,6 +201,8 @@ def test_what_is_kept_of_the_past_without_a_server_is_an_option(tmp_path: Path) 
     assert "does not implement point-in-time recovery" in off.stderr
     wrong = objects("vacuum", "Counter", "a", "--history", "always", state=state)
     assert (wrong.returncode, "no bound of a history" in wrong.stderr) == (2, True)
+    neither = objects("restore", "Counter", "a", "--to", "yesterday", state=state)
+    assert (neither.returncode, "'yesterday' is neither a time" in neither.stderr) == (2, True)
 
 
 def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:

@@ -57,7 +57,12 @@ async def _kills(tmp_path: Path, *, kills: int, seed: int) -> None:
     chance = random.Random(seed)
     accounts = [Account(f"ledger-{number}") for number in range(OBJECTS)]
     log = tmp_path / "log"
-    for _ in range(kills):
+    for number in range(kills):
+        if number % 50 == 0:
+            print(
+                f"{number} kills, {sum(len(account.answered) for account in accounts):,} increments",
+                flush=True,
+            )
         with serve(LEDGER, tmp_path / "state", log_file=log) as server:
             for account in accounts:
                 _check(server, account)
@@ -67,7 +72,7 @@ async def _kills(tmp_path: Path, *, kills: int, seed: int) -> None:
             _check(server, account)
         assert server.stop() == 0
     acknowledged = sum(len(account.answered) for account in accounts)
-    print(f"{kills} kills, {acknowledged} acknowledged increments")
+    print(f"{kills} kills, {acknowledged:,} acknowledged increments")
     assert acknowledged >= kills
     said = [line for line in log.read_text().splitlines() if " info " not in line]
     assert said == [], "a start after a crash had something to say"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -374,6 +375,15 @@ async def test_an_object_goes_back_to_an_earlier_state_and_forth(host_of: OpenHo
         with pytest.raises(StorageError):
             await host.objects.restore("Box", "a", "no bookmark")
         assert await put(host, "a", "") == [["x", "2"]]
+        with pytest.raises(BadArgumentError, match="what is kept of a begins at 20"):
+            await host.objects.restore("Box", "a", 0)
+        with pytest.raises(NoSuchObjectError):
+            await host.objects.restore("Box", "nobody", time.time() * 1000)
+        histories = tmp_path / "state" / ".durabox" / "history" / space.unique_key
+        assert not (histories / space.ids.from_name("nobody")).exists()
+        await host.objects.delete("Box", "a")
+        await host.objects.restore("Box", "a", before)
+        assert await put(host, "a", "") == [["x", "1"]]
 
 
 async def test_a_damaged_object_says_so_is_salvaged_and_replaced_while_others_do_not_notice(

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -422,6 +423,8 @@ class _Table:
 
 # Arguments
 
+_BOOKMARK: Final = re.compile(r"[0-9a-f]+(-[0-9a-f]+){3}", re.ASCII)
+
 _Run: TypeAlias = Callable[[Any, argparse.Namespace], Coroutine[Any, Any, None]]
 
 
@@ -445,6 +448,10 @@ def _state(text: str) -> str | float:
     try:
         return datetime.fromisoformat(text).timestamp() * 1000
     except ValueError:
+        if not _BOOKMARK.fullmatch(text):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is neither a time, such as 2026-01-31T12:00:00, nor a bookmark"
+            ) from None
         return text
 
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -335,12 +336,20 @@ class Inventory:
         Returns:
             ``{"undo"}``: the bookmark that undoes it.
         Raises:
+            NoSuchObjectError: It stores nothing and never did, as far as is known.
+            BadArgumentError: The time is before what is kept.
             StorageError: The state is not to be had, or a file cannot be read or written.
         """
         found = self._target(class_name, target)
 
         def restore(database: ObjectDatabase) -> str:
             bookmarks = database.bookmarks
+            if not (database.exists() or bookmarks.kept):
+                raise NoSuchObjectError(class_name, target)
+            kept = bookmarks.range()
+            if kept is not None and not isinstance(to, str) and to < kept[0].time:
+                began = datetime.fromtimestamp(kept[0].time / 1000, UTC).isoformat(" ", "milliseconds")
+                raise BadArgumentError(f"to: what is kept of {found.label} begins at {began}")
             undo = bookmarks.restore_next(to if isinstance(to, str) else bookmarks.at(to))
             database.restore()
             return undo

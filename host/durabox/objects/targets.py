@@ -42,7 +42,7 @@ class ObjectExistsError(DuraboxError):
 
     def __init__(self, class_name: str, target: str) -> None:
         super().__init__(
-            f"{class_name} {target!r} stores something already; it is only overwritten by force."
+            f"{class_name} {target!r} stores something already; with --force (force) it is overwritten."
         )
         self.class_name = class_name
         self.target = target

@@ -221,6 +221,10 @@ class AdminClient:
                 if answer.status >= 400:
                     raise await _refused(answer)
                 yield answer
+        except aiohttp.ClientPayloadError:
+            raise AdminClientError(
+                f"the server at {self._session._base_url} went away before it had answered", "connection"
+            ) from None
         except aiohttp.ClientError as error:
             raise AdminClientError(
                 f"the server at {self._session._base_url}: {error}", "connection"

@@ -80,6 +80,11 @@ class Bookmarks:
         except OSError as error:
             raise storage_error(operation, error, "history") from error
 
+    @property
+    def kept(self) -> bool:
+        """Whether there is a history on disk."""
+        return self._history is not None and self._history.exists
+
     def range(self) -> tuple[Moment, Moment] | None:
         """The oldest state that can be had back and the present one; ``None`` without a history."""
         if self._history is None:
