@@ -102,7 +102,7 @@ def test_classes_do_not_see_each_others_alarms() -> None:
     directory.close()
 
 
-@pytest.mark.parametrize("loss", ["missing", "damaged"])
+@pytest.mark.parametrize("loss", ["missing", "damaged", "empty", "damaged with a WAL"])
 def test_a_lost_index_is_made_anew_from_the_objects(state: Path, loss: str) -> None:
     directory = opened(state)
     store(directory, 1, 5, "one")
@@ -112,13 +112,47 @@ def test_a_lost_index_is_made_anew_from_the_objects(state: Path, loss: str) -> N
     directory.alarms.open(SPACE).result()
     directory.close()
     index = state / SPACE / "metadata.sqlite"
-    if loss == "missing":
-        index.unlink()
-    else:
-        index.write_bytes(b"nonsense" * 1000)
+    match loss:
+        case "missing":
+            index.unlink()
+        case "empty":
+            index.write_bytes(b"")
+        case "damaged":
+            index.write_bytes(b"nonsense" * 1000)
+        case "damaged with a WAL":
+            directory = opened(state)
+            directory.alarms.set(SPACE, object_id(9), "is no more", 1).result()
+            directory.close()
+            assert index.with_name("metadata.sqlite-wal").stat().st_size > 0
+            index.write_bytes(b"nonsense" * 1000)
     directory = opened(state)
     directory.alarms.open(SPACE).result()
     assert pending(directory) == [Pending(object_id(1), "one", 10), Pending(object_id(2), None, 20)]
+    directory.close()
+
+
+def test_an_index_that_turns_out_to_be_damaged_is_made_anew_by_the_next_start(
+    state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = opened(state)
+    for number in range(200):
+        store(directory, number, number + 1, f"n{number}")
+    directory.alarms.open(SPACE).result()
+    directory.close()
+    index = state / SPACE / "metadata.sqlite"
+    content = bytearray(index.read_bytes())
+    # The header and the schema stay.
+    content[4096:] = b"\xaa" * (len(content) - 4096)
+    index.write_bytes(content)
+    directory = opened(state)
+    directory.alarms.open(SPACE).result()
+    for _ in range(2):
+        with pytest.raises(StorageError, match="CORRUPT"):
+            pending(directory)
+    directory.close()
+    assert len([record for record in caplog.records if "next start makes it anew" in record.message]) == 1
+    directory = opened(state)
+    assert [row.time_ns for row in pending(directory)] == list(range(1, 201))
     directory.close()
 
 

@@ -9,13 +9,15 @@ be earlier than the object's alarm, or left over: that costs a look. It must nev
 row is written and synced before the object's commit that needs it, with every `Durability` but ``off``.
 
 If the file is missing, or no database any more, it is made anew from the objects' databases: all rows first, then
-the file under its name, so a crash in between starts over.
+the file under its name, so a crash in between starts over. The objects must not be in use then: a file that turns out
+to be damaged later is removed, for the next start.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Final, NamedTuple, TypeAlias
 
 import apsw
@@ -40,6 +42,7 @@ CREATE TABLE IF NOT EXISTS _cf_ALARM (
     ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS _cf_ALARM_due ON _cf_ALARM (scheduled_time);
 """
+_HAS: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_ALARM'"
 _HAS_NAME: Final = "SELECT 1 FROM pragma_table_info('_cf_ALARM') WHERE name = 'actor_name'"
 _SET: Final = """
 INSERT INTO _cf_ALARM (actor_id, scheduled_time, actor_name) VALUES (?, ?, CAST(? AS TEXT))
@@ -57,6 +60,8 @@ _NEXT: Final = (
     f"SELECT scheduled_time FROM _cf_ALARM WHERE {_AFTER} ORDER BY scheduled_time, actor_id LIMIT 1"
 )
 _CACHE_KIB: Final = 8 * 1024
+#: Changes in one transaction: each may write two pages to the WAL, which so has some 8 MiB at most.
+_TOGETHER: Final = 1024
 
 #: A time in nanoseconds and an id: where in the order of all rows.
 Position: TypeAlias = tuple[int, str]
@@ -91,6 +96,7 @@ class AlarmIndex:
 
     def __init__(self, home: Home, durability: Durability, stored: Iterable[Pending]) -> None:
         self._home = home
+        self._damaged = False
         try:
             self._connection = self._open(durability, stored)
         except (apsw.Error, OSError) as error:
@@ -98,33 +104,21 @@ class AlarmIndex:
 
     def write(self, changes: Mapping[str, tuple[str | None, int | None]]) -> None:
         """
-        Set and clear alarms in one transaction.
+        Set and clear alarms; a crash in between leaves some of them set.
 
         Args:
             changes: By object id: its name and its time, ``None`` to clear it.
         """
-        sets = [(key, time, name_bytes(name)) for key, (name, time) in changes.items() if time is not None]
-        clears = [(key,) for key, (_, time) in changes.items() if time is None]
-        connection = self._connection
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.executemany(_SET, sets)
-                connection.executemany(_CLEAR, clears)
-                connection.execute("COMMIT")
-            except apsw.Error:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-        except apsw.Error as error:
-            raise storage_error("alarms", error, self._home.label) from error
+        items = iter(changes.items())
+        while some := [*islice(items, _TOGETHER)]:
+            self._write(some)
 
     def get(self, object_id: str) -> int | None:
         """When the object's alarm is due, ``None`` for none."""
         try:
             time: int | None = self._connection.execute(_GET, (object_id,)).get
         except apsw.Error as error:
-            raise storage_error("alarms", error, self._home.label) from error
+            raise self._failed(error) from error
         return time
 
     def get_many(self, object_ids: Iterable[str]) -> dict[str, int]:
@@ -136,7 +130,7 @@ class AlarmIndex:
                 if (time := self._connection.execute(_GET, (object_id,)).get) is not None
             }
         except apsw.Error as error:
-            raise storage_error("alarms", error, self._home.label) from error
+            raise self._failed(error) from error
 
     def due(self, after: Position, until_ns: int, limit: int) -> tuple[list[Pending], int | None]:
         """
@@ -157,19 +151,56 @@ class AlarmIndex:
             last = (rows[-1].time_ns, rows[-1].object_id) if rows else after
             following: int | None = self._connection.execute(_NEXT, last).get
         except apsw.Error as error:
-            raise storage_error("alarms", error, self._home.label) from error
+            raise self._failed(error) from error
         return rows, following
 
     def close(self) -> None:
         """Give the file back."""
         self._home.leave(self._connection)
 
+    def _write(self, changes: list[tuple[str, tuple[str | None, int | None]]]) -> None:
+        sets = [(key, time, name_bytes(name)) for key, (name, time) in changes if time is not None]
+        clears = [(key,) for key, (_, time) in changes if time is None]
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.executemany(_SET, sets)
+                connection.executemany(_CLEAR, clears)
+                connection.execute("COMMIT")
+            except apsw.Error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except apsw.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: apsw.Error) -> StorageError:
+        """The error to raise. A damaged file goes at once, so that the next start makes it anew."""
+        if isinstance(error, apsw.CorruptError | apsw.NotADBError) and not self._damaged:
+            self._damaged = True
+            logger.error(
+                "%s: %s; the next start makes it anew from the objects' databases", self._home.label, error
+            )
+            try:
+                self._home.discard()
+            except OSError as failure:
+                logger.error("%s: it cannot be removed: %s", self._home.label, failure)
+        return storage_error("alarms", error, self._home.label)
+
     def _open(self, durability: Durability, stored: Iterable[Pending]) -> apsw.Connection:
         if self._home.exists():
+            problem = "it has no table of alarms"
             try:
-                return self._set_up(self._home.open(), durability)
+                connection = self._home.open()
+                if connection.execute(_HAS).get:
+                    return self._set_up(connection, durability)
+                self._home.leave(connection)
             except (apsw.CorruptError, apsw.NotADBError) as error:
-                logger.error("%s: %s; it is made anew from the objects' databases", self._home.label, error)
+                problem = str(error)
+            logger.error("%s: %s; it is made anew from the objects' databases", self._home.label, problem)
+            # With its WAL, which must not be found beside another file.
+            self._home.discard()
         newborn = open_newborn()
         try:
             newborn.execute(_CREATE).fetchall()
