@@ -375,6 +375,35 @@ async def test_two_objects_talk_through_stubs_and_errors_say_that_they_are_remot
         assert await text(stub, "/throw") == '["RangeError","far away",true]'
 
 
+async def test_a_section_can_send_a_body_that_waits(host_of: OpenHost) -> None:
+    source = (
+        HEAD
+        + """
+    export class Echo extends DurableObject { async fetch(request) { return new Response(await request.text()); } }
+    export class Box extends DurableObject {
+      async fetch() {
+        const { storage } = this.ctx;
+        const parts = ["a", "b"];
+        const slow = () => new ReadableStream({
+          async pull(controller) {
+            await storage.put("left", parts.length);
+            await storage.sync();
+            await scheduler.wait(1);
+            const part = parts.shift();
+            if (part === undefined) controller.close();
+            else controller.enqueue(new TextEncoder().encode(part));
+          },
+        });
+        const echo = this.ctx.exports.Echo.getByName("e");
+        return this.ctx.blockConcurrencyWhile(async () =>
+          new Response(await (await echo.fetch("https://o/", { method: "POST", body: slow() })).text()));
+      }
+    }"""
+    )
+    async with host_of(source) as host:
+        assert await text(host.namespace("Box").get_by_name("a")) == "ab"
+
+
 async def test_a_section_that_waits_for_outside_work_is_reset_with_the_reason(host_of: OpenHost) -> None:
     source = (
         HEAD

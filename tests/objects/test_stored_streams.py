@@ -304,6 +304,24 @@ async def test_a_transaction_takes_its_streams_along(host_of: OpenHost) -> None:
         ]
 
 
+async def test_what_the_source_waits_for_in_a_transaction_comes(host_of: OpenHost) -> None:
+    code = """
+            const parts = ["a", "b"];
+            const slow = () => new ReadableStream({
+              async pull(controller) {
+                await scheduler.wait(1);
+                const part = parts.shift();
+                if (part === undefined) controller.close();
+                else controller.enqueue(new TextEncoder().encode(part));
+              },
+            });
+            await this.storage.transaction((txn) => txn.put("f", slow()));
+            return new Response(await this.storage.get("f")).text();
+            """
+    async with host_of(SOURCE.replace("CODE", code)) as host:
+        assert await Files(host).run() == "ab"
+
+
 async def test_delete_all_ends_what_is_under_way(host_of: OpenHost, tmp_path: Path) -> None:
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         files = Files(host)

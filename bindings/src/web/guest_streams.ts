@@ -10,6 +10,7 @@ import { ByteReader, type ReadableStream } from "./streams";
 /** A stream that is lent to the host. */
 class Lent implements Owned {
   readonly #reader: ByteReader;
+  /** Where it was lent: what its source waits for belongs to the critical section there. */
   readonly #context = native.getContext();
   readonly #invocation = currentInvocation();
   #keeps: Invocation | undefined = undefined;
@@ -23,7 +24,7 @@ class Lent implements Owned {
   /** The next chunk; undefined at the end. */
   next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    return this.#invocation === undefined ? this.#reader.next() : runInContext(this.#context, () => this.#reader.next());
+    return runInContext(this.#context, () => this.#reader.next());
   }
 
   cancel(reason: unknown): void {

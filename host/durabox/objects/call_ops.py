@@ -130,7 +130,8 @@ class CallOps:
         self._stubs.drop(gone)
         self._check(size, namespace is not None)
         # When the op fails, the stub is not declared: the guest will do that again.
-        request = Request(method, url, headers, self._ops.streams.body(body_kind, handle, body))
+        content = self._ops.streams.body(body_kind, handle, body, section)
+        request = Request(method, url, headers, content)
         target = (
             self._target(kind, number)
             if namespace is None

@@ -95,7 +95,7 @@ const cases = {
   "abort in transaction": [(s, ctx) => s.transaction(async (t) => { await t.put("a", 1); ctx.abort("gone"); }), (s) => s.list()],
   "abort in transactionSync": [(s, ctx) => s.transactionSync(() => { s.kv.put("a", 1); ctx.abort("gone"); }), (s) => s.list()],
   "abort caught": [async (s, ctx) => { try { await s.put("a", 1); ctx.abort("gone"); } catch {} finally { } return "went on"; }, (s) => s.list()],
-  "abort from waitUntil": [async (s, ctx) => { await s.put("a", 1); ctx.waitUntil(s.sync().then(async () => { await wait(5); ctx.abort("gone"); })); return "answered"; }, async (s) => { await wait(20); return "still"; }, (s) => s.list()],
+  "abort from waitUntil": [async (s, ctx) => { await s.put("a", 1); ctx.waitUntil(s.sync().then(async () => { await wait(500); ctx.abort("gone"); })); return "answered"; }, async (s) => { await wait(2500); return "still"; }, (s) => s.list()],
   "abort with pending unconfirmed": [async (s, ctx) => { await s.put("a", 1, { allowUnconfirmed: true }); ctx.abort("gone"); }, (s) => s.list()],
   "abort with deleteAll": [async (s) => { await s.put("a", 1); }, async (s, ctx) => { s.deleteAll(); ctx.abort("gone"); }, async (s) => typeof (await s.list()).size],
   "abort with alarm": [async (s, ctx) => { await s.setAlarm(4e12); ctx.abort("gone"); }, (s) => s.getAlarm()],
