@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "guest.h"
-#include "values.h"
+#include "v8_writer.h"
 
 enum { MAX_DEPTH = 256 };
 
@@ -136,7 +136,7 @@ static int put_bigint(MsgpackBuffer *buffer, JSValueConst value)
     return -1;
 }
 
-static int put_bytes(MsgpackBuffer *buffer, const void *bytes, size_t len)
+static int put_raw(MsgpackBuffer *buffer, const void *bytes, size_t len)
 {
     uint8_t *place = reserve(buffer, len);
 
@@ -162,7 +162,7 @@ static int put_string(MsgpackBuffer *buffer, const char *text, size_t len)
 {
     if (!text)
         return -1;
-    return put_string_header(buffer, len) || put_bytes(buffer, text, len) ? -1 : 0;
+    return put_string_header(buffer, len) || put_raw(buffer, text, len) ? -1 : 0;
 }
 
 static int put_bin(MsgpackBuffer *buffer, const void *bytes, size_t len)
@@ -175,7 +175,7 @@ static int put_bin(MsgpackBuffer *buffer, const void *bytes, size_t len)
         failed = put(buffer, 0xc5, len, 2);
     else
         failed = put(buffer, 0xc6, len, 4);
-    return failed || put_bytes(buffer, bytes, len) ? -1 : 0;
+    return failed || put_raw(buffer, bytes, len) ? -1 : 0;
 }
 
 static int put_binary(MsgpackBuffer *buffer, JSValueConst value)
@@ -323,11 +323,10 @@ int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value) { return encode(bu
 
 /* The property `atom` of `object` as two bins, or nothing when it is undefined. Whether there was something; -1 with the exception
  * pending. */
-static int put_pair(MsgpackBuffer *buffer, JSValueConst object, JSAtom atom)
+static int put_pair(MsgpackBuffer *buffer, Writer *writer, JSValueConst object, JSAtom atom)
 {
     JSContext *ctx = buffer->ctx;
     JSValue value = JS_GetProperty(ctx, object, atom);
-    uint8_t *bytes;
     const char *key;
     size_t len;
     int failed;
@@ -337,10 +336,7 @@ static int put_pair(MsgpackBuffer *buffer, JSValueConst object, JSAtom atom)
     key = JS_IsException(value) ? NULL : JS_AtomToCStringLen(ctx, &len, atom);
     failed = !key || put_bin(buffer, key, len);
     JS_FreeCString(ctx, key);
-    if (!failed && !(failed = durabox_v8_write(ctx, value, false, &bytes, &len))) {
-        failed = put_bin(buffer, bytes, len);
-        js_free(ctx, bytes);
-    }
+    failed = failed || v8_write_whole(writer, value) || put_bin(buffer, writer->data, writer->len);
     JS_FreeValue(ctx, value);
     return failed ? -1 : 1;
 }
@@ -348,6 +344,7 @@ static int put_pair(MsgpackBuffer *buffer, JSValueConst object, JSAtom atom)
 int msgpack_encode_pairs(MsgpackBuffer *buffer, JSValueConst object, uint32_t *count)
 {
     JSContext *ctx = buffer->ctx;
+    Writer writer = { .ctx = ctx };
     size_t header = buffer->len;
     JSPropertyEnum *properties;
     uint32_t length, i;
@@ -358,10 +355,11 @@ int msgpack_encode_pairs(MsgpackBuffer *buffer, JSValueConst object, uint32_t *c
         JS_GetOwnPropertyNames(ctx, &properties, &length, object, JS_GPN_STRING_MASK | JS_GPN_ENUM_ONLY))
         return -1;
     for (i = 0; i < length && put_one >= 0; i++) {
-        put_one = put_pair(buffer, object, properties[i].atom);
+        put_one = put_pair(buffer, &writer, object, properties[i].atom);
         *count += put_one > 0;
     }
     JS_FreePropertyEnum(ctx, properties, length);
+    v8_free(&writer);
     for (i = 0; i < 4; i++)
         buffer->data[header + 1 + i] = (uint8_t)(*count * 2 >> (24 - 8 * i));
     return put_one < 0 ? -1 : 0;

@@ -426,21 +426,33 @@ int v8_write_value(Writer *w, JSValueConst value)
     }
 }
 
-int durabox_v8_write(JSContext *ctx, JSValueConst value, bool lending, uint8_t **out, size_t *len)
+int v8_write_whole(Writer *w, JSValueConst value)
 {
     static const uint8_t header[] = { 0xFF, FORMAT_VERSION };
-    Writer w = { .ctx = ctx, .lending = lending };
-    int result = put_bytes(&w, header, sizeof(header)) || v8_write_value(&w, value) ? -1 : 0;
 
-    for (uint32_t i = 0; i < w.seen_len; i++)
-        JS_FreeValue(ctx, w.seen[i]);
-    js_free(ctx, w.seen);
-    js_free(ctx, w.slots);
-    if (result) {
-        js_free(ctx, w.data);
-        return -1;
+    v8_forget_objects(w);
+    w->len = 0;
+    return put_bytes(w, header, sizeof(header)) || v8_write_value(w, value) ? -1 : 0;
+}
+
+void v8_free(Writer *w)
+{
+    v8_forget_objects(w);
+    js_free(w->ctx, w->seen);
+    js_free(w->ctx, w->slots);
+    js_free(w->ctx, w->data);
+}
+
+int durabox_v8_write(JSContext *ctx, JSValueConst value, bool lending, uint8_t **out, size_t *len)
+{
+    Writer w = { .ctx = ctx, .lending = lending };
+    int result = v8_write_whole(&w, value);
+
+    if (!result) {
+        *out = w.data;
+        *len = w.len;
+        w.data = NULL;
     }
-    *out = w.data;
-    *len = w.len;
-    return 0;
+    v8_free(&w);
+    return result;
 }

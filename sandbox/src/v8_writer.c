@@ -79,6 +79,14 @@ static void insert(Writer *w, const void *pointer, uint32_t id)
     w->slots[slot] = id + 1;
 }
 
+void v8_forget_objects(Writer *w)
+{
+    while (w->seen_len)
+        JS_FreeValue(w->ctx, w->seen[--w->seen_len]);
+    if (w->slots_cap)
+        memset(w->slots, 0, w->slots_cap * sizeof(*w->slots));
+}
+
 int v8_add_object(Writer *w, JSValueConst object)
 {
     uint32_t i;

@@ -103,6 +103,8 @@ int v8_write_bigint_digits(Writer *w, JSValueConst value);
 
 /* ---- objects met so far ---- */
 
+/* Nothing has been met. */
+void v8_forget_objects(Writer *w);
 /* The next id goes to `object`, or with undefined to something that is never met again. */
 int v8_add_object(Writer *w, JSValueConst object);
 /* The object's id, or -1 when it has not been met. */
@@ -112,6 +114,10 @@ int v8_remember(Writer *w, JSValueConst object);
 
 /* ---- values ---- */
 
+/* A value with the format's header, in place of what was written before: the memory for it is kept. */
+int v8_write_whole(Writer *w, JSValueConst value);
+/* Gives the memory back. */
+void v8_free(Writer *w);
 int v8_write_value(Writer *w, JSValueConst value);
 int v8_write_buffer(Writer *w, JSValueConst buffer);
 /* A typed array of that type, or with a negative one a DataView. */
