@@ -56,6 +56,30 @@ class Done {
     if (this.changes === 0 || this.text === undefined) return this.changes;
     return this.changes * (native.op(OP.sql_entries, [this.text, this.bindings]) as number);
   }
+
+  /** Rows visited, or where SQLite does not tell, rows of the result; one ahead until the end. */
+  get read(): number {
+    return 0;
+  }
+
+  /** Whether a row is left, as far as can be told from here. */
+  get more(): boolean {
+    return false;
+  }
+
+  nextObject(): Step<Row> {
+    return { done: true, value: undefined };
+  }
+
+  nextArray(): Step<Value[]> {
+    return { done: true, value: undefined };
+  }
+
+  /** Add all that are left. */
+  collect(_all: Row[]): void {}
+
+  /** Read no more. */
+  end(): void {}
 }
 
 /** The rows of a statement that has columns; a cursor over any other has none of this to make. */
@@ -83,28 +107,29 @@ class Rows extends Done {
     this.take(answer, 3);
   }
 
-  /** Rows visited, or where SQLite does not tell, rows of the result; one ahead until the end. */
-  get read(): number {
+  override get read(): number {
     if (this.query !== 0 && this.deletions !== deletions) throw new Error(CANCELED);
     const read = this.before + this.at;
     return this.more ? read + 1 : Math.max(read, this.visited);
   }
 
-  /** Whether a row is left, as far as can be told from here. */
-  get more(): boolean {
+  override get more(): boolean {
     return this.query !== 0 || this.at < this.length;
   }
 
-  nextObject(): Step<Row> {
+  override nextObject(): Step<Row> {
+    // What most calls come to, and the rest says in general.
+    const rows = this.objects;
+    if (rows !== undefined && this.at < this.length - 1 && this.deletions === deletions)
+      return { done: false, value: rows[this.at++] as Row };
     return this.hasRow() ? this.next(this.named()) : { done: true, value: undefined };
   }
 
-  nextArray(): Step<Value[]> {
+  override nextArray(): Step<Value[]> {
     return this.hasRow() ? this.next((this.arrays ??= native.rows(this.bytes, null))) : { done: true, value: undefined };
   }
 
-  /** Add all that are left. */
-  collect(all: Row[]): void {
+  override collect(all: Row[]): void {
     while (this.hasRow()) {
       const rows = this.named();
       // What is left after the last row but one may fail.
@@ -113,8 +138,7 @@ class Rows extends Done {
     }
   }
 
-  /** Read no more. */
-  end(): void {
+  override end(): void {
     this.at = this.length;
     this.error = null;
     if (this.query === 0) return;
@@ -170,6 +194,8 @@ class Rows extends Done {
   }
 }
 
+/** As methods that nobody can replace. */
+let nextObject: (cursor: Cursor) => Step<Row>;
 let nextArray: (cursor: Cursor) => Step<Value[]>;
 
 export class Cursor {
@@ -179,20 +205,23 @@ export class Cursor {
   constructor(maker: symbol, of: number | Done) {
     if (maker !== MAKER) throw illegalConstructor();
     this.#of = of;
-    if (of instanceof Rows && of.query !== 0) collected.register(this, of.query);
   }
 
   static {
-    nextArray = (cursor) => (cursor.#of instanceof Rows ? cursor.#of.nextArray() : { done: true, value: undefined });
+    nextObject = (cursor) => (typeof cursor.#of === "number" ? Cursor.#done(cursor) : cursor.#of).nextObject();
+    nextArray = (cursor) => Cursor.#done(cursor).nextArray();
+  }
+
+  static #done(cursor: Cursor): Done {
+    return typeof cursor.#of === "number" ? (cursor.#of = new Done(cursor.#of)) : cursor.#of;
   }
 
   get columnNames(): string[] {
-    if (typeof this.#of === "number") this.#of = new Done(this.#of);
-    return this.#of.columns;
+    return Cursor.#done(this).columns;
   }
 
   get rowsRead(): number {
-    return this.#of instanceof Rows ? this.#of.read : 0;
+    return Cursor.#done(this).read;
   }
 
   get rowsWritten(): number {
@@ -200,13 +229,13 @@ export class Cursor {
   }
 
   next(): Step<Row> {
-    return this.#of instanceof Rows ? this.#of.nextObject() : { done: true, value: undefined };
+    return Cursor.#done(this).nextObject();
   }
 
   toArray(): Row[] {
     const all: Row[] = [];
     try {
-      if (this.#of instanceof Rows) this.#of.collect(all);
+      Cursor.#done(this).collect(all);
     } catch (error) {
       throw isOutOfMemory(error) ? new Error(TOO_LARGE) : error;
     }
@@ -214,10 +243,11 @@ export class Cursor {
   }
 
   one(): Row {
-    const step = this.next();
+    const done = Cursor.#done(this);
+    const step = done.nextObject();
     if (step.done) throw new Error("Expected exactly one result from SQL query, but got no results.");
-    if (this.#of instanceof Rows && this.#of.more) {
-      this.#of.end();
+    if (done.more) {
+      done.end();
       throw new Error("Expected exactly one result from SQL query, but got multiple results.");
     }
     return step.value;
@@ -232,8 +262,8 @@ export class Cursor {
   }
 }
 
-const rowIterator = iteratorClass<Cursor, Row>("RowIterator", (cursor) => cursor.next());
-const rawIterator = iteratorClass<Cursor, Value[]>("RawIterator", (cursor) => nextArray(cursor));
+const rowIterator = iteratorClass<Cursor, Row>("RowIterator", nextObject);
+const rawIterator = iteratorClass<Cursor, Value[]>("RawIterator", nextArray);
 
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && error.message === "out of memory";
@@ -267,7 +297,12 @@ export class SqlStorage {
     const answer = native.op(OP.sql_exec, [text, bindings]);
     written();
     if (typeof answer === "number") return new Cursor(MAKER, new Done(answer, text, bindings.length));
-    if (answer.length > 3) return new Cursor(MAKER, new Rows(answer, text, bindings.length));
+    if (answer.length > 3) {
+      const rows = new Rows(answer, text, bindings.length);
+      const cursor = new Cursor(MAKER, rows);
+      if (rows.query !== 0) collected.register(cursor, rows.query);
+      return cursor;
+    }
     const [changes, statement, entries] = answer;
     native.sqlKeep(this, text, statement, entries);
     return new Cursor(MAKER, changes * entries);
