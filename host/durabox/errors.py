@@ -71,6 +71,12 @@ class FacetEndedError(ObjectBrokenError):
     code = "facet-ended"
 
 
+class StreamLostError(DuraboxError):
+    """A stream that another isolate has lent came to no end: its source failed, or has gone."""
+
+    code = "stream-lost"
+
+
 class NetworkError(DuraboxError):
     """
     An exchange with another server failed, or was refused.

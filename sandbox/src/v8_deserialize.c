@@ -487,6 +487,15 @@ fail:
     return JS_EXCEPTION;
 }
 
+/* Where it was made is not told: its stack is what it says of itself. */
+static int hide_stack(JSContext *ctx, JSValueConst error)
+{
+    JSValue text = JS_ToString(ctx, error);
+
+    return JS_IsException(text) ||
+           JS_DefinePropertyValueStr(ctx, error, "stack", text, JS_PROP_CONFIGURABLE | JS_PROP_WRITABLE) < 0;
+}
+
 /* A native error of workerd: its type or name, its message, an object with its other properties. */
 static JSValue read_native_error(Reader *r)
 {
@@ -514,7 +523,8 @@ static JSValue read_native_error(Reader *r)
         error = JS_CallConstructor(ctx, durabox_builtins.errors[0], 1, &message);
         failed = JS_IsException(error) ||
                  (kind && JS_SetPrototype(ctx, error, durabox_builtins.error_prototypes[kind]) < 0) ||
-                 (!type && JS_DefinePropertyValueStr(ctx, error, "name", JS_DupValue(ctx, name), JS_PROP_C_W_E) < 0);
+                 (!type && JS_DefinePropertyValueStr(ctx, error, "name", JS_DupValue(ctx, name), JS_PROP_C_W_E) < 0) ||
+                 hide_stack(ctx, error);
     }
     if (!failed) {
         /* Its properties may lead back to it, which workerd writes but cannot read. */

@@ -29,11 +29,12 @@ static bool is_error_part(const char *name)
     return !strcmp(name, "stack") || !strcmp(name, "message") || !strcmp(name, "name");
 }
 
-/* Its stack, then every own property besides the three that every error has, enumerable or not. */
+/* Its stack, unless it goes to another isolate, then every own property besides the three that every error has, enumerable
+ * or not. */
 static int write_error_properties(Writer *w, JSValueConst error)
 {
     JSContext *ctx = w->ctx;
-    JSValue stack = JS_GetPropertyStr(ctx, error, "stack");
+    JSValue stack = w->lending ? JS_UNDEFINED : JS_GetPropertyStr(ctx, error, "stack");
     JSPropertyEnum *properties = NULL;
     uint32_t count = 0, written = 0, i, index;
     int failed;

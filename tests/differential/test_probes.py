@@ -42,6 +42,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "platform_more",
         "rewriter",
         "rpc",
+        "rpc_ends",
         "sockets",
         "sql",
         "sql_rules",

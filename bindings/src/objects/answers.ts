@@ -3,7 +3,7 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { KIND } from "../web/content";
-import { whenStreamOver } from "../web/guest_streams";
+import { answerWithStream } from "../web/guest_streams";
 import type { Invocation } from "../web/invocations";
 import { describeError, forgetRequest, serializeThrown, Response, readResponse } from "../web";
 
@@ -42,5 +42,5 @@ function respond(request: number, response: unknown, invocation: Invocation | un
   const { status, statusText, headers, kind, handle, raw } = readResponse(response);
   forgetRequest(request);
   native.op(RESPOND, [request, status, statusText, headers, kind, handle], raw);
-  if (invocation !== undefined && (kind === KIND.guest || kind === KIND.codedStream)) whenStreamOver(handle, invocation);
+  if (kind === KIND.guest || kind === KIND.codedStream) answerWithStream(handle, invocation);
 }

@@ -5,7 +5,7 @@ import { OP } from "../protocol";
 import { decode, encode, exported, giveBack, invocationOfExport } from "../rpc/lending";
 import { checkCallable, follow, type Lookup } from "../rpc/paths";
 import { disposeOf } from "../rpc/stubs";
-import { describeError, serializeThrown } from "../web";
+import { describeError, DOMException, serializeThrown } from "../web";
 import { Invocation } from "../web/invocations";
 import { invocationContext, runFrom, runInContext } from "../web/scope";
 import { hasInstance, instanceRoot, objectId } from "./instance";
@@ -25,10 +25,13 @@ function rootOf(number: number, entry: Entry): Root {
   return hasInstance() ? instanceRoot() : entrypointRoot(entry);
 }
 
-function failCall(request: number, error: unknown): void {
+/** @param isOwn Whether the error tells which object it came out of, if it is one that can. */
+function failCall(request: number, error: unknown, isOwn: boolean): void {
   const described = describeError(error);
-  if (hasInstance()) described[3].durableObjectId = objectId();
-  native.op(OP.fail, [request, described], serializeThrown(error));
+  const thrown = serializeThrown(error);
+  const canTell = thrown !== undefined && !(error instanceof DOMException) && Object.isExtensible(error);
+  if (isOwn && canTell && hasInstance()) described[3].durableObjectId = objectId();
+  native.op(OP.fail, [request, described], thrown);
 }
 
 /** Event `ask`: the same for Python, with plain data both ways. */
@@ -44,7 +47,7 @@ export async function ask(request: number, path: readonly string[], args: readon
     }
     native.op(OP.returned, [request, []], native.msgpack(plain(await result)));
   } catch (error) {
-    failCall(request, error);
+    failCall(request, error, true);
   }
 }
 
@@ -79,6 +82,8 @@ async function carryOut(
 ): Promise<void> {
   const given: object[] = [];
   let isRead = false;
+  /** Whether what fails is code of the object, and not how it was called or what it returned. */
+  let isOwn = number !== 0;
   try {
     const { target, lookup, more } = rootOf(number, entry);
     const place = follow(target, path, lookup);
@@ -86,12 +91,16 @@ async function carryOut(
     const args = isCall ? (decode(body as ArrayBuffer, lent, given) as unknown[]) : undefined;
     let result: unknown;
     if ("callee" in place) {
+      isOwn = true;
       result = place.callee.call(place.rest, args === undefined ? undefined : encode(args));
     } else if (args !== undefined) {
       checkCallable(place.value, path);
+      isOwn = true;
       result = Reflect.apply(place.value, place.holder, more === undefined ? args : [...args, ...more]);
     } else result = place.value;
-    const message = encode(await result, true);
+    const value = await result;
+    isOwn = false;
+    const message = encode(value, true);
     native.op(OP.returned, [request, message.lent], message.bytes);
     // What an entrypoint lends keeps its invocation going.
     message.sent(invocation?.isCall ? invocation : undefined);
@@ -99,7 +108,7 @@ async function carryOut(
     if (isCall) for (const stub of message.stubs) disposeOf(stub);
   } catch (error) {
     if (!isRead) giveBack(lent);
-    failCall(request, error);
+    failCall(request, error, isOwn);
   } finally {
     // Stubs among the arguments live as long as the call; who wants them longer has made a duplicate.
     for (const stub of given) disposeOf(stub);

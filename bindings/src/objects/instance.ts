@@ -4,7 +4,7 @@ import { isolate } from "../isolate";
 import { native } from "../native";
 import { OP } from "../protocol";
 import type { Lookup } from "../rpc/paths";
-import { describeError, type Request } from "../web";
+import { describeError, type Request, serializeThrown } from "../web";
 import { answerFetch, fail, noFetchHandler } from "./answers";
 import { env, loopback } from "./env";
 import type { FacetId } from "./facets";
@@ -72,7 +72,7 @@ function instantiate(className: string, id: FacetId, props: Record<string, unkno
     const state = makeState(id, loopback, props);
     isolate.instance = new (exportNamed(className) as Constructor)(state, env);
   } catch (error) {
-    native.op(OP.construct_failed, [describeError(error)]);
+    native.op(OP.construct_failed, [describeError(error)], serializeThrown(error));
     return;
   }
   native.op(OP.constructed, []);

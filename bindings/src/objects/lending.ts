@@ -2,7 +2,7 @@
 
 import { setStubAccess } from "../rpc/lending";
 import { disposeOf, handleOf, stubOfHandle } from "../rpc/stubs";
-import { WritableStream } from "../web/streams";
+import { chunkBytes, WritableStream } from "../web/streams";
 import { LENT } from "../rpc/lending";
 import { DOMException } from "../web";
 import { DurableObjectClass, describeClass, makeClass } from "./namespace";
@@ -11,7 +11,17 @@ import { lentStub, makeLentStub, refuseFacet } from "./stub";
 interface Sink {
   write(chunk: unknown): Promise<void>;
   close(): Promise<void>;
-  abort(reason: unknown): Promise<void>;
+}
+
+/** Make a failure of the stream one of this side, as the platform has it. */
+async function here<T>(stub: Sink, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    disposeOf(stub);
+    if (error instanceof Error) for (const property of ["remote", "durableObjectId"]) Reflect.deleteProperty(error, property);
+    throw error;
+  }
 }
 
 setStubAccess({
@@ -33,14 +43,14 @@ setStubAccess({
     const stub = stubOfHandle(handle) as Sink;
     return new WritableStream({
       write: async (chunk) => {
-        await stub.write(chunk);
+        const bytes = chunk === undefined ? undefined : chunkBytes(chunk);
+        if (bytes?.byteLength) await here(stub, () => stub.write(bytes.buffer));
       },
       close: async () => {
-        await stub.close();
+        await here(stub, () => stub.close());
         disposeOf(stub);
       },
-      abort: async (reason) => {
-        await stub.abort(reason);
+      abort: () => {
         disposeOf(stub);
       },
     });

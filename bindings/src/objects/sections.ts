@@ -11,7 +11,7 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { currentSection, describeError, withSection } from "../web";
+import { currentSection, describeError, serializeThrown, withSection } from "../web";
 import { runInContext } from "../web/scope";
 
 /** A section that waits or is open. */
@@ -97,7 +97,7 @@ export function blockConcurrencyWhile<T>(callback: () => T | PromiseLike<T>): Pr
           }),
         (error) =>
           end(section, () => {
-            native.op(OP.section_end, [section.number, describeError(error)]);
+            native.op(OP.section_end, [section.number, describeError(error)], serializeThrown(error));
           }),
       );
     });

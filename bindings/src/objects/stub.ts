@@ -9,6 +9,7 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { LENT, type Message } from "../rpc/lending";
+import { isIndex } from "../rpc/paths";
 import { type Address, type Addressee, type Callee, callHost, knownAddress, makeProperty } from "../rpc/stubs";
 import { checkIoAllowed, currentSection, DOMException, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
@@ -185,7 +186,7 @@ const remote: ProxyHandler<object> = {
   get(target, property, receiver) {
     if (property in target) return Reflect.get(target, property, receiver);
     // A stub must not look like a promise, or it could not be returned from an async function.
-    if (typeof property === "symbol" || property === "then") return undefined;
+    if (typeof property === "symbol" || property === "then" || isIndex(property)) return undefined;
     const behind = targetOf(receiver as object);
     return behind === undefined ? undefined : makeProperty(() => behind, [property]);
   },

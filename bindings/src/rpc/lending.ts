@@ -297,7 +297,7 @@ function refuse(value: object): DOMException {
 export function writeHostObject(value: object, lending: boolean): ArrayBuffer | undefined {
   if (!lending || sending === undefined) {
     stubs.refuse(value);
-    return writePlatformObject(value);
+    return writePlatformObject(value, true);
   }
   const stub = stubs.lendStub(value);
   if (stub !== undefined) {
@@ -320,7 +320,7 @@ export function writeHostObject(value: object, lending: boolean): ArrayBuffer | 
   if (value instanceof Response) return writeResponse(sending, value);
   if (value instanceof AbortSignal)
     throw new DOMException("AbortSignal serialization is not enabled.", "DataCloneError");
-  if (isPlatformObject(value)) return writePlatformObject(value);
+  if (isPlatformObject(value)) return writePlatformObject(value, true);
   if (value instanceof Error) return undefined;
   // Only a proxy is asked about although it looks like a plain object.
   if (Object.getPrototypeOf(value) === Object.prototype)
@@ -452,10 +452,12 @@ function readBody(reader: HostReader) {
 /** The end of a lent `WritableStream` that stays here: what arrives is written, one call after the other. */
 class Sink extends RpcTarget {
   readonly #writer: WritableStreamDefaultWriter;
-  #over = false;
+  #isClosed = false;
 
+  /** @throws TypeError when somebody else writes to it. */
   constructor(stream: WritableStream) {
     super();
+    if (stream.locked) throw new TypeError("This WritableStream is currently locked to a writer.");
     this.#writer = stream.getWriter();
   }
 
@@ -464,17 +466,14 @@ class Sink extends RpcTarget {
   }
 
   close(): Promise<void> {
-    this.#over = true;
+    this.#isClosed = true;
     return this.#writer.close();
   }
 
-  abort(reason: unknown): Promise<void> {
-    this.#over = true;
-    return this.#writer.abort(reason);
-  }
-
+  /** Whoever wrote has given up, or is gone; which of these, and why, is not told on the platform. */
   [Symbol.dispose](): void {
-    if (!this.#over)
-      this.#writer.abort(new Error("WritableStream received over RPC was disposed before it was closed.")).catch(() => {});
+    if (!this.#isClosed) this.#writer.abort(Object.assign(new Error(ENDED), { retryable: true })).catch(() => {});
   }
 }
+
+const ENDED = "WritableStream received over RPC was disconnected because the remote execution context has ended.";

@@ -19,6 +19,16 @@ function notImplemented(name: string): TypeError {
   return new TypeError(`The RPC receiver does not implement the method "${name}".`);
 }
 
+/** Whether members of a value can be reached: those of data other than plain objects cannot. */
+function hasMembers(value: unknown): value is object {
+  return isObject(value) && (typeof value === "function" || value instanceof RpcTarget || Object.getPrototypeOf(value) === Object.prototype);
+}
+
+/** What a path stands still at, whose next name is at that position. */
+function noMembers(path: readonly string[], position: number): TypeError {
+  return notImplemented(path[Math.max(position - 1, 0)] as string);
+}
+
 function memberOf(holder: object, name: string, { reserved, byClass }: Lookup): unknown {
   if (reserved.has(name)) throw new TypeError(`'${name}' is a reserved method and cannot be called over RPC.`);
   if (!byClass) {
@@ -48,7 +58,7 @@ export type Place =
  * @param lookup How the root's own members are looked up; by what it is if not given.
  * @throws TypeError when there is nothing.
  */
-export function follow(root: object, path: readonly string[], lookup?: Lookup): Place {
+export function follow(root: unknown, path: readonly string[], lookup?: Lookup): Place {
   let holder: unknown;
   let value: unknown = root;
   for (let i = 0; i <= path.length; i++) {
@@ -56,14 +66,28 @@ export function follow(root: object, path: readonly string[], lookup?: Lookup): 
     if (callee !== undefined) return { callee, rest: path.slice(i) };
     if (i === path.length) break;
     const name = path[i] as string;
-    if (!isObject(value)) throw notImplemented(name);
-    holder = value;
-    value = memberOf(value, name, i === 0 && lookup !== undefined ? lookup : value instanceof RpcTarget ? TARGET : PLAIN);
+    const declared = i === 0 ? lookup : undefined;
+    if (declared === undefined && !hasMembers(value)) throw noMembers(path, i);
+    const object = value as object;
+    holder = object;
+    value = memberOf(object, name, declared ?? (object instanceof RpcTarget ? TARGET : PLAIN));
   }
   return { value, holder };
 }
 
+/** What calling something throws that a path led to and that cannot be called. */
+export function notCallable(path: readonly string[]): TypeError {
+  return new TypeError(`"${path.length === 0 ? "(this)" : path.join(".")}" is not a function.`);
+}
+
+/** Whether a name is that of an element of an array: such are never sent. */
+export function isIndex(name: string): boolean {
+  return INDEX.test(name) && Number(name) < 2 ** 32 - 1;
+}
+
+const INDEX = /^(?:0|[1-9]\d{0,9})$/;
+
 /** @throws TypeError for what a path led to that cannot be called. */
 export function checkCallable(value: unknown, path: readonly string[]): asserts value is (...args: unknown[]) => unknown {
-  if (typeof value !== "function") throw new TypeError(`"${path.at(-1) ?? ""}" is not a function.`);
+  if (typeof value !== "function") throw notCallable(path);
 }

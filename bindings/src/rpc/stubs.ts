@@ -16,6 +16,7 @@ import { currentSection, DOMException, exposeInterface, startAsync } from "../we
 import { illegalConstructor, isObject, wrongConstructorParameter } from "../web/interface";
 import { currentInvocation, type Owned } from "../web/invocations";
 import { decode, disposeTarget, encode, giveBack, LENT, lendTarget, type Message } from "./lending";
+import { follow, isIndex, notCallable, type Place } from "./paths";
 import { RpcTarget } from "./target";
 
 const STUB_CALL = OP.stub_call;
@@ -56,25 +57,15 @@ class Pipeline implements Callee {
 
 /** Follow a path from a received value: through plain data here, from the first stub on in its isolate. */
 function followResult(result: unknown, path: readonly string[], args: Message | undefined): unknown {
-  let at = result;
-  for (let i = 0; i <= path.length; i++) {
-    const callee = isObject(at) ? calleeOf(at) : undefined;
-    if (callee !== undefined) return callee.call(path.slice(i), args);
-    if (i === path.length) break;
-    const name = path[i] as string;
-    if (!isObject(at) || !Object.hasOwn(at, name))
-      throw asRemote(new TypeError(`The RPC receiver does not implement the method "${name}".`));
-    at = Reflect.get(at, name);
+  let place: Place;
+  try {
+    place = follow(result, path);
+    if (!("callee" in place) && args !== undefined) throw notCallable(path);
+  } catch (error) {
+    // It is found out here instead of where the result came from.
+    throw Object.assign(error as TypeError, { remote: true });
   }
-  if (args === undefined) return at;
-  throw asRemote(new TypeError(path.length === 0 ? NO_OBJECT : `"${path.at(-1)}" is not a function.`));
-}
-
-const NO_OBJECT = "Can't pipeline on RPC that did not return an object.";
-
-/** What is found out here instead of where the result came from. */
-function asRemote(error: TypeError): TypeError {
-  return Object.assign(error, { remote: true });
+  return "callee" in place ? place.callee.call(place.rest, args) : place.value;
 }
 
 /** What an op names that goes to something in another isolate: `target` and `declared` in `protocol.py`. */
@@ -274,6 +265,11 @@ const FIXED: ProxyHandler<() => void> = {
   setPrototypeOf: () => false,
 };
 
+/** Whether a property is none of what the proxy stands for: a symbol, the index of an array, what its class has. */
+function isLocal(name: string | symbol, prototype: object): name is symbol {
+  return typeof name === "symbol" || isIndex(name) || name in prototype;
+}
+
 function holdOf(target: object): Hold {
   return states.get(target) as Hold;
 }
@@ -286,7 +282,7 @@ const STUB: ProxyHandler<() => void> = {
     if (name === "dup") return () => makeStub(hold.callee());
     // A stub must not look like a promise, or it could not be returned from an async function.
     if (name === "then") return undefined;
-    if (typeof name === "symbol" || name in RpcStub.prototype) return Reflect.get(target, name);
+    if (isLocal(name, RpcStub.prototype)) return Reflect.get(target, name);
     return makeProperty(() => holdOf(target).callee(), [name]);
   },
   apply(target, _receiver, args) {
@@ -299,7 +295,7 @@ const PROPERTY: ProxyHandler<() => void> = {
   get(target, name) {
     const { callee, path } = states.get(target) as Property;
     if (name === "then" || name === "catch" || name === "finally") return settling(() => start(callee, path, undefined), name);
-    if (typeof name === "symbol" || name in RpcProperty.prototype) return Reflect.get(target, name);
+    if (isLocal(name, RpcProperty.prototype)) return Reflect.get(target, name);
     return makeProperty(callee, [...path, name]);
   },
   apply(target, _receiver, args) {
@@ -314,7 +310,7 @@ const PROMISE: ProxyHandler<() => void> = {
     const call = states.get(target) as Call;
     if (name === "then" || name === "catch" || name === "finally") return settling(() => call.promise, name);
     if (name === Symbol.dispose) return () => call.dispose();
-    if (typeof name === "symbol" || name in RpcPromise.prototype) return Reflect.get(target, name);
+    if (isLocal(name, RpcPromise.prototype)) return Reflect.get(target, name);
     return makeProperty(() => call.callee(), [name]);
   },
   apply(target, _receiver, args) {

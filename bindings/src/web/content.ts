@@ -9,6 +9,7 @@ import { native } from "../native";
 import { type AbortSignal, whenAborted } from "./abort";
 import { guestStream } from "./guest_streams";
 import { dropHostStream, hostStream, nextChunk } from "./host_streams";
+import { currentInvocation, type Invocation, type Owned } from "./invocations";
 import { ByteReader, isDisturbed, lengthOf, ReadableStream } from "./streams";
 import { asDecoded, utf8Bytes } from "./text";
 
@@ -32,6 +33,29 @@ const collected = new FinalizationRegistry<number>((handle) => {
   dropHostStream(handle, "The body was not read.");
 });
 
+/** What an event of a Worker was sent and has not read to its end, which ends with it. */
+class Unread implements Owned {
+  constructor(
+    readonly handle: number,
+    readonly invocation: Invocation,
+  ) {
+    invocation.own(this);
+  }
+
+  invocationEnded(): void {
+    dropHostStream(this.handle, "The event that it belonged to is over.");
+  }
+}
+
+const unread = new WeakMap<Content, Unread>();
+
+/** The handle is the content's from now on. */
+function hold(content: Content, handle: number): void {
+  collected.register(content, handle, content);
+  const invocation = currentInvocation();
+  if (invocation !== undefined) unread.set(content, new Unread(handle, invocation));
+}
+
 export class Content {
   /** What it holds in memory; undefined when it holds a stream. */
   source: string | Uint8Array<ArrayBuffer> | undefined;
@@ -51,7 +75,7 @@ export function receivedContent(kind: number, handle: number, body: ArrayBuffer 
   if (kind === KIND.raw) return new Content(body === undefined ? "" : new Uint8Array(body));
   const content = new Content(undefined);
   content.handle = handle;
-  collected.register(content, handle, content);
+  hold(content, handle);
   return content;
 }
 
@@ -134,7 +158,7 @@ export function moveContent(content: Content): Content {
   if (handle !== 0) {
     release(content);
     moved.handle = handle;
-    collected.register(moved, handle, moved);
+    hold(moved, handle);
   } else if (content.source === undefined) moved.stream = stream;
   return moved;
 }
@@ -202,6 +226,8 @@ function take(content: Content): void {
 /** The handle is somebody else's from now on. */
 function release(content: Content): void {
   collected.unregister(content);
+  const held = unread.get(content);
+  held?.invocation.disown(held);
   watches.get(content)?.stop();
 }
 

@@ -64,22 +64,23 @@ export function receiveError(described: DescribedError, thrown: ArrayBuffer | un
     return makeError(...described);
   }
   if (typeof value !== "object" || value === null) return makeError(...described);
-  // Where it failed is the other side's business.
+  // Where it failed is the other side's business, unless the host says so.
+  const [, , stack, properties] = described;
   if (value instanceof Error)
     Object.defineProperty(value, "stack", {
-      value: `${value.name}: ${value.message}`,
+      value: stack === "" ? `${value.name}: ${value.message}` : stack,
       writable: true,
       enumerable: false,
       configurable: true,
     });
-  return Object.assign(value, described[3]);
+  return Object.assign(value, properties);
 }
 
 /** What was thrown, serialized for `receiveError`; undefined when it cannot be copied. */
 export function serializeThrown(error: unknown): ArrayBuffer | undefined {
   if (typeof error !== "object" || error === null) return undefined;
   try {
-    const thrown = native.serialize(error);
+    const thrown = native.serialize(error, true);
     return thrown.byteLength <= MAX_THROWN ? thrown : undefined;
   } catch {
     return undefined;

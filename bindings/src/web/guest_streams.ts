@@ -14,11 +14,13 @@ class Lent implements Owned {
   readonly #context = native.getContext();
   readonly #invocation = currentInvocation();
   #keeps: Invocation | undefined = undefined;
+  /** Whoever reads an answer may say why they do not read on; of other streams the platform only tells that they are lost. */
+  #isAnswer = false;
   /** Why nothing more comes of it. */
   #failure: Error | undefined = undefined;
 
   constructor(stream: ReadableStream) {
-    this.#reader = new ByteReader(stream);
+    this.#reader = new ByteReader(stream, true);
   }
 
   /** The next chunk; undefined at the end. */
@@ -27,8 +29,15 @@ class Lent implements Owned {
     return runInContext(this.#context, () => this.#reader.next());
   }
 
-  cancel(reason: unknown): void {
-    this.#reader.cancel(reason);
+  cancel(reason: string): void {
+    const lost = Object.assign(new Error("Network connection lost."), { retryable: true });
+    this.#reader.cancel(this.#isAnswer ? reason : lost);
+  }
+
+  /** It is the body of an answer, and its invocation goes on until it is over. */
+  beAnswer(invocation: Invocation | undefined): void {
+    this.#isAnswer = true;
+    this.belong(invocation);
   }
 
   /** It ends with its invocation, or that goes on until it is over. */
@@ -44,8 +53,8 @@ class Lent implements Owned {
   }
 
   invocationEnded(): void {
-    this.#failure = new Error("ReadableStream received over RPC disconnected prematurely.");
-    this.cancel(this.#failure);
+    this.#failure = new Error("The event that this stream belonged to is over.");
+    this.cancel("");
   }
 }
 
@@ -66,6 +75,11 @@ export function guestStream(stream: ReadableStream): number {
  */
 export function whenStreamOver(id: number, keeps: Invocation | undefined): void {
   streams.get(id)?.belong(keeps);
+}
+
+/** It is the body of an answer; see `whenStreamOver`. */
+export function answerWithStream(id: number, invocation: Invocation | undefined): void {
+  streams.get(id)?.beAnswer(invocation);
 }
 
 function forget(id: number): boolean {

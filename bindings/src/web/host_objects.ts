@@ -107,13 +107,14 @@ export class HostReader {
 /**
  * The type and payload of an object of the platform, `undefined` for any other object.
  *
+ * @param lending It goes to another isolate, which is not told where an exception was made.
  * @throws DOMException DataCloneError for objects of the platform that cannot be copied.
  */
-export function writeHostObject(value: object): ArrayBuffer | undefined {
+export function writeHostObject(value: object, lending: boolean): ArrayBuffer | undefined {
   if (!isPlatformObject(value)) return undefined;
   if (isHeaders(value)) return writeHeaders(value);
   if (value instanceof DOMException)
-    return new HostWriter().number(DOM_EXCEPTION).text(`${value.name}`).text(`${value.message}`).text(`${value.stack}`).payload;
+    return new HostWriter().number(DOM_EXCEPTION).text(`${value.name}`).text(`${value.message}`).text(lending ? `${value.name}: ${value.message}` : `${value.stack}`).payload;
   if (value instanceof Blob && !(value instanceof File))
     return new HostWriter().number(BLOB).text(value.type).bytes(bytesOf(value)).payload;
   if (value instanceof ReadableStream) throw refuse("ReadableStream can only be serialized for RPC.");

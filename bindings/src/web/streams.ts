@@ -50,9 +50,12 @@ export function viewOf(chunk: ArrayBuffer | ArrayBufferView): Uint8Array<ArrayBu
 /** Reads a stream that ought to be one of bytes; it is locked from then on. */
 export class ByteReader {
   readonly #reader: ReadableStreamDefaultReader;
+  readonly #takesText: boolean;
 
-  constructor(stream: ReadableStream) {
+  /** @param takesText Whether text counts as its bytes, as it does in what is sent away. */
+  constructor(stream: ReadableStream, takesText = false) {
     this.#reader = stream.getReader();
+    this.#takesText = takesText;
   }
 
   /** The next chunk; undefined at the end. */
@@ -60,6 +63,7 @@ export class ByteReader {
     const { value, done } = await this.#reader.read();
     if (done) return undefined;
     if (isBytes(value)) return viewOf(value);
+    if (this.#takesText && typeof value === "string") return utf8Bytes(value);
     const error = new TypeError("This ReadableStream did not return bytes.");
     this.cancel(error);
     throw error;
@@ -75,7 +79,8 @@ function isBytes(chunk: unknown): chunk is ArrayBuffer | ArrayBufferView {
   return chunk instanceof ArrayBuffer || ArrayBuffer.isView(chunk);
 }
 
-function chunkBytes(chunk: unknown): Uint8Array<ArrayBuffer> {
+/** A copy of what was written to a stream of bytes. @throws TypeError for what is none. */
+export function chunkBytes(chunk: unknown): Uint8Array<ArrayBuffer> {
   if (typeof chunk === "string") return utf8Bytes(chunk);
   if (isBytes(chunk)) return viewOf(chunk).slice();
   throw new TypeError(

@@ -134,7 +134,9 @@ def _serve(options: argparse.Namespace) -> None:
                 named = [server for server in allowed if server != PUBLIC]
                 network = await stack.enter_async_context(Internet(public=PUBLIC in allowed, named=named))
             opened = await stack.enter_async_context(
-                Host.open(path, state, durability=durability, history=history, network=network)
+                Host.open(
+                    path, state, durability=durability, history=history, network=network, dev=options.dev
+                )
             )
             admin = Admin(opened, token=token) if options.admin else None
             application = Application(opened, admin=admin, dev=options.dev)
@@ -283,7 +285,7 @@ def _parser() -> argparse.ArgumentParser:
         "--dev",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="answers to failed requests carry the JavaScript stack",
+        help="answers to failed requests carry the JavaScript stack, and so do errors from one object to another",
     )
 
     add = command("eval", _evaluate, "Evaluate JavaScript that is not trusted, and print its value as JSON.")

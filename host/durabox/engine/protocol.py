@@ -176,7 +176,12 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     Op(2, "load_failed", tuple[Error], "The module graph failed to load or evaluate."),
     Op(3, "constructed", tuple[()], "The constructor returned."),
-    Op(4, "construct_failed", tuple[Error], "The constructor threw."),
+    Op(
+        4,
+        "construct_failed",
+        tuple[Error],
+        "The constructor threw; what it threw is the V8-serialized body, if it can be copied.",
+    ),
     Op(
         5,
         "module_resolve",
@@ -283,7 +288,7 @@ OPS: Final[tuple[Op, ...]] = (
         33,
         "section_end",
         tuple[int, Error | None],
-        "[section, error]: its callback settled; an error breaks the object unless the section is a transaction.",
+        "[section, error]: its callback settled; an error breaks the object unless the section is a transaction. What was thrown is the body, as that of fail.",
     ),
     # Storage: keys as UTF-8 bytes (lone surrogates keep their three-byte form), values as V8-serialized bytes
     Op(34, "kv_get", bytes, "Raw key → V8 value or undefined."),

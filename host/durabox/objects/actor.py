@@ -452,7 +452,8 @@ class Actor:
         if failure.overloaded:
             properties["overloaded"] = True
         outcome = Outcome.FAILED if failure.own else Outcome.INTERRUPTED
-        self._dispose(ObjectBrokenError(failure.name, failure.message, failure.stack, properties), outcome)
+        error = ObjectBrokenError(failure.name, failure.message, failure.stack, properties, failure.value)
+        self._dispose(error, outcome)
 
     def _dispose(self, error: ObjectBrokenError, outcome: Outcome) -> None:
         if self._error is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from durabox.engine.protocol import EVENT
-from durabox.errors import GuestProtocolError, JavaScriptError
+from durabox.errors import DuraboxError, GuestProtocolError, JavaScriptError, StreamLostError
 from durabox.objects.messages import BodyStream
 from durabox.objects.stream_ops import GuestBody
 from durabox.objects.work import Work, nobody_waits
@@ -112,6 +112,19 @@ class Capability:
     def __del__(self) -> None:
         if not self._revoked:
             self.actor.submit_later(Work(_RELEASED, [self.export], abandon=nobody_waits))
+
+
+class LentBody(GuestBody):
+    """A stream that a guest lends to another: why it fails is not told on the platform."""
+
+    __slots__ = ()
+
+    async def read(self) -> bytes:
+        """See `GuestBody`."""
+        try:
+            return await super().read()
+        except DuraboxError:
+            raise StreamLostError("ReadableStream received over RPC disconnected prematurely.") from None
 
 
 def cycle(chain: Chain, actor: Actor) -> str | None:
@@ -230,7 +243,7 @@ class Lending:
             held = self.target(0 if kind == _STUB else _HANDLE, number)
             return held.copy() if isinstance(held, Stub) else held
         if kind == _GUEST_STREAM:
-            return GuestBody(self._ops.streams, number)
+            return LentBody(self._ops.streams, number)
         if kind == _HOST_STREAM:
             return self._ops.streams.take(number)
         raise GuestProtocolError(f"an item of kind {kind} cannot be lent")

@@ -69,7 +69,7 @@ class Failure:
     """
     Why an object broke: a JavaScript error's name and message, and the flags its callers see.
 
-    ``own`` says whether it is the fault of the object's code.
+    ``own`` says whether it is the fault of the object's code, ``value`` is what that threw, if that can be copied.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Failure:
     stack: str = ""
     overloaded: bool = False
     own: bool = True
+    value: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

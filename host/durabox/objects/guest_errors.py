@@ -11,17 +11,18 @@ from durabox.errors import DuraboxError, JavaScriptError, NetworkError, StorageE
 WireError: TypeAlias = tuple[str, str, str, dict[str, Any]]
 
 
-def to_wire(error: DuraboxError, remote: bool = True) -> list[object]:
+def to_wire(error: DuraboxError, remote: bool = True, stack: bool = False) -> list[object]:
     """
     How an error reaches the JavaScript that waits for the failed work.
 
     Args:
         error: What went wrong.
         remote: Whether it was thrown there for this work, and not repeated by a stub whose object is broken.
+        stack: Whether it tells where it was thrown.
     """
     if isinstance(error, JavaScriptError):
         properties = {**error.properties, "remote": True} if remote else error.properties
-        return [error.name, error.message, "", properties]
+        return [error.name, error.message, error.trace if stack and error.stack else "", properties]
     if isinstance(error, NetworkError):
         return [error.name, str(error), "", {"retryable": True} if error.retryable else {}]
     return ["Error", str(error), "", {}]

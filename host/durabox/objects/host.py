@@ -93,6 +93,7 @@ class Host:
             unless given, what the process has room for.
         executor: Where commits run; threads of the host's own if not given.
         network: Who carries out requests to other servers; they are refused if not given.
+        dev: See `open`.
     """
 
     def __init__(
@@ -106,8 +107,10 @@ class Host:
         max_live: int | None = None,
         executor: Executor | None = None,
         network: Network | None = None,
+        dev: bool = False,
     ) -> None:
         self.network = network or refuse
+        self.dev = dev
         self.caches = Caches(clock.now)
         self._loaded = loaded
         self._state = state
@@ -162,6 +165,7 @@ class Host:
         files: Files | None = None,
         executor: Executor | None = None,
         network: Network | None = None,
+        dev: bool = False,
     ) -> AsyncIterator[Host]:
         """
         Load a project and run it until the block ends.
@@ -181,6 +185,7 @@ class Host:
             executor: Where commits run; threads of the host's own if not given.
             network: Who carries out requests to other servers: an `Internet`, or a function from a `Request` to its `Response`,
                 which may be a coroutine. Without one they are refused.
+            dev: Whether an error that passes from one object or Worker to another brings its stack, for development.
         Raises:
             ProjectError: The project's files or configuration cannot be used.
             ModuleError: Its modules do not load.
@@ -217,6 +222,7 @@ class Host:
                 max_live=max_live,
                 executor=executor,
                 network=network,
+                dev=dev,
             )
             try:
                 yield host

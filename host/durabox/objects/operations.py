@@ -116,7 +116,7 @@ class Operations:
             wire: object
             match error:
                 case DuraboxError():
-                    wire = to_wire(error, remote)
+                    wire = to_wire(error, remote, self._actor.router.dev)
                 case GuestError():
                     wire = error.described
                 case _:

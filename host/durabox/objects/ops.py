@@ -120,7 +120,7 @@ class ActorOps(PlatformOps):
     def op_construct_failed(self, error: WireError, body: bytes) -> None:
         """The constructor threw: the object is broken."""
         self.log("error", f"Uncaught {from_wire(error).trace}")
-        self.actor.core.break_with(Failure(error[0], error[1], error[2]))
+        self.actor.core.break_with(Failure(error[0], error[1], error[2], value=bytes(body)))
 
     def op_log(self, level: str, text: str, body: bytes) -> None:
         """Console output."""

@@ -19,6 +19,8 @@ class Router(Protocol):
     network: Network
     #: What `caches` keep.
     caches: Caches
+    #: Whether errors tell other isolates where they were thrown.
+    dev: bool
 
     def id_from_name(self, namespace: int, name: str) -> str:
         """See ``op id_from_name``."""

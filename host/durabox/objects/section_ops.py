@@ -66,4 +66,5 @@ class SectionOps:
     def op_section_end(self, section: int, error: WireError | None, body: bytes) -> None:
         """The section's callback settled."""
         self._origins.pop(section, None)
-        self.ended.append((section, Failure(error[0], error[1], error[2]) if error else None))
+        failure = Failure(error[0], error[1], error[2], value=bytes(body)) if error else None
+        self.ended.append((section, failure))
