@@ -8,7 +8,6 @@
 import { provideModule } from "./layers";
 import { type Native, native, setNative } from "./native";
 import { alarm } from "./objects/alarms";
-import { reportRejection } from "./objects/background";
 import { evaluate } from "./objects/evaluate";
 import { startFacet } from "./objects/facets";
 import { ask, call } from "./objects/calls";
@@ -16,6 +15,7 @@ import { socketClosed, socketMessage } from "./objects/hibernation";
 import { construct, constructFacet, fetchInstance, hasInstance, instanceIfAny } from "./objects/instance";
 import "./objects/lending";
 import { readStored } from "./objects/kv";
+import { rejectionHandled, rejectionUnhandled } from "./objects/listeners";
 import { load } from "./objects/load";
 import { started } from "./objects/sections";
 import { quicken } from "./objects/sql";
@@ -34,7 +34,8 @@ interface Hooks {
   provideModule: typeof provideModule;
   readHostObject(type: number, bytes: ArrayBuffer, at: number): ReturnType<typeof readHostObject>;
   writeHostObject: typeof writeHostObject;
-  unhandledRejection(reason: unknown): void;
+  rejectionHandled: typeof rejectionHandled;
+  unhandledRejection: typeof rejectionUnhandled;
 }
 
 /** Event handlers by number. */
@@ -107,6 +108,7 @@ export default function boot(api: Native): Hooks {
     provideModule,
     readHostObject: (type, bytes, at) => readHostObject(type, bytes, at, readStored),
     writeHostObject,
-    unhandledRejection: reportRejection,
+    rejectionHandled,
+    unhandledRejection: rejectionUnhandled,
   };
 }

@@ -73,6 +73,9 @@ class _Ops(PlatformOps):
     def op_log(self, level: str, text: str, body: bytes) -> None:
         self.console.write(level, text)
 
+    def op_uncaught(self, error: WireError, body: bytes) -> None:
+        self.console.write("error", f"Uncaught {JavaScriptError(*error).trace}")
+
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
         self.console.write("error", f"Uncaught (in promise) {JavaScriptError(*error).trace}")
 

@@ -1,9 +1,9 @@
 /* promises.c: the microtask queue, unhandled rejections, and the async context as JavaScript sees it.
  *
  * Contract: a turn runs every job until the queue is empty; only then are promises that were rejected and are still
- * unhandled reported, each once, through hooks.unhandledRejection(reason) in the order of rejection. What the hook
- * queues runs in the same turn. A job that throws (only finalizer callbacks can) is reported the same way. The async
- * context is undefined at the start of a turn; native.setContext sets it for the rest of the current job and for
+ * unhandled reported, each once, through hooks.unhandledRejection(reason, promise) in the order of rejection. What the hook
+ * queues runs in the same turn. A job that throws (only finalizer callbacks can) is reported the same way, without a promise.
+ * A promise that is handled later is told to hooks.rejectionHandled(promise) once any has been reported. The async context is undefined at the start of a turn; native.setContext sets it for the rest of the current job and for
  * everything registered from there.
  */
 
@@ -18,6 +18,8 @@ static Rejection *rejections;
 static size_t rejection_count, rejection_cap;
 /* A rejection could not be noted for want of memory. */
 static bool rejection_lost;
+/* Some promise was reported: others may be interested in what is handled late. */
+static bool any_reported;
 
 static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst reason, bool is_handled,
                             void *opaque)
@@ -36,6 +38,10 @@ static void track_rejection(JSContext *ctx, JSValueConst promise, JSValueConst r
                     rejection_count--;
                 return;
             }
+        }
+        if (any_reported) {
+            JSValue result = durabox_call_hook(ctx, "rejectionHandled", 1, &promise);
+            JS_FreeValue(ctx, JS_IsException(result) ? JS_GetException(ctx) : result);
         }
         return;
     }
@@ -63,17 +69,19 @@ static void drop_rejections(JSContext *ctx)
     }
 }
 
-/* Hands `reason` to the hook. 0, or -1 with the exception pending: what the hook threw, or `reason` itself when it is
+/* Hands `reason` and its promise, if it has one, to the hook. 0, or -1 with the exception pending: what the hook threw, or `reason` itself when it is
  * that memory ran out. Nobody caught that, so the event may have lost its answer. */
-static int report(JSContext *ctx, JSValueConst reason)
+static int report(JSContext *ctx, JSValueConst reason, JSValueConst promise)
 {
+    JSValueConst arguments[2] = { reason, promise };
     JSValue result;
 
     if (durabox_is_memory_error(ctx, reason)) {
         JS_Throw(ctx, JS_DupValue(ctx, reason));
         return -1;
     }
-    result = durabox_call_hook(ctx, "unhandledRejection", 1, &reason);
+    any_reported = true;
+    result = durabox_call_hook(ctx, "unhandledRejection", 2, arguments);
     if (JS_IsException(result))
         return -1;
     JS_FreeValue(ctx, result);
@@ -91,7 +99,7 @@ static int report_rejections(JSContext *ctx)
     rejection_count = rejection_cap = 0;
     for (i = 0; i < count; i++) {
         if (!result && !JS_IsUndefined(reported[i].promise))
-            result = report(ctx, reported[i].reason);
+            result = report(ctx, reported[i].reason, reported[i].promise);
         JS_FreeValue(ctx, reported[i].promise);
         JS_FreeValue(ctx, reported[i].reason);
     }
@@ -119,7 +127,7 @@ int durabox_turn_run(JSContext *ctx)
                 break;
             if (state < 0) {
                 JSValue error = JS_GetException(ctx);
-                int failed = report(ctx, error);
+                int failed = report(ctx, error, JS_UNDEFINED);
                 JS_FreeValue(ctx, error);
                 if (failed)
                     return -1;

@@ -43,6 +43,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "rewriter",
         "rpc",
         "rpc_ends",
+        "rejections",
         "sockets",
         "sql",
         "sql_rules",

@@ -195,7 +195,7 @@ async def test_what_is_no_stream_of_bytes_leaves_the_old_value(host_of: OpenHost
             const read = new Response("x").body;
             await read.getReader().read();
             return [
-              await attempt(ReadableStream.from(["text"])),
+              await attempt(ReadableStream.from([{ a: 1 }])),
               await attempt(ReadableStream.from([new Uint8Array(4), 1])),
               await attempt(new ReadableStream({ pull(controller) { controller.error(new RangeError("broke")); } })),
               await attempt(read),

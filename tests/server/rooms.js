@@ -39,6 +39,7 @@ export class Room extends DurableObject {
         else if (data === "many") for (let i = 0; i < 1000; i++) server.send(`${i}`);
         else server.send(text(data));
       });
+      server.addEventListener("error", ({ message, error }) => this.log.push([message, error.message, server.readyState]));
       server.addEventListener("close", ({ code, reason, wasClean }) => {
         this.log.push([code, reason, wasClean, server.readyState]);
         if (pathname === "/half") server.close(4002, "at last");
@@ -60,6 +61,10 @@ export class Room extends DurableObject {
   }
   webSocketClose(ws, code, reason, clean) {
     this.log.push(["close", code, reason, clean, this.ctx.getWebSockets().length]);
+  }
+  webSocketError(ws, error) {
+    ws.send("nobody hears this");
+    this.log.push(["error", `${error.name}: ${error.message}`, ws.readyState, ws.deserializeAttachment(), this.ctx.getWebSockets().length]);
   }
 }
 

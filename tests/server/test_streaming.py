@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from tests.server.wire import A, Edge
+from tests.server.wire import A, Edge, OpenEdge
 
 HOST = "Host: localhost"
 #: More than what the kernel and every stage of the server may hold together, and far less than what is sent.
 BOUND = 16 << 20
 WHOLE = 64 << 20
+LIVE = """
+import { DurableObject } from "cloudflare:workers";
+const encoder = new TextEncoder();
+export class Live extends DurableObject {
+  async fetch(request) {
+    const { pathname, search } = new URL(request.url);
+    if (pathname === "/say") { await this.write(encoder.encode(`data: ${search.slice(1)}\\n\\n`)); return new Response("said"); }
+    if (pathname === "/end") { await this.end(); return new Response("ended"); }
+    const type = pathname === "/sse" ? "text/event-stream" : "text/plain";
+    if (pathname === "/writer") {
+      const { readable, writable } = new TransformStream(), writer = writable.getWriter();
+      this.write = (chunk) => writer.write(chunk);
+      this.end = () => writer.close();
+      return new Response(readable, { headers: { "content-type": type } });
+    }
+    return new Response(new ReadableStream({ start: (controller) => {
+      this.write = (chunk) => controller.enqueue(chunk);
+      this.end = () => controller.close();
+    } }), { headers: { "content-type": type } });
+  }
+}
+export default { fetch: (request, env) => env.LIVE.getByName("a").fetch(request.url.replace("/via", ""), request) };
+"""
 VIA = pytest.mark.parametrize("prefix", [A, "/via/a"], ids=["object", "worker"])
 
 
@@ -71,6 +94,27 @@ async def test_first_piece_arrives_while_the_rest_is_to_come(edge: Edge, prefix:
     assert (await wire.line(), await wire.line()) == ("6", "first")
     await edge.get(f"{A}/release")
     assert [await wire.line() for _ in range(4)] == ["", "7", "second", ""]
+
+
+@pytest.mark.parametrize("accepted", ["identity", "gzip, br"])
+@pytest.mark.parametrize("kind", ["sse", "text", "writer"])
+@pytest.mark.parametrize("prefix", ["/-/objects/Live/a", "/via"], ids=["object", "worker"])
+async def test_each_piece_arrives_before_the_next_is_written(
+    edge_of: OpenEdge, prefix: str, kind: str, accepted: str
+) -> None:
+    async with edge_of(LIVE) as edge:
+        wire = await edge.connect()
+        wire.send(f"GET {prefix}/{kind} HTTP/1.1\n{HOST}\nAccept-Encoding: {accepted}\n\n")
+        head = await wire.head()
+        assert (head.status, head.header("transfer-encoding")) == (200, "chunked")
+        for number in range(5):
+            # Nothing more is written until this has arrived.
+            await edge.get(f"/-/objects/Live/a/say?{number}")
+            piece = f"data: {number}\n\n"
+            assert await wire.line() == f"{len(piece):x}"
+            assert [await wire.line() for _ in range(3)] == [f"data: {number}", "", ""]
+        await edge.get("/-/objects/Live/a/end")
+        assert await wire.line() == "0"
 
 
 @VIA

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -310,10 +310,83 @@ async def test_protocols_that_the_object_did_not_choose_are_no_warning(
 
 
 async def test_too_large_a_message_closes_with_its_code(rooms: Rooms) -> None:
-    socket = await rooms.open(f"{ROOM}/events", max_msg_size=0)
-    with suppress(ConnectionError):  # the server does not read on
-        await socket.send_bytes(bytes(33 * 1024 * 1024))
-    assert (await said(socket))[0] in (1009, 1006)
+    for _ in range(3):
+        socket = await rooms.open(f"{ROOM}/events", max_msg_size=0)
+        await socket.send_bytes(bytes(33 << 20))
+        code, reason = await said(socket)
+        assert (code, "33554432" in reason) == (1009, True)
+
+
+def _frame(code: int, payload: bytes = b"", bits: int = 0x80) -> bytes:
+    """A client's frame, masked with zeros."""
+    return bytes([bits | code, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+async def _raw(rooms: Rooms, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that may break the protocol."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(rooms.base.rpartition(":")[2]))
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n".encode()
+        + b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+BROKEN = pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (_frame(5, b"x"), 1002),
+        (_frame(1, b"x", 0xF0), 1002),
+        (b"\x82\xff" + bytes([0, 0, 0, 0, 4, 0, 0, 0]), 1009),
+    ],
+    ids=["opcode", "reserved", "size"],
+)
+
+
+@BROKEN
+async def test_an_object_hears_of_a_broken_protocol_as_an_error(rooms: Rooms, sent: bytes, code: int) -> None:
+    reader, writer = await _raw(rooms, f"{ROOM}/hibernate?name=n")
+    writer.write(sent)
+    [[what, message, state, attachment, listed]] = await rooms.log()
+    assert (what, state, attachment, listed) == ("error", 2, {"name": "n"}, 1)
+    assert message.startswith(f"Error: WebSocket protocol error; protocolError.statusCode = {code}; ")
+    assert await rooms.get(f"{ROOM}/starts") == [1, 0]
+    # The client is told, and what it still sends is no matter.
+    writer.write(bytes(1 << 20))
+    writer.write_eof()
+    answer = await reader.read()
+    close = answer.index(b"\x88")
+    assert int.from_bytes(answer[close + 2 : close + 4], "big") == code
+    assert b"nobody hears this" not in answer
+    writer.close()
+
+
+async def test_a_broken_protocol_wakes_a_hibernating_object(rooms: Rooms) -> None:
+    _, writer = await _raw(rooms, f"{ROOM}/hibernate?name=n")
+    await rooms.sleep()
+    writer.write(_frame(5))
+    assert [entry[0] for entry in await rooms.log()] == ["error"]
+    assert await rooms.get(f"{ROOM}/starts") == [2, 0]
+    writer.close()
+
+
+@BROKEN
+async def test_a_listener_hears_of_it_too_and_of_no_close(rooms: Rooms, sent: bytes, code: int) -> None:
+    _, writer = await _raw(rooms, f"{ROOM}/events")
+    writer.write(sent)
+    [[message, error, state]] = await rooms.log()
+    assert message == f"Uncaught Error: {error}"
+    assert (f"statusCode = {code};" in error, state) == (True, 3)
+    writer.close()
+
+
+async def test_a_client_that_vanishes_is_no_error(rooms: Rooms) -> None:
+    _, writer = await _raw(rooms, f"{ROOM}/hibernate")
+    writer.write(_frame(1, b"half a message")[:8])
+    writer.transport.abort()
+    lost = "WebSocket disconnected without sending Close frame."
+    assert await rooms.log() == [["close", 1006, lost, False, 1]]
 
 
 @pytest.mark.parametrize("message", ["x" * (32 << 20), "é" * (16 << 20), "日" * ((32 << 20) // 3)])

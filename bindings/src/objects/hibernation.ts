@@ -164,6 +164,9 @@ export function socketMessage(
   else if (handlers !== undefined) void handle(event, handlers, "webSocketMessage", [socket ?? socketOf(number), message]);
 }
 
+/** Code of a connection that was lost; another one that is not clean says what was wrong with what came. */
+const LOST = 1006;
+
 /** Event `ws_closed`. A hibernatable socket is answered when the object has not done so itself. */
 export async function socketClosed(
   handlers: Handlers | undefined,
@@ -175,13 +178,15 @@ export async function socketClosed(
 ): Promise<void> {
   const found = sockets.find(number);
   if (found !== undefined && sockets.hibernatableNumber(found) === undefined) {
-    sockets.closed(found, code, reason, clean);
+    if (clean || code === LOST) sockets.closed(found, code, reason, clean);
+    else sockets.failed(found, new Error(reason));
     return;
   }
   if (handlers === undefined) return;
   const socket = found ?? socketOf(number);
   sockets.markClosed(socket);
-  await handle(event, handlers, "webSocketClose", [socket, code, reason, clean]);
+  if (clean || code === LOST) await handle(event, handlers, "webSocketClose", [socket, code, reason, clean]);
+  else await handle(event, handlers, "webSocketError", [socket, new Error(reason)]);
   if (clean && !sockets.closeSent(socket)) native.op(OP.ws_close, [number, code, reason]);
   native.op(OP.ws_drop, [number]);
 }

@@ -1,11 +1,11 @@
 /** The service-worker format: `addEventListener("fetch", …)` and the event that its listeners get. */
 
 import { DOMException, Event, EventTarget, exposeInterface, type Request } from "../web";
-import { dispatchTrusted, ErrorEvent } from "../web/events";
+import { dispatchRejection, dispatchTrusted, ErrorEvent, setScope } from "../web/events";
 import { illegalConstructor, wrongParameter } from "../web/interface";
-import { onUncaught, textOf } from "../web/uncaught";
+import { onUncaught, reportUncaught, textOf } from "../web/uncaught";
 import { noFetchHandler } from "./answers";
-import { watch } from "./background";
+import { reportRejection, watch } from "./background";
 
 const OWNER = "FetchEvent";
 const MAKER = Symbol("fetch event");
@@ -59,12 +59,38 @@ export class FetchEvent extends ExtendableEvent {
 exposeInterface("ExtendableEvent", ExtendableEvent);
 exposeInterface(OWNER, FetchEvent);
 
+setScope(scope);
 onUncaught((error) => {
-  const event = new ErrorEvent("error", { message: `Uncaught ${textOf(error)}`, error });
-  const { onerror } = globalThis as { onerror?: unknown };
-  if (typeof onerror === "function") scope.addEventListener("error", onerror as Listener, { once: true });
-  dispatchTrusted(scope, event);
+  dispatchTrusted(scope, new ErrorEvent("error", { message: `Uncaught ${textOf(error)}`, ...placeOf(error), error }));
 });
+
+/** File, line and column in a frame of a stack. */
+const PLACE = /^ {4}at (?:.* \()?([^()]+):(\d+):(\d+)\)?$/m;
+
+/** Where in the user's code an error was made, if it tells. */
+function placeOf(error: unknown): { filename?: string; lineno?: number; colno?: number } {
+  const frames = error instanceof Error ? `${error.stack}`.split("\n").filter((line) => !line.includes("durabox:")) : [];
+  const [, filename, line, column] = PLACE.exec(frames.join("\n")) ?? [];
+  return filename === undefined ? {} : { filename, lineno: Number(line), colno: Number(column) };
+}
+
+/** Promises whose rejection was told, and may be handled yet. */
+const told = new WeakSet<object>();
+
+/** C's hook: at the end of a turn nobody has handled that rejection. */
+export function rejectionUnhandled(reason: unknown, promise: object | undefined): void {
+  if (promise !== undefined) {
+    told.add(promise);
+    if (dispatchRejection(scope, "unhandledrejection", promise, reason, reportUncaught)) return;
+  }
+  reportRejection(reason);
+}
+
+/** C's hook: a promise was handled, long after its rejection. */
+export function rejectionHandled(promise: object): void {
+  if (!told.delete(promise)) return;
+  queueMicrotask(() => dispatchRejection(scope, "rejectionhandled", promise, undefined, reportUncaught));
+}
 
 /** Whether the script registered a fetch handler. */
 export function hasFetchListener(): boolean {

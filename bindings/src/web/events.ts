@@ -3,6 +3,7 @@
 import { DOMException } from "./dom_exception";
 import {
   exposeConstants,
+  illegalConstructor,
   illegalInvocation,
   isObject,
   wrongConstructorParameter,
@@ -26,6 +27,18 @@ function initOf<T extends object>(owner: string, init: unknown): T {
   return init as T;
 }
 
+/** Who stands for the global scope, which is no object of ours; given by objects/listeners.ts. */
+let scope: EventTarget | undefined;
+
+export function setScope(target: EventTarget): void {
+  scope = target;
+}
+
+/** The target as its listeners see it. */
+function faceOf(target: EventTarget): object {
+  return target === scope ? globalThis : target;
+}
+
 /** Begin and end of a dispatch, out of reach of user code. */
 let begin: (event: Event, target: EventTarget) => void;
 let end: (event: Event) => void;
@@ -33,6 +46,7 @@ let isStopped: (event: Event) => boolean;
 let setPassive: (event: Event, passive: boolean) => void;
 let markTrusted: (event: Event) => void;
 let checked: (event: Event) => Event;
+let wasRefused: (event: Event) => boolean;
 
 export class Event {
   readonly #type: string;
@@ -40,19 +54,21 @@ export class Event {
   readonly #cancelable: boolean;
   readonly #composed: boolean;
   #trusted = false;
-  #target: EventTarget | null = null;
+  #target: object | null = null;
   #dispatching = false;
   #stopped = false;
   #stoppedAtOnce = false;
   #passive = false;
   #prevented = false;
+  /** `preventDefault` was called, whether or not that prevents anything. */
+  #refused = false;
 
   static {
     begin = (event, target) => {
       if (event.#dispatching)
         throw new DOMException("The event is already being dispatched.", "InvalidStateError");
       event.#dispatching = true;
-      event.#target = target;
+      event.#target = faceOf(target);
     };
     end = (event) => {
       event.#dispatching = false;
@@ -70,6 +86,7 @@ export class Event {
       if (!(#type in event)) throw illegalInvocation();
       return event;
     };
+    wasRefused = (event) => event.#refused;
   }
 
   constructor(type: unknown, init?: unknown) {
@@ -102,13 +119,13 @@ export class Event {
   get returnValue(): boolean {
     return !checked(this).#prevented;
   }
-  get currentTarget(): EventTarget | null {
+  get currentTarget(): object | null {
     return checked(this).#dispatching ? this.#target : null;
   }
-  get target(): EventTarget | null {
+  get target(): object | null {
     return checked(this).#target;
   }
-  get srcElement(): EventTarget | null {
+  get srcElement(): object | null {
     return checked(this).#target;
   }
   /** The platform does not tell. */
@@ -131,13 +148,15 @@ export class Event {
     this.#stoppedAtOnce = true;
   }
   preventDefault(): void {
-    if (checked(this).#cancelable && !this.#passive) this.#prevented = true;
+    if (checked(this).#passive) return;
+    this.#refused = true;
+    if (this.#cancelable) this.#prevented = true;
   }
   stopPropagation(): void {
     checked(this).#stopped = true;
   }
-  composedPath(): EventTarget[] {
-    return checked(this).#dispatching ? [this.#target as EventTarget] : [];
+  composedPath(): object[] {
+    return checked(this).#dispatching ? [this.#target as object] : [];
   }
 }
 
@@ -277,6 +296,34 @@ export class ErrorEvent extends Event {
   }
 }
 
+const REJECTION = Symbol("rejection");
+
+/** What becomes of a promise that was rejected and that nobody has handled. */
+export class PromiseRejectionEvent extends Event {
+  readonly promise: unknown;
+  readonly reason: unknown;
+
+  constructor(...args: [maker?: unknown, type?: string, promise?: unknown, reason?: unknown]) {
+    const [maker, type, promise, reason] = args;
+    if (maker !== REJECTION) throw illegalConstructor();
+    super(type);
+    this.promise = promise;
+    this.reason = reason;
+  }
+}
+
+/**
+ * Tell a target of a rejected promise.
+ *
+ * @param failed Gets what listeners throw.
+ * @returns Whether a listener called `preventDefault`, though on the platform that prevents nothing.
+ */
+export function dispatchRejection(target: EventTarget, type: string, promise: unknown, reason: unknown, failed: Failed): boolean {
+  const event = new PromiseRejectionEvent(REJECTION, type, promise, reason);
+  dispatchTrusted(target, event, failed);
+  return wasRefused(event);
+}
+
 type Callback = ((event: Event) => unknown) | { handleEvent?: unknown };
 
 interface Listener {
@@ -319,7 +366,7 @@ let dispatch: (target: EventTarget, event: Event, failed?: Failed) => boolean;
 /** A function that was put into a property such as `onmessage`. `AbortSignal` has its own, which is an ordinary listener. */
 function propertyHandler(target: EventTarget, type: string): Callback | undefined {
   if (type === "abort" && signals.isSignal(target)) return undefined;
-  const handler: unknown = Reflect.get(target, `on${type}`);
+  const handler: unknown = Reflect.get(faceOf(target), `on${type}`);
   return typeof handler === "function" ? (event) => void handler(event) : undefined;
 }
 
@@ -401,7 +448,7 @@ export class EventTarget {
 function call(callback: Callback, target: EventTarget, event: Event, failed: Failed): void {
   try {
     if (typeof callback === "function") {
-      callback.call(target, event);
+      callback.call(faceOf(target), event);
       return;
     }
     const { handleEvent } = callback;

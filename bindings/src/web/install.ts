@@ -9,7 +9,7 @@ import { Crypto, crypto } from "./crypto";
 import { DOMException } from "./dom_exception";
 import { TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from "./encoding";
 import { EventSource } from "./event_source";
-import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from "./events";
+import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent, PromiseRejectionEvent } from "./events";
 import { fetch } from "./fetch";
 import { repairFinalizationRegistry } from "./finalization";
 import { FormData } from "./form_data";
@@ -84,6 +84,7 @@ const classes: Readonly<Record<string, Interface>> = {
   FormData,
   Headers,
   MessageEvent,
+  PromiseRejectionEvent,
   Navigator,
   Performance,
   PerformanceEntry,
@@ -136,7 +137,7 @@ const functions = {
     });
   },
   reportError(error?: unknown): void {
-    if (arguments.length === 0) throw wrongParameter("reportError", OWNER, 1, "any");
+    if (arguments.length === 0) throw wrongParameter("reportError", OWNER, 1, "Value");
     dispatchUncaught(error);
   },
   structuredClone(value: unknown, options?: { transfer?: ArrayBuffer[] }): unknown {

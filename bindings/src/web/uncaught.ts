@@ -22,7 +22,7 @@ export function dispatchUncaught(error: unknown): void {
 
 /** Log an error. */
 export function reportUncaught(error: unknown): void {
-  native.op(OP.unhandled_rejection, [describeError(error)]);
+  native.op(OP.uncaught, [describeError(error)]);
 }
 
 /** An error as text, whatever it is. */

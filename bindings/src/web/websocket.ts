@@ -81,6 +81,8 @@ export interface SocketAccess {
   sendAway(socket: WebSocket): readonly [isOwn: boolean, number: number];
   received(socket: WebSocket, message: Message): void;
   closed(socket: WebSocket, code: number, reason: string, clean: boolean): void;
+  /** What came was no message. */
+  failed(socket: WebSocket, error: Error): void;
   /** The other side has closed a hibernatable end. */
   markClosed(socket: WebSocket): void;
   closeSent(socket: WebSocket): boolean;
@@ -205,6 +207,7 @@ export class WebSocket extends EventTarget {
       sendAway: (socket) => socket.#sendAway(),
       received: (socket, message) => socket.#run(() => socket.#received(message)),
       closed: (socket, code, reason, clean) => socket.#run(() => socket.#closed(code, reason, clean)),
+      failed: (socket, error) => socket.#run(() => socket.#fail(error)),
       markClosed: (socket) => {
         socket.#incomingClosed = true;
       },

@@ -150,7 +150,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         111,
         "ws_closed",
         "[socket, code, reason, was clean, event]",
-        "Nothing more comes from the other side: its Close frame (1005 without a code), or not clean, the loss of the connection.",
+        "Nothing more comes from the other side: its Close frame (1005 without a code), or not clean, the loss of the connection (1006), or what was wrong with what came (its code, and as reason the message of the error).",
     ),
     Event(
         170,
@@ -562,6 +562,8 @@ OPS: Final[tuple[Op, ...]] = (
     ),
     # More of RPC
     Op(190, "revoke", tuple[int], "[export]: whoever holds it can call it no more."),
+    # More of errors
+    Op(191, "uncaught", tuple[Error], "Something threw that nobody was there to catch: a timer, a listener."),
     # HTMLRewriter
     Op(
         205,

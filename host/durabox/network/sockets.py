@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WebSocketError, WSCloseCode, WSMsgType, web
 
 from durabox.objects.sockets import ABNORMAL, MESSAGE_COST, NO_CODE, SERVICE_RESTART, TRY_AGAIN_LATER, Half
 
@@ -22,6 +23,8 @@ _AT_ONCE: Final = 32 * 1024
 _SMALL: Final = 4096
 #: The last code that a Close frame may have. What is below and may not be used, aiohttp refuses.
 _LAST_CODE: Final = 4999
+#: Bytes of the reason in a Close frame.
+_MAX_REASON: Final = 123
 #: Seconds that the remote gets to answer a Close.
 CLOSE_SECONDS: Final = 10.0
 
@@ -38,10 +41,14 @@ class Frames:
     Args:
         connection: After its handshake.
         half: The remote's.
+        drain: Lets what the remote still sends pass by until it has ended the connection.
     """
 
-    def __init__(self, connection: Connection, half: Half) -> None:
+    def __init__(
+        self, connection: Connection, half: Half, drain: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._connection = connection
+        self._drain = drain
         self._half = half
         self._waiting: deque[tuple[bytes, WSMsgType]] = deque()
         self._waiting_bytes = 0
@@ -59,7 +66,7 @@ class Frames:
         connection, half = self._connection, self._half
         self._transport = transport
         half.attach(self)
-        said = False
+        said = refused = False
         try:
             while True:
                 frame = await connection.receive()
@@ -74,6 +81,10 @@ class Frames:
                     said = True
                     half.close(_allowed(frame.data or NO_CODE), frame.extra or "")
                     break
+                elif kind is WSMsgType.ERROR and isinstance(frame.data, WebSocketError):
+                    refused = True
+                    await self._refuse(frame.data)
+                    break
                 else:
                     break
             if self._closing is None and said:
@@ -81,7 +92,7 @@ class Frames:
                 self._answered = asyncio.get_running_loop().create_future()
                 await asyncio.wait([self._answered], timeout=CLOSE_SECONDS)
         finally:
-            if not said:
+            if not (said or refused):
                 self._report_loss()
             if self._writer is not None:
                 self._writer.cancel()
@@ -92,6 +103,19 @@ class Frames:
             if transport is not None:
                 transport.close()
             self.over.set_result(None)
+
+    async def _refuse(self, error: WebSocketError) -> None:
+        """What came is no message, or too large a one. The remote is told, and gets the time to hear it while it sends on."""
+        too_large = error.code == WSCloseCode.MESSAGE_TOO_BIG
+        description = f"Message is too large: more than {MAX_MESSAGE} bytes" if too_large else str(error)
+        self._half.fail(error.code, description)
+        frame = error.code.to_bytes(2, "big") + description.encode()[:_MAX_REASON]
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self._connection.send_frame(frame, WSMsgType.CLOSE)
+        if self._drain is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await self._drain()
 
     def _report_loss(self) -> None:
         """Nothing more comes, and the remote has not said so: or it has, in answer to ours."""

@@ -164,6 +164,10 @@ class _LoadOps(PlatformOps):
         """console at global scope."""
         self._console.write(level, text)
 
+    def op_uncaught(self, error: tuple[str, str, str, dict[str, object]], body: bytes) -> None:
+        """What a listener or microtask throws at global scope is only logged."""
+        self._console.write("error", f"Uncaught {JavaScriptError(*error).trace}")
+
     def op_unhandled_rejection(self, error: tuple[str, str, str, dict[str, object]], body: bytes) -> None:
         """A rejection at global scope is only logged."""
         self._console.write("error", f"Uncaught (in promise) {JavaScriptError(*error).trace}")

@@ -136,6 +136,10 @@ class ActorOps(PlatformOps):
         """TextDecoder for legacy encodings."""
         return decode_text(label, fatal, more, body)
 
+    def op_uncaught(self, error: WireError, body: bytes) -> None:
+        """What nobody was there to catch is logged."""
+        self.log("error", f"Uncaught {from_wire(error).trace}")
+
     def op_unhandled_rejection(self, error: WireError, body: bytes) -> None:
         """A rejection that nobody handled is logged, as on the platform."""
         self.log("error", f"Uncaught (in promise) {from_wire(error).trace}")

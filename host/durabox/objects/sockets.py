@@ -51,7 +51,7 @@ class Receiver(Protocol):
         ...
 
     def closed(self, code: int, reason: str, clean: bool) -> None:
-        """Nothing more comes: a Close frame, or (not clean) the loss of the connection."""
+        """Nothing more comes: a Close frame, or (not clean) a connection that was lost (1006) or broke the protocol."""
         ...
 
     def crowded(self) -> asyncio.Future[None] | None:
@@ -108,6 +108,13 @@ class Half:
         self._over = True
         self._receiver = None
         self.close(ABNORMAL, LOST, False)
+
+    def fail(self, code: int, description: str) -> None:
+        """The holder broke the protocol, and hears of nothing any more; in the platform's words."""
+        self._over = True
+        self._receiver = None
+        text = f"protocolError.statusCode = {code}; protocolError.description = {description}"
+        self.close(code, f"WebSocket protocol error; {text}", False)
 
     def _receive(self, data: bytes, is_text: bool) -> None:
         if self._over:

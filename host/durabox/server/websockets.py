@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import WSCloseCode, hdrs, web
 
 from durabox.errors import JavaScriptError
 from durabox.network.sockets import CLOSE_SECONDS, MAX_MESSAGE, Frames
@@ -33,6 +33,44 @@ _HANDSHAKE: Final = frozenset(
 
 #: Those that are open, to be closed at shutdown.
 _open: Final[set[Frames]] = set()
+
+
+class _Drain(asyncio.Protocol):
+    """
+    Takes the place of aiohttp's protocol: what the client sends passes by until the connection has ended.
+
+    Args:
+        before: That protocol, which still hears of the end, and of what is written.
+    """
+
+    def __init__(self, before: asyncio.BaseProtocol) -> None:
+        self._before = before
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._before.pause_writing()
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._before.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BaseProtocol`."""
+        self._before.connection_lost(exc)
+        if not self.over.done():
+            self.over.set_result(None)
+
+
+class _Connection(web.WebSocketResponse[bool]):
+    """
+    A client's connection. `Frames` ends it: aiohttp would close a socket from which it has not read all, and so take the Close
+    frame that says why from a client that still sends.
+    """
+
+    async def close(self, *, code: int = WSCloseCode.OK, message: bytes = b"", drain: bool = True) -> bool:
+        """Nothing; see the class."""
+        return False
 
 
 async def close_all() -> None:
@@ -65,7 +103,7 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
             protocols.append(value)
         elif name.lower() not in _HANDSHAKE:
             extra.append((name, value))
-    connection = web.WebSocketResponse(
+    connection = _Connection(
         protocols=protocols,
         autoclose=False,
         max_msg_size=MAX_MESSAGE + 1,
@@ -95,10 +133,19 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
     except BaseException:
         half.lose()
         raise
-    frames = Frames(connection, half)
+    transport = request.transport
+
+    async def drain() -> None:
+        if transport is not None and not transport.is_closing():
+            passing = _Drain(request.protocol)
+            transport.set_protocol(passing)
+            transport.resume_reading()
+            await passing.over
+
+    frames = Frames(connection, half, drain)
     _open.add(frames)
     try:
-        await frames.run(request.transport)
+        await frames.run(transport)
     finally:
         _open.discard(frames)
     return connection
