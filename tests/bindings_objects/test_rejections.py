@@ -71,6 +71,20 @@ async def test_a_listener_that_throws_does_not_keep_it_from_the_log(
     assert logged == ["Uncaught Error: in the listener", "Uncaught (in promise) Error: surprise"]
 
 
+async def test_a_listener_that_rejects_does_not_lead_to_itself(
+    in_object: InObject, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = """
+      addEventListener("unhandledrejection", async () => { await later(); throw new Error("again"); });
+      Promise.reject(new Error("surprise"));
+      for (let turns = 0; turns < 9; turns++) await later();
+      return heard;"""
+    with caplog.at_level(logging.ERROR):
+        assert await in_object(body, LISTENERS) == ["unhandledrejection surprise"]
+    logged = [record.getMessage().partition("\n")[0] for record in caplog.records]
+    assert logged == ["Uncaught (in promise) Error: surprise", "Uncaught Error: again"]
+
+
 async def test_what_a_timer_throws_is_no_rejection(
     in_object: InObject, caplog: pytest.LogCaptureFixture
 ) -> None:

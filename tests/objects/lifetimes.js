@@ -32,6 +32,7 @@ class Throwing extends RpcTarget {
 export class Keeper extends DurableObject {
   log() { return disposed.splice(0); }
   alive() { return alive; }
+  service() { return this.env.KEEPER.getByName("b"); }
   give(name = "held") { return new Target(name); }
   same() { return (this.one ??= new Target("same")); }
   twice() { const one = new Target("twice"); return [one, one]; }
@@ -87,6 +88,8 @@ const routes = {
   hold: async ({ a }) => { globalThis.held = await a.give(); return await held.hi(); },
   stale: () => attempt(() => held.hi()),
   "stale/dispose": () => { held[Symbol.dispose](); return "disposed"; },
+  "hold/service": async ({ a }) => { globalThis.service = await a.service(); return await service.alive(); },
+  "stale/service": async () => [await attempt(() => service.alive()), await attempt(() => service.fetch("http://x/"))],
   "hold/wait": async ({ a, ctx }) => {
     const held = await a.give();
     globalThis.later = null;

@@ -96,6 +96,13 @@ async def test_what_a_worker_holds_ends_with_its_request(stage: Stage) -> None:
     assert await stage.log() == ([], [])
 
 
+async def test_a_stub_of_an_object_that_was_lent_ends_with_it_too(stage: Stage) -> None:
+    assert await stage.ask("hold/service") == 0
+    for refused in await stage.ask("stale/service"):
+        assert "on behalf of a different request" in refused
+    assert await stage.ask("hold") == "held"
+
+
 async def test_wait_until_prolongs_it(stage: Stage) -> None:
     status, _ = await stage.open("hold/wait")
     assert status == 200

@@ -13,7 +13,7 @@ import { isIndex } from "../rpc/paths";
 import { type Address, type Addressee, type Callee, callHost, knownAddress, makeProperty } from "../rpc/stubs";
 import { checkIoAllowed, currentSection, DOMException, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
-import { currentInvocation, type Owned } from "../web/invocations";
+import { currentInvocation, foreign, type Owned } from "../web/invocations";
 import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, knownHexOf, nameOf } from "./ids";
 
@@ -144,17 +144,25 @@ class FacetTarget extends DeclaredTarget {
 /** What a stub holds that another isolate lent. */
 class Handle implements Owned {
   readonly #invocation = currentInvocation();
+  readonly #number: number;
   #isReleased = false;
 
-  constructor(readonly number: number) {
+  constructor(number: number) {
+    this.#number = number;
     this.#invocation?.own(this);
+  }
+
+  /** @throws Error when the event that it belonged to is over. */
+  number(): number {
+    if (this.#isReleased) throw foreign();
+    return this.#number;
   }
 
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
     this.#invocation?.disown(this);
-    native.op(OP.release, [this.number]);
+    native.op(OP.release, [this.#number]);
   }
 
   invocationEnded(): void {
@@ -174,7 +182,7 @@ class LentTarget extends Target {
   }
 
   open(): number {
-    return this.#handle.number;
+    return this.#handle.number();
   }
 }
 

@@ -14,7 +14,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { currentSection, DOMException, exposeInterface, startAsync } from "../web";
 import { illegalConstructor, isObject, wrongConstructorParameter } from "../web/interface";
-import { currentInvocation, type Owned } from "../web/invocations";
+import { currentInvocation, foreign, type Owned } from "../web/invocations";
 import { decode, disposeTarget, encode, giveBack, LENT, lendTarget, type Message } from "./lending";
 import { follow, isIndex, notCallable, type Place } from "./paths";
 import { RpcTarget } from "./target";
@@ -133,11 +133,6 @@ function readResult(lent: number[], body: ArrayBuffer | undefined): unknown {
 /** A result that nobody waits for any more gives back what it was lent. */
 readResult.discard = giveBack;
 
-const FOREIGN =
-  "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, request/response bodies, and others) " +
-  "created in the context of one request handler cannot be accessed from a different request's handler. This is a limitation " +
-  "of Cloudflare Workers which allows us to improve overall performance. (I/O type: Client)";
-
 /** One stub's hold on what was lent. */
 class Hold implements Owned {
   #lent: Lent | undefined;
@@ -153,7 +148,7 @@ class Hold implements Owned {
   callee(): Lent {
     if (this.#invocation !== undefined) {
       const current = currentInvocation();
-      if (this.#hasEnded || (current !== undefined && current !== this.#invocation)) throw new Error(FOREIGN);
+      if (this.#hasEnded || (current !== undefined && current !== this.#invocation)) throw foreign();
     }
     if (this.#lent === undefined) throw new Error("RPC stub used after being disposed.");
     return this.#lent;

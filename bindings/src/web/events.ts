@@ -320,9 +320,18 @@ export class PromiseRejectionEvent extends Event {
  */
 export function dispatchRejection(target: EventTarget, type: string, promise: unknown, reason: unknown, failed: Failed): boolean {
   const event = new PromiseRejectionEvent(REJECTION, type, promise, reason);
-  dispatchTrusted(target, event, failed);
+  const outside = watchesResults;
+  watchesResults = true;
+  try {
+    dispatchTrusted(target, event, failed);
+  } finally {
+    watchesResults = outside;
+  }
   return wasRefused(event);
 }
+
+/** A listener's own promise that is rejected is not to lead to the same event again, and so on for ever. */
+let watchesResults = false;
 
 type Callback = ((event: Event) => unknown) | { handleEvent?: unknown };
 
@@ -448,7 +457,8 @@ export class EventTarget {
 function call(callback: Callback, target: EventTarget, event: Event, failed: Failed): void {
   try {
     if (typeof callback === "function") {
-      callback.call(faceOf(target), event);
+      const result: unknown = callback.call(faceOf(target), event);
+      if (watchesResults && result instanceof Promise) result.then(undefined, failed);
       return;
     }
     const { handleEvent } = callback;

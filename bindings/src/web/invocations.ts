@@ -51,6 +51,15 @@ export class Invocation {
   }
 }
 
+/** What using something of another event throws, in the platform's words. */
+export function foreign(): Error {
+  return new Error(
+    "Cannot perform I/O on behalf of a different request. I/O objects (such as streams, request/response bodies, and others) " +
+      "created in the context of one request handler cannot be accessed from a different request's handler. This is a limitation " +
+      "of Cloudflare Workers which allows us to improve overall performance. (I/O type: Client)",
+  );
+}
+
 /** The invocation that the running code belongs to; none in objects. */
 export function currentInvocation(): Invocation | undefined {
   return isolate.instance === undefined
