@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.served import PATIENCE, command, environment, run, serve
+from tests.server.test_inventory import NEST
 from tests.walkthrough import EXAMPLES
 
 COUNTER = EXAMPLES / "counter"
@@ -218,3 +219,30 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
         assert failed.stderr.count("\n") == 1
         assert failed.stderr.startswith("durabox: ")
     assert run("objects", "list", "Counter", "--state", tmp_path / "none").returncode == 1
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])
+def test_a_facet_is_looked_into_and_goes_where_its_object_goes(tmp_path: Path, served: bool) -> None:
+    project, state, file = tmp_path / "main.js", tmp_path / "state", tmp_path / "file"
+    project.write_text(NEST)
+    with serve(project, state, log_file=tmp_path / "log") as server:
+        server.request("GET", "/-/objects/Nest/n/a/b")
+        if not served:
+            server.stop()
+        lead = ("--facet", "a", "--facet", "b")
+        assert 'facet  ["a", "b"]' in objects("show", "Nest", "n", state=state).stdout
+        (shown,) = lines("show", "Nest", "n", *lead, state=state)
+        assert [each["key"] for each in shown["keys"]] == ["value"]
+        query = "SELECT count(*) AS keys FROM _cf_KV"
+        assert [row["row"] for row in lines("sql", "Nest", query, "--object", "n", *lead, state=state)] == [
+            {"keys": 1}
+        ]
+        assert objects("export", "Nest", "n", file, state=state).returncode == 0
+        assert objects("import", "Nest", file, "--object", "m", state=state).returncode == 0
+        assert objects("copy", "Nest", "m", "o", state=state).returncode == 0
+        assert objects("delete", "Nest", "m", state=state).returncode == 0
+        assert {each["name"] for each in lines("list", "Nest", state=state)} <= {None, "n", "o"}
+        (copied,) = lines("show", "Nest", "o", *lead, state=state)
+        assert copied["keys"] == shown["keys"]
+        gone = objects("show", "Nest", "m", *lead, state=state)
+        assert (gone.returncode, "stores nothing" in gone.stderr) == (1, True)

@@ -445,6 +445,34 @@ async def test_a_deleted_object_has_no_facets_any_more(host_of: OpenHost, state:
         assert await content(node(host)) == [None, None, None]
 
 
+async def test_a_facet_goes_back_to_an_earlier_state_by_itself(host_of: OpenHost, tmp_path: Path) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, state=tmp_path / "state", clock=clock) as host:
+        for value in ("first", "old", "new"):
+            await node(host).call("put", "k", value)
+            await node(host).call("at", ["a", "b"], "put", "k", value)
+            await clock.advance(60_000)
+        undo = await host.objects.restore("Node", "root", clock.now() - 90_000, facet=["a", "b"])
+        assert await node(host).call("at", ["a", "b"], "get", "k") == "old"
+        assert await node(host).call("get", "k") == "new"
+        await host.objects.restore("Node", "root", undo["undo"], facet=["a", "b"])
+        assert await node(host).call("at", ["a", "b"], "get", "k") == "new"
+
+
+async def test_who_wants_an_object_alone_lets_its_facets_finish(host_of: OpenHost, state: Path | str) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, state=state, clock=clock) as host:
+        await fill(node(host))
+        working = asyncio.ensure_future(node(host).call("at", ["a"], "wait", 10))
+        await settle()
+        copying = asyncio.ensure_future(host.objects.vacuum("Node", "root"))
+        await settle()
+        await clock.advance(10)
+        await working
+        await copying
+        assert await content(node(host)) == WHOLE
+
+
 async def test_vacuum_gives_back_what_facets_have_deleted(host_of: OpenHost, tmp_path: Path) -> None:
     async with host_of(SOURCE, state=tmp_path / "state", history=None) as host:
         await node(host).call("at", ["a"], "put", "k", "x" * 2_000_000)

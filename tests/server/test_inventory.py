@@ -101,3 +101,31 @@ async def test_what_cannot_be_is_refused(
     async with edge_of(SOURCE) as edge:
         answer = await ask(edge, method, path, body)
         assert (answer.status, answer.json()["error"]["code"]) == (status, code)
+
+
+NEST = """
+import { DurableObject } from "cloudflare:workers";
+export class Nest extends DurableObject {
+  async fetch(request) {
+    const [, name, rest] = new URL(request.url).pathname.match(/^\\/([^/]+)(.*)$/) ?? [];
+    if (name === undefined) await this.ctx.storage.put("value", 1);
+    else return this.ctx.facets.get(name, () => ({ class: this.ctx.exports.Nest })).fetch(new URL(rest || "/", request.url));
+    return new Response("put");
+  }
+}
+"""
+
+
+async def test_a_facet_is_named_by_what_leads_to_it(edge_of: OpenEdge) -> None:
+    async with edge_of(NEST) as edge:
+        await edge.get("/-/objects/Nest/n/a/b")
+        shown = (await edge.get(f"{API}/Nest/n")).json()
+        assert [facet["path"] for facet in shown["facets"]] == [["a", "b"]]
+        below = (await edge.get(f"{API}/Nest/n?facet=a&facet=b")).json()
+        assert ([each["key"] for each in below["keys"]], below["facets"]) == (["value"], [])
+        asked = {"query": "SELECT count(*) FROM _cf_KV", "object": "n", "facet": ["a", "b"]}
+        assert json.loads((await ask(edge, "POST", f"{API}/Nest/sql", asked)).text)["rows"] == [[1]]
+        assert (await edge.get(f"{API}/Nest/n?facet=c")).status == 404
+        for path, body in (("sql", {"query": "SELECT 1", "object": "n"}), ("n/restore", {"to": 1})):
+            wrong = await ask(edge, "POST", f"{API}/Nest/{path}", {**body, "facet": [1]})
+            assert wrong.json()["error"]["code"] == "bad-argument"

@@ -314,7 +314,9 @@ async def _delete(objects: Objects, options: argparse.Namespace) -> None:
 
 
 async def _restore(objects: Objects, options: argparse.Namespace) -> None:
-    restored = await _Progress("restoring").during(objects.restore(options.klass, options.object, options.to))
+    restored = await _Progress("restoring").during(
+        objects.restore(options.klass, options.object, options.to, facet=options.facet)
+    )
     undo = restored["undo"]
     print(f"to undo this: --to {undo}")
 
@@ -540,6 +542,7 @@ def _parser(default_state: Path, token: str | None) -> argparse.ArgumentParser:
         help="such as 2026-01-31T12:00:00 (local time, unless it ends with a zone), or a bookmark",
     )
     command("vacuum", _vacuum, "Give back the disk space of what an object has deleted.", target=True)
+    below(add)
     add = command("migrate", _migrate, "Change all objects of a class, each exactly once, by a script.")
     add(
         "script",

@@ -19,6 +19,7 @@ from durabox.storage.database import ObjectDatabase
 from durabox.storage.directory import StateDirectory
 
 if TYPE_CHECKING:
+    from durabox.objects.actor import Actor
     from durabox.objects.host import Host
 
 T = TypeVar("T")
@@ -275,9 +276,16 @@ class HostAccess(Access):
                     if not taken.done():
                         taken.set_result(held.enter_context(self._host.held(unique_key, object_id)))
 
-                actor = self._host.live_actor(unique_key, object_id)
-                if actor is not None and actor.busy:
-                    actor.when_idle(lambda: None if taken.done() else take())
+                def take_if_idle() -> None:
+                    if not taken.done() and not any(
+                        actor.busy for actor in self._actors(unique_key, object_id)
+                    ):
+                        take()
+
+                busy = [actor for actor in self._actors(unique_key, object_id) if actor.busy]
+                for actor in busy:
+                    actor.when_idle(take_if_idle)
+                if busy:
                     await asyncio.wait({taken}, timeout=_GRACE)
                 if not taken.done():
                     take()
@@ -286,14 +294,21 @@ class HostAccess(Access):
                     await facets.quiet()
                 yield taken.result()
 
+    def _actors(self, unique_key: str, object_id: str) -> list[Actor]:
+        """An object and its facets, as far as they are in memory."""
+        actor = self._host.live_actor(unique_key, object_id)
+        facets = self._host.facets_of(unique_key, object_id)
+        return [
+            *([] if actor is None else [actor]),
+            *([] if facets is None else facets.actors()),
+        ]
+
     def _dismiss(self, unique_key: str, object_id: str) -> None:
         """Have an object and its facets leave memory."""
-        actor = self._host.live_actor(unique_key, object_id)
-        if actor is not None:
+        for actor in self._actors(unique_key, object_id):
+            if actor.error is not None:
+                continue  # the object took it along
             if actor.busy:
                 actor.reset(RESET)
             else:
                 actor.close()
-        facets = self._host.facets_of(unique_key, object_id)
-        if facets is not None:
-            facets.dismiss(RESET)

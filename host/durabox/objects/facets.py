@@ -339,14 +339,9 @@ class FacetTree:
             or any(facet.actor is not None or facet.sockets is not None for facet in self.root.all())
         )
 
-    def dismiss(self, message: str) -> None:
-        """Have all facets leave memory; what is under way fails with the message."""
-        for facet in self.root.all():
-            if facet.actor is not None:
-                if facet.actor.busy:
-                    facet.actor.reset(message)
-                else:
-                    facet.actor.close()
+    def actors(self) -> list[FacetActor]:
+        """Those in memory."""
+        return [facet.actor for facet in self.root.all() if facet.actor is not None]
 
     def release(self, times: int = 1) -> None:
         """So many of what made it `busy` are over."""

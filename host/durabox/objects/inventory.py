@@ -325,14 +325,17 @@ class Inventory:
         """
         await self._transfer.delete(self._target(class_name, target))
 
-    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, Any]:
+    async def restore(
+        self, class_name: str, target: str, to: str | float, *, facet: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """
-        Bring an object back to an earlier state, its alarm included.
+        Bring an object back to an earlier state, its alarm included; its facets stay as they are.
 
         Args:
             class_name: As for `list`.
             target: The object's name or id.
             to: A bookmark, or a time in milliseconds since the epoch.
+            facet: The names that lead to a facet of it, to be brought back instead.
         Returns:
             ``{"undo"}``: the bookmark that undoes it.
         Raises:
@@ -354,8 +357,12 @@ class Inventory:
             database.restore()
             return undo
 
+        number = self._listing.facet(found, facet)
         async with self._access.alone(found.unique_key, found.id) as database:
-            return {"undo": await self._access.blocking(partial(restore, database))}
+            if number == 0:
+                return {"undo": await self._access.blocking(partial(restore, database))}
+            with self._state.databases(found.unique_key, found.id, [number]) as databases:
+                return {"undo": await self._access.blocking(partial(restore, databases[number]))}
 
     async def vacuum(self, class_name: str, target: str) -> dict[str, Any]:
         """

@@ -184,9 +184,12 @@ class AdminClient:
         """See `Inventory`."""
         await self._json("DELETE", _path(class_name, target))
 
-    async def restore(self, class_name: str, target: str, to: str | float) -> dict[str, Any]:
+    async def restore(
+        self, class_name: str, target: str, to: str | float, *, facet: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """See `Inventory`."""
-        return await self._json("POST", _path(class_name, target, "restore"), json={"to": to})
+        asked = {"to": to, "facet": [*facet]}
+        return await self._json("POST", _path(class_name, target, "restore"), json=asked)
 
     async def vacuum(self, class_name: str, target: str) -> dict[str, Any]:
         """See `Inventory`."""

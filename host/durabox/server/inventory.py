@@ -12,7 +12,7 @@
     GET    /-/api/classes/{class}/{object}/export?salvage=1       a SQLite file
     POST   /-/api/classes/{class}/{object}/import?force=1         an exported file
     POST   /-/api/classes/{class}/{object}/copy   {"class"?, "object", "force"?}
-    POST   /-/api/classes/{class}/{object}/restore {"to"}         a bookmark or milliseconds since the epoch
+    POST   /-/api/classes/{class}/{object}/restore {"to", "facet"?}   a bookmark or milliseconds since the epoch
     POST   /-/api/classes/{class}/{object}/vacuum
 
 An object is its name or id. Answers in parts (``sql``, ``migrate``) are a JSON value a line; a failure after the first
@@ -128,15 +128,12 @@ class _Api:
 
     async def sql(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
         asked = await _asked(request, query=str, object=str | None, prefix=str | None, facet=list | None)
-        facet = asked["facet"] or []
-        if not all(isinstance(name, str) for name in facet):
-            raise BadArgumentError("facet: expected a list of names")
         rows = self._inventory.sql(
             parts["class"],
             asked["query"],
             target=asked["object"],
             prefix=asked["prefix"] or "",
-            facet=facet,
+            facet=_facet(asked),
         )
         return await _lines(request, rows)
 
@@ -161,8 +158,10 @@ class _Api:
         return in_json(await self._inventory.vacuum(parts["class"], parts["object"]))
 
     async def restore(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
-        asked = await _asked(request, to=str | int | float)
-        return in_json(await self._inventory.restore(parts["class"], parts["object"], asked["to"]))
+        asked = await _asked(request, to=str | int | float, facet=list | None)
+        return in_json(
+            await self._inventory.restore(parts["class"], parts["object"], asked["to"], facet=_facet(asked))
+        )
 
     async def copy(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
         asked = await _asked(request, object=str, force=bool | None, **{"class": str | None})
@@ -224,6 +223,13 @@ def _number(request: web.BaseRequest, name: str, default: int) -> int:
     if not text.isdecimal() or len(text) > 9:
         raise BadArgumentError(f"{name}: expected a whole number")
     return int(text)
+
+
+def _facet(asked: dict[str, Any]) -> list[str]:
+    names = asked["facet"] or []
+    if not all(isinstance(name, str) for name in names):
+        raise BadArgumentError("facet: expected a list of names")
+    return names
 
 
 async def _asked(request: web.BaseRequest, **fields: Any) -> dict[str, Any]:
