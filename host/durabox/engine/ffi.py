@@ -244,10 +244,17 @@ class Module:
     __slots__ = ("pointer",)
 
     def __init__(self, pointer: int) -> None:
+        #: 0 once it is closed.
         self.pointer = pointer
 
+    def close(self) -> None:
+        """Give it back; instances of it go on."""
+        pointer, self.pointer = self.pointer, 0
+        if pointer:
+            _module_delete(pointer)
+
     def __del__(self) -> None:
-        _module_delete(self.pointer)
+        self.close()
 
 
 class NativeEngine:
@@ -361,8 +368,10 @@ class NativeEngine:
             code: The guest.
             max_memory: Bytes to which the memory may grow.
         Raises:
-            EngineError: No room for another instance, or a module with other imports.
+            EngineError: No room for another instance, a module with other imports, or one that was closed.
         """
+        if not (memory.pointer and code.pointer):
+            raise EngineError("an image that was closed starts no isolates")
         return Machine(self, self._pointer, self._linker, memory, code, max_memory)
 
 

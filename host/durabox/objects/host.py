@@ -356,6 +356,7 @@ class Host:
         for tree in list(self._trees.values()):
             await tree.quiet()
         self._threads.close()
+        self._loaded.image.close()
 
     @cached_property
     def objects(self) -> Inventory:

@@ -140,8 +140,9 @@ class Script:
             raise DuraboxError("The script ended without keeping what it did.")
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Let the thread and the image go."""
         self._threads.close()
+        self._loaded.image.close()
 
 
 async def evaluate(source: str, migration: str, clock: Clock, together: int) -> Script:
