@@ -159,7 +159,7 @@ export function remove(owner: string, key: unknown, options: unknown): boolean |
 /** `list(options)`. */
 export function list(owner: string, options: unknown): Map<string, unknown> {
   newest++;
-  return native.opMap(OP.kv_list, rangeOf(owner, options));
+  return native.opMap(OP.kv_list, rangeOf(owner, options, false));
 }
 
 /** Counts writes: what was read before one may no longer hold. */
@@ -200,7 +200,7 @@ export class Listing {
   #seen = -1;
 
   constructor(owner: string, options: unknown) {
-    this.#range = rangeOf(owner, options);
+    this.#range = rangeOf(owner, options, true);
     this.#left = this.#range[4] < 0 ? Infinity : this.#range[4];
   }
 
@@ -224,7 +224,7 @@ export class Listing {
 
   #read(): void {
     this.#range[4] = Number.isFinite(this.#left) ? this.#left : -1;
-    this.#part = native.op(OP.kv_part, this.#range);
+    this.#part = native.op(OP.kv_list, this.#range);
     this.#at = 0;
     this.#seen = writes;
   }
@@ -239,10 +239,10 @@ export class Listing {
   }
 }
 
-/** Start (inclusive), end (exclusive), prefix, reverse, limit or -1. */
-type Range = [ArrayBuffer | null, ArrayBuffer | null, ArrayBuffer | null, boolean, number];
+/** Start (inclusive), end (exclusive), prefix, reverse, limit or -1, whether only as many as fit one answer. */
+type Range = [ArrayBuffer | null, ArrayBuffer | null, ArrayBuffer | null, boolean, number, boolean];
 
-function rangeOf(owner: string, options: unknown): Range {
+function rangeOf(owner: string, options: unknown, part: boolean): Range {
   const given = optionsOf<ListOptions>(options, "list", owner, 1, "ListOptions");
   const { end, limit, prefix, reverse, start, startAfter } = given;
   const first = startAfter === undefined ? bound(start) : bound(`${startAfter as string}\0`);
@@ -250,7 +250,7 @@ function rangeOf(owner: string, options: unknown): Range {
   if (start !== undefined && startAfter !== undefined)
     throw new TypeError("list() cannot be called with both start and startAfter values.");
   if (limit !== undefined && count <= 0) throw new TypeError("List limit must be positive.");
-  return [first, bound(end), bound(prefix), Boolean(reverse), count];
+  return [first, bound(end), bound(prefix), Boolean(reverse), count, part];
 }
 
 function bound(value: unknown): ArrayBuffer | null {

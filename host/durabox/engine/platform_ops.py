@@ -1,9 +1,8 @@
-"""What of the web platform every kind of isolate asks of its host: Web Crypto, compression, digests, text."""
+"""What of the web platform every kind of isolate asks of its host: Web Crypto, compression, text."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from durabox.engine.codecs import Codecs
 from durabox.engine.ops import GuestError, OpHandlers
 from durabox.engine.text import encode_text
-from durabox.engine.webcrypto import AT_ONCE, CryptoRequest, hash_name, perform
+from durabox.engine.webcrypto import CryptoRequest, perform
 from durabox.errors import GuestProtocolError
 
 if TYPE_CHECKING:
@@ -117,12 +116,6 @@ class PlatformOps(OpHandlers):
             return perform(request)
         self.start_long(async_id, section, request)
         return None
-
-    def op_digest(self, name: bytes, body: bytes) -> bytes:
-        """crypto.subtle.digest of little data."""
-        if len(body) > AT_ONCE:
-            raise GuestProtocolError(f"{len(body)} bytes to digest at once")
-        return hashlib.new(hash_name(name.decode("ascii", "replace")), body).digest()
 
     def op_key_import(
         self, family: str, form: str, curve: str, parts: list[bytes], body: bytes

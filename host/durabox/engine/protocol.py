@@ -310,8 +310,9 @@ OPS: Final[tuple[Op, ...]] = (
     Op(
         40,
         "kv_list",
-        tuple[bytes | None, bytes | None, bytes | None, bool, int],
-        "[start (inclusive), end (exclusive), prefix, reverse, limit or -1] → flat [key, value, …] (msgpack bins).",
+        tuple[bytes | None, bytes | None, bytes | None, bool, int, bool],
+        "[start (inclusive), end (exclusive), prefix, reverse, limit or -1, part] → flat [key, value, …] (msgpack bins); a part is "
+        "as many of the first as fit one answer, at least one, if there is one.",
     ),
     Op(41, "kv_delete_all", tuple[()], "Drop everything the object stores."),
     Op(42, "sync", tuple[int, int], "[async id, section]: completes when every write so far is durable."),
@@ -343,12 +344,6 @@ OPS: Final[tuple[Op, ...]] = (
         "sql_entries",
         tuple[str, int],
         "[text, number of bindings] → entries of tables and indexes that one row changed by the statement takes.",
-    ),
-    Op(
-        55,
-        "kv_part",
-        tuple[bytes | None, bytes | None, bytes | None, bool, int],
-        "As kv_list, but only as many of the first as fit one answer; at least one, if there is one.",
     ),
     # The alarm
     Op(60, "alarm_get", tuple[()], "→ when it is due, in ms since the epoch, or nil."),
@@ -462,7 +457,6 @@ OPS: Final[tuple[Op, ...]] = (
         tuple[int, int, str, str, str, int, int, bytes, bytes, bytes],
         "[async id, section, operation, algorithm, hash, number, length, key, iv, extra] with the data as body → bytes at once, or undefined: then complete follows, with them as its body. See engine/webcrypto.",
     ),
-    Op(141, "digest", bytes, "Raw name of a hash, and at most 256 KiB of data as body → its digest."),
     Op(
         142,
         "key_import",

@@ -132,11 +132,7 @@ class CallOps:
         # When the op fails, the stub is not declared: the guest will do that again.
         content = self._ops.streams.body(body_kind, handle, body, section)
         request = Request(method, url, headers, content)
-        target = (
-            self._target(kind, number)
-            if namespace is None
-            else self._stubs.declare(number, namespace, object_id, name)
-        )
+        target = self._target(kind, number, namespace, object_id, name)
         if not isinstance(target, Stub):
             raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
         counted = self._operations.start(operation, section)
@@ -172,11 +168,7 @@ class CallOps:
         self._stubs.drop(gone)
         self._check(size, namespace is not None)
         items = self._ops.lending.take(lent, section) if lent else []
-        target = (
-            self._target(kind, number)
-            if namespace is None
-            else self._stubs.declare(number, namespace, object_id, name)
-        )
+        target = self._target(kind, number, namespace, object_id, name)
         counted = self._operations.start(operation, section)
         reply = _SentCall(self, operation, counted, size)
         chain = self._sections.chain(section) if section else ()
@@ -224,7 +216,12 @@ class CallOps:
         self._operations.check_room(1 + declares)
         self._gate.check_sent(size)
 
-    def _target(self, kind: int, number: int) -> Target:
+    def _target(
+        self, kind: int, number: int, namespace: int | None, object_id: str | None, name: str | None
+    ) -> Target:
+        """Whom a call goes to; with a namespace, a stub that it declares."""
+        if namespace is not None:
+            return self._stubs.declare(number, namespace, object_id, name)
         if kind == 0 and (stub := self._stubs.find(number)) is not None:
             return stub
         return self._ops.lending.target(kind, number)

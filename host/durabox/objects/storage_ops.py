@@ -131,26 +131,12 @@ class StorageOps:
         prefix: bytes | None,
         reverse: bool,
         limit: int,
+        part: bool,
         body: bytes,
     ) -> list[bytes]:
-        """A range of keys and values."""
+        """A range of keys and values, or as much of its beginning as fits one answer."""
         try:
-            return self._kv.list(start, end, prefix, reverse, limit)
-        except StorageError as error:
-            raise thrown(error) from None
-
-    def op_kv_part(
-        self,
-        start: bytes | None,
-        end: bytes | None,
-        prefix: bytes | None,
-        reverse: bool,
-        limit: int,
-        body: bytes,
-    ) -> list[bytes]:
-        """The first keys and values of a range, as many as fit one answer."""
-        try:
-            return self._kv.list(start, end, prefix, reverse, limit, part=True)
+            return self._kv.list(start, end, prefix, reverse, limit, part=part)
         except StorageError as error:
             raise thrown(error) from None
 

@@ -34,7 +34,8 @@ export function perform(work: Work): Promise<ArrayBuffer> {
 }
 
 export async function digest(hash: string, data: ArrayBuffer | ArrayBufferView): Promise<ArrayBuffer> {
-  if (data.byteLength <= AT_ONCE) return platform.native.op(OP.digest, hash, data) as ArrayBuffer;
+  if (data.byteLength <= AT_ONCE)
+    return platform.native.op(OP.hash, [hash.toLowerCase().replace("-", ""), null], data) as ArrayBuffer;
   const bytes = ArrayBuffer.isView(data)
     ? new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
     : new Uint8Array(data);

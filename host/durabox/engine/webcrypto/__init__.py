@@ -5,6 +5,6 @@ It is hostile input like everything else; lengths and counts that cost time are 
 by the first call that needs it.
 """
 
-from durabox.engine.webcrypto.requests import AT_ONCE, CryptoRequest, hash_name, perform
+from durabox.engine.webcrypto.requests import CryptoRequest, hash_name, perform
 
-__all__ = ["AT_ONCE", "CryptoRequest", "hash_name", "perform"]
+__all__ = ["CryptoRequest", "hash_name", "perform"]
