@@ -1,5 +1,5 @@
 /**
- * `native`: what the C half of the guest gives to the bundle. The contract is docs/internals.md.
+ * `native`: what the C half of the guest gives to the bundle.
  *
  * The object itself arrives when the bundle is booted; modules import the binding and read it at the time of use.
  */
