@@ -38,7 +38,7 @@ def _ours() -> dict[str, int]:
     found: dict[str, int] = {}
     for each in gc.get_objects():
         kind = type(each)
-        if kind.__module__.startswith("durabox"):
+        if str(kind.__module__).startswith("durabox"):
             found[kind.__qualname__] = found.get(kind.__qualname__, 0) + 1
     return found
 
