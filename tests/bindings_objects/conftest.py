@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from durabox.objects.host import Host
 from durabox.objects.messages import Request
+from tests.objects.conftest import OpenHost as OpenModule
+from tests.objects.conftest import host_of as open_module
+
+__all__ = ["OpenModule", "open_module"]
 
 #: `attempt` turns what a call does into data: its value, or the error's name and message.
 MODULE = """
@@ -40,28 +41,6 @@ class InObject(Protocol):
     async def __call__(self, body: str, more: str = "", **options: Any) -> Any:
         """Run the body of an object's fetch handler and return the JSON value of its `return`."""
         ...
-
-
-class OpenModule(Protocol):
-    """The ``open_module`` fixture."""
-
-    def __call__(self, source: str, **options: Any) -> AbstractAsyncContextManager[Host]:
-        """Open a host on a module with that source."""
-        ...
-
-
-@pytest.fixture
-def open_module(tmp_path: Path) -> OpenModule:
-    """Open a `Host` on one module; the options are those of `Host.open`."""
-
-    @asynccontextmanager
-    async def opened(source: str, **options: Any) -> AsyncIterator[Host]:
-        main = tmp_path / "main.js"
-        main.write_text(source)
-        async with Host.open(main, **options) as host:
-            yield host
-
-    return opened
 
 
 @pytest.fixture
