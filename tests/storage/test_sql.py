@@ -15,7 +15,8 @@ from durabox.errors import StorageError
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.directory import StateDirectory
 from durabox.storage.durability import Durability
-from durabox.storage.sql import BATCH_BYTES, Binding, Query
+from durabox.storage.sql import Binding
+from durabox.storage.sql_query import BATCH_BYTES, Query
 
 KEY = "app-Thing"
 ID = "ab" * 32

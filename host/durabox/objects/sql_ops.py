@@ -15,7 +15,8 @@ from durabox.engine.ops import EndIsolate, GuestError
 from durabox.errors import GuestProtocolError, StorageError
 from durabox.objects.guest_errors import thrown
 from durabox.storage.database import ObjectDatabase
-from durabox.storage.sql import Batch, Binding, Query
+from durabox.storage.sql import Binding
+from durabox.storage.sql_query import Batch, Query
 
 if TYPE_CHECKING:
     from durabox.objects.ops import ObjectOps

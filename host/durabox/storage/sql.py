@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import apsw
 
-from durabox import wire
 from durabox.errors import StorageError
 from durabox.storage.authorizer import MODULES, Authorizer
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE
+from durabox.storage.sql_program import Program, program_of
+from durabox.storage.sql_query import NO_MEMORY, Query
 
 if TYPE_CHECKING:
     from durabox.storage.database import ObjectDatabase
@@ -38,14 +39,10 @@ if TYPE_CHECKING:
 #: What a binding may be; numbers are reals, as in JavaScript.
 Binding = float | str | bytes | None
 
-#: Rows travel in batches of about so many bytes.
-BATCH_BYTES: Final = 64 * 1024
-#: What queries may keep of their rows, all together, when their statements have to end early.
-_KEPT_BYTES: Final = 8 * 1024 * 1024
 #: How many texts, and how long ones, a database knows to be simple writes.
 _KNOWN: Final = 64
 _KNOWN_LENGTH: Final = 16 * 1024
-#: How long that may take: another row may never come.
+#: How long queries may take to keep the rest of their rows: another row may never come.
 _KEEPING_SECONDS: Final = 0.5
 #: Commits after which a query's statement has to end: it keeps the WAL from being copied into the file.
 _COMMITS: Final = 256
@@ -80,26 +77,6 @@ _SETTINGS: Final = (
     (apsw.SQLITE_DBCONFIG_DQS_DML, 1),
 )
 _KEPT_MODULES: Final = (*MODULES, "json_each", "json_tree")
-#: Opcodes that write a row of a table.
-_TABLE_WRITES: Final = frozenset({"Insert", "Delete", "Clear", "VUpdate"})
-#: Flag of such an opcode that is there for hooks alone.
-_NO_OPERATION: Final = 0x40
-#: Opcodes of plain statements: they move values between registers, tables and indexes. None calls a function, sorts, keeps
-#: rows aside, runs a trigger or asks a module.
-_SIMPLE_OPCODES: Final = """
-    Init Transaction Goto Halt HaltIfNull Noop Once OpenRead OpenWrite Close ReopenIdx Integer Int64 Real String String8 Blob
-    Null SoftNull Variable Move Copy SCopy IntCopy MemMax Cast MustBeInt Affinity RealAffinity TypeCheck Eq Ne Lt Le Gt Ge
-    ElseEq If IfNot IfPos IfNotZero IsNull NotNull ZeroOrNull Add Subtract Multiply Divide Remainder BitAnd BitOr ShiftLeft
-    ShiftRight BitNot Not And Or IsTrue AddImm Column Rowid NewRowid NullRow MakeRecord Insert Delete IdxInsert IdxDelete
-    IdxRowid DeferredSeek FinishSeek SeekRowid SeekGE SeekGT SeekLE SeekLT SeekScan SeekHit NotExists Found NotFound NoConflict
-    IfNoHope IdxGE IdxGT IdxLE IdxLT Rewind Last Next Prev Sequence Clear FkCheck FkCounter FkIfZero ReleaseReg CursorHint
-    """
-_PLAIN: Final = frozenset(_SIMPLE_OPCODES.split())
-#: Opcodes of certain statements: none of them looks whether the row may be there, or goes back.
-_CERTAIN: Final = frozenset(
-    {"Init", "Transaction", "Goto", "Halt", "OpenWrite", "NewRowid", "Integer", "Int64", "Real", "String8", "Null", "SoftNull"}
-    | {"Variable", "Copy", "SCopy", "Affinity", "RealAffinity", "MakeRecord", "Insert", "IdxInsert", "Noop", "ReleaseReg"}
-)  # fmt: skip
 _SPACE: Final = " \t\r\n\f"
 #: Without one of these words a statement that writes has no rows.
 _WRITE_WITH_ROWS: Final = re.compile("returning|pragma|explain", re.ASCII | re.IGNORECASE)
@@ -114,33 +91,12 @@ _TRANSACTIONS: Final = (
     "SQL BEGIN TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will automatically roll back on "
     "exceptions, and because it interacts correctly with Durable Objects' automatic atomic write coalescing."
 )
-_NO_MEMORY: Final = "out of memory: SQLITE_NOMEM"
 _TOO_LONG: Final = "statement too long: SQLITE_TOOBIG"
 _DELETED: Final = "SQLite query was canceled because the database was deleted."
-_CLOSED: Final = "SQL cursor was closed because more of its rows were left than can be kept when the database is put aside."
-_NOT_UTF8: Final = "The SQL query returned text that is not valid UTF-8."
 
 
 class _RefusedError(Exception):
     """A statement must not run; the message is for JavaScript."""
-
-
-class Batch(NamedTuple):
-    """Some rows of a `Query`."""
-
-    #: Each row as a msgpack array, one after the other.
-    rows: bytes
-    #: How many they are.
-    length: int
-    #: Whether there may be others after them.
-    more: bool
-    #: Rows that the statement visited, as far as SQLite counts them; 0 while it goes on.
-    visited: int
-    #: What failed in reading the row after the last, as a message.
-    error: str | None
-
-
-_NO_MORE: Final = Batch(b"", 0, False, 0, None)
 
 
 class Repeated(NamedTuple):
@@ -149,140 +105,6 @@ class Repeated(NamedTuple):
     number: int
     #: Entries of tables and indexes that a changed row takes.
     entries: int
-
-
-class _Program(NamedTuple):
-    """What a statement compiles to."""
-
-    #: Entries of tables and indexes that a changed row takes.
-    entries: int = 1
-    #: See the module.
-    plain: bool = False
-    certain: bool = False
-
-
-class Query:
-    """
-    The rows of a statement that runs.
-
-    Args:
-        store: Where it runs.
-        cursor: At the first row, or past the last; ``None`` for a statement without rows.
-        columns: Names, in order.
-        writes: Whether the statement may write.
-        changes: Rows that it changed, triggers included.
-    """
-
-    __slots__ = (
-        "_ahead",
-        "_cursor",
-        "_kept",
-        "_refusal",
-        "_store",
-        "_visited",
-        "changes",
-        "columns",
-        "writes",
-    )
-
-    def __init__(
-        self,
-        store: SqlStore,
-        cursor: apsw.Cursor | None,
-        columns: list[str],
-        writes: bool,
-        changes: int,
-    ) -> None:
-        self.columns = columns
-        self.writes = writes
-        self.changes = changes
-        self._store = store
-        # The statement may have ended at once.
-        self._visited = store.visited
-        self._cursor = cursor
-        #: The row after the last one given away.
-        self._ahead: tuple[apsw.SQLiteValue, ...] | None = None
-        #: The rest, when the statement had to end.
-        self._kept: Batch | None = None
-        self._refusal: str | None = None
-
-    def batch(self) -> Batch:
-        """
-        The next rows.
-
-        Raises:
-            StorageError: The query was canceled, or its object's storage is no longer there.
-        """
-        if self._refusal is not None:
-            raise StorageError("exec", self._refusal)
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
-            self._store.kept -= len(kept.rows)
-            return kept
-        return self._read(BATCH_BYTES)
-
-    def close(self) -> None:
-        """End the statement, and forget its rows."""
-        if self._kept is not None:
-            self._store.kept -= len(self._kept.rows)
-            self._kept = None
-        cursor, self._cursor = self._cursor, None
-        if cursor is not None:
-            self._store.ended(self)
-            cursor.close(True)
-
-    def keep(self) -> None:
-        """End the statement and keep the rows that are left."""
-        if self._cursor is None:
-            return
-        store = self._store
-        kept = self._read(_KEPT_BYTES - store.kept)
-        if kept.more or (kept.error is not None and store.keeping_is_over):
-            self._refusal = _CLOSED
-            self.close()
-        else:
-            self._kept = kept
-            store.kept += len(kept.rows)
-
-    def cancel(self, why: str) -> None:
-        """End the statement; a later use raises."""
-        if self._cursor is not None:
-            self._refusal = why
-            self.close()
-
-    def _read(self, most: int) -> Batch:
-        cursor = self._cursor
-        if cursor is None:
-            return _NO_MORE
-        rows = bytearray()
-        length = 0
-        append = wire.append
-        store = self._store
-        store.visited = self._visited
-        store.enter(counting=not self.writes)
-        try:
-            if self._ahead is not None:
-                append(self._ahead, rows, -1)
-                length = 1
-                self._ahead = None
-            for row in cursor:
-                if len(rows) >= most:
-                    self._ahead = row
-                    return Batch(bytes(rows), length, True, 0, None)
-                append(row, rows, -1)
-                length += 1
-        except apsw.Error as error:
-            failure: str | None = store.failed(error).message
-        except UnicodeDecodeError:
-            failure = _NOT_UTF8
-        except MemoryError:
-            failure = _NO_MEMORY
-        else:
-            failure = None
-        finally:
-            store.leave()
-        self.close()
-        return Batch(bytes(rows), length, False, store.visited, failure)
 
 
 class SqlStore:
@@ -622,31 +444,23 @@ class SqlStore:
         self.writer = cursor
         return cursor
 
-    def _program(self, statement: str, bindings: int) -> _Program:
+    def _program(self, statement: str, bindings: int) -> Program:
         """What a statement compiles to, without running it."""
         connection = self._prepare()
         guard = self.guard
         changes = guard.changes
-        tables = indexes = 0
-        plain = certain = True
         guard.guest = True
         try:
             program = connection.execute(
                 statement, (None,) * min(bindings, MAX_BINDINGS), explain=1, can_cache=False
             )
-            for _, opcode, first, _, _, _, flags, _ in program:
-                tables += opcode in _TABLE_WRITES and not flags & _NO_OPERATION
-                indexes += opcode == "IdxInsert"
-                plain &= opcode in _PLAIN
-                # Some halts are errors.
-                certain &= opcode in _CERTAIN and not (opcode == "Halt" and first)
+            return program_of(program)
         except (apsw.Error, ValueError):
-            return _Program()
+            return Program()
         finally:
             guard.guest = False
             # Nothing was run.
             guard.changes = changes
-        return _Program(max(1, (tables > 0) + indexes), plain, certain and tables == 1)
 
     def _count(self, event: dict[str, Any]) -> None:
         """A statement has ended; see `apsw.Connection.trace_v2`."""
@@ -726,7 +540,7 @@ class SqlStore:
             case _RefusedError():
                 failure = StorageError("exec", str(error))
             case MemoryError():
-                failure = StorageError("exec", _NO_MEMORY, apsw.SQLITE_NOMEM)
+                failure = StorageError("exec", NO_MEMORY, apsw.SQLITE_NOMEM)
             case ValueError():
                 # A null character, where SQLite would stop reading.
                 head, _, _ = text.partition("\0")
