@@ -29,7 +29,10 @@ _MARKUP = """
 <script><!-- <script </script <a </ </a|x> </a/> </A|> <A|HREF="x"|x='1'|y=z|w> <a|b=c/> <a/|b> <a|=b> <a|b|=|c|d=|> <a|b=' ' "
 <a|"b"> = / > < -- - text a<b | &amp; &lt;x é ü< <é> <aé|b=é> </aé> <!é>
 """
-MARKUP = st.sampled_from([text.replace("|", " ") for text in _MARKUP.split()])
+MARKUP = st.one_of(
+    st.sampled_from([text.replace("|", " ") for text in _MARKUP.split()]),
+    st.text("<>/!-=\"' \nabAB[]?&\0", max_size=6),
+)
 
 _SELECTORS = """
 *; a; b; p; div; div a; div > a; a b; p p; .x; #q; [href]; [b=c]; [x='1']; a:not(.x); :not(a, [b]); *:nth-child(2); a:first-child;
@@ -162,3 +165,45 @@ def test_selectors_match_and_are_refused_as_by_workerd(both: tuple[Server, Serve
     ours, theirs = (_carried_out(server, list(map(_of_selector, selectors))) for server in both)
     assert dict(zip(selectors, ours, strict=True)) == dict(zip(selectors, theirs, strict=True))
     assert all(("error" in result) == (listed is SELECTORS_THAT_ARE_NOT) for result in ours[1:])
+
+
+FOREIGN = """
+<svg><x></svg><y> <svg/><y> <svg><g/><x> <svg><svg></svg><x></svg><y> <svg><math></svg><x></math><y> <svg><b><x> <svg><svg><b><x> <svg></p><x>
+<math><svg></br><x> <svg></b><x> <svg><font><x> <svg><font|color><x> <svg><style><b></style><x> <svg><script></b></script><x> <svg><title>
+<svg><title><b></title><x> <svg><desc></desc><x> <svg><desc/><x> <svg><desc></title><x> <svg><desc><b></desc><x> <svg><desc><b></b></desc><x>
+<svg><desc><b><i></b></desc><x> <svg><desc><br><html></desc><x> <svg><desc><p><p></p></desc><x> <svg><desc><desc></desc></desc><x>
+<svg><desc><svg><b></svg></desc><x> <svg><desc><svg></b></svg></desc><x> <svg><desc></svg><x> <svg><desc><svg><svg></p><x></desc><y>
+<svg><foreignObject><div></div></foreignObject></svg><x> <math><mi></mi><x> <math><mi></mo><x> <math><mi><b></mi><x> <math><mglyph><x>
+<math><annotation-xml><b><x> <math><annotation-xml|encoding=TEXT/html><x></annotation-xml><y> <math><annotation-xml|encoding=a><x>
+<svg><![CDATA[<b>]]><x> <b><![CDATA[<b>]]><x> <svg><desc><![CDATA[<b>]]><x> <select><script><x> <select><xmp> <select><input><xmp>
+<select><template><script> <select><template></template><script> <frameset><noframes><x></noframes><y> <frameset><script> <svg><select><title>
+"""
+
+
+def test_svg_mathml_and_where_tags_are_text_are_told_as_by_workerd(both: tuple[Server, Server]) -> None:
+    documents = [text.replace("|", " ") for text in FOREIGN.split()]
+    cases = [{"pieces": [text], "on": [["*", {"element": [], "text": []}]]} for text in documents]
+    ours, theirs = (_carried_out(server, cases) for server in both)
+    assert dict(zip(documents, ours, strict=True)) == dict(zip(documents, theirs, strict=True))
+
+
+UNFINISHED = """
+<|<a|<a b|<a b=|<a b='c|<a b=c/|</|</a|</a b|<!|<!-|<!--|<!---|<!--a-|<!--a--|<!--a--!|<!d|<!doctype|<!doctype |<!doctype a|<!doctype a public 'b|
+<?|<?a|<title>a</tit|<title>a</title|<title>a</title b='|<script><!--<script></script>|<script><!--</script|<svg><![CDATA[a]]|<plaintext></plaintext>
+"""
+
+
+def test_what_the_end_of_a_document_cuts_off_is_taken_as_by_workerd(both: tuple[Server, Server]) -> None:
+    documents = [text.strip("\n") for text in UNFINISHED.split("|")]
+    all_kinds = {kind: [["before", "!"]] for kind in ("element", "comments", "text")}
+    cases = [
+        {
+            "pieces": pieces,
+            "on": [["*", all_kinds]],
+            "document": [{"doctype": [], "text": [], "comments": []}],
+        }
+        for text in documents
+        for pieces in ([f"x<b>{text}"], list(f"x<b>{text}"))
+    ]
+    ours, theirs = (_carried_out(server, cases) for server in both)
+    assert ours == theirs

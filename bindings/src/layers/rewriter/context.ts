@@ -113,8 +113,8 @@ export class Context {
   #startForeignTag(name: string, lexer: Lexer): Namespace {
     const { namespace } = this.#region;
     if (ENDS_FOREIGN_CONTENT.has(name) || (name === "font" && this.#hasAttribute(lexer, FONT_ATTRIBUTES))) {
-      this.#leave(lexer);
-      return this.#region.namespace;
+      this.#leaveForeign(lexer);
+      return "html";
     }
     if (lexer.selfClosing || namespace === "html") return namespace;
     const isPoint =
@@ -142,7 +142,8 @@ export class Context {
     }
     const { namespace, point, open } = this.#region;
     if (namespace !== "html") {
-      if (name === (namespace === "svg" ? "svg" : "math") || ENDS_FOREIGN_CONTENT_TOO.has(name)) this.#leave(lexer);
+      if (ENDS_FOREIGN_CONTENT_TOO.has(name)) this.#leaveForeign(lexer);
+      else if (name === (namespace === "svg" ? "svg" : "math")) this.#leave(lexer);
       return;
     }
     const at = open.lastIndexOf(name);
@@ -158,6 +159,10 @@ export class Context {
   #leave(lexer: Lexer): void {
     this.#regions.pop();
     lexer.allowsCdata = this.#region.namespace !== "html";
+  }
+
+  #leaveForeign(lexer: Lexer): void {
+    while (this.#region.namespace !== "html") this.#leave(lexer);
   }
 
   #hasAttribute(lexer: Lexer, wanted: ReadonlySet<string>): boolean {

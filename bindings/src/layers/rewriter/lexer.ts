@@ -267,7 +267,7 @@ export class Lexer {
       if ("--".startsWith(head) || "doctype".startsWith(head.toLowerCase()) || CDATA.startsWith(head)) return undefined;
     if (!isDoctype) return this.#bogusComment(after);
     const close = input.indexOf(">", after);
-    if (close < 0) return this.#unfinished(">", LEXEME.doctype);
+    if (close < 0) return this.#unfinished(">", LEXEME.doctype) && LEXEME.doctype;
     this.end = close + 1;
     return LEXEME.doctype;
   }
