@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from durabox import JavaScriptError, Limits, Sandbox
+from durabox.engine.ops import GuestError
+from durabox.engine.text import decode_text, encode_text
+from durabox.errors import GuestProtocolError
 
 #: `pieces` → what handlers saw, the texts put together, and the output as bytes.
 REWRITE = """(async () => {
@@ -150,6 +154,36 @@ async def test_what_a_handler_wants_may_not_wait_without_end(box: Sandbox, begin
         )
 
 
+async def test_content_may_be_a_stream_of_any_length() -> None:
+    """And a text as long as it likes in an encoding that the host writes."""
+    async with Sandbox(limits=Limits(memory_mb=32, cpu_ms=30_000)) as box:
+        lengths = await box.eval("""(async () => {
+          let left = 400;
+          const content = new ReadableStream({ pull(controller) {
+            if (left-- > 0) controller.enqueue(new TextEncoder().encode("y".repeat(100_000))); else controller.close();
+          } }, { highWaterMark: 0 });
+          const lengths = [0];
+          const long = new HTMLRewriter().on("a", { element(e) { e.before(content); } }).transform(new Response("<a>"));
+          for await (const chunk of long.body) lengths[0] += chunk.length;
+          const legacy = new HTMLRewriter().on("a", { element(e) { e.before("😀é".repeat(100_000)); } });
+          const response = new Response("<a>", { headers: { "content-type": "text/html;charset=windows-1252" } });
+          lengths.push((await legacy.transform(response).arrayBuffer()).byteLength);
+          return lengths;
+        })()""")
+    assert lengths == [3 + 400 * 100_000, 3 + 100_000 * len("&#128512;é")]
+
+
+async def test_end_tags_of_nothing_cost_nothing_however_deep_they_are() -> None:
+    async with Sandbox(limits=Limits(cpu_ms=3000)) as box:
+        seen = await box.eval("""(async () => {
+          let seen = 0;
+          const html = "<svg><desc>" + "<a>".repeat(16000) + "</b></c></d></e>".repeat(8000) + "</svg>" + "</a>".repeat(16000);
+          await new HTMLRewriter().on("a:nth-child(1)", { element() { seen++; } }).transform(new Response(html)).text();
+          return seen;
+        })()""")
+    assert seen == 16000
+
+
 async def test_a_slow_sender_costs_no_more_than_a_fast_one() -> None:
     """A tag of a megabyte in small pieces, each of which might be its end: it is not read from its beginning for each."""
     async with Sandbox(limits=Limits(cpu_ms=4000, memory_mb=64)) as box:
@@ -163,3 +197,38 @@ async def test_a_slow_sender_costs_no_more_than_a_fast_one() -> None:
           return (await new HTMLRewriter().on("a", { element(e) { e.before("!"); } }).transform(new Response(body)).text()).length;
         })()""")
     assert length > 1_000_000
+
+
+#: Encodings that Python decodes as the standard does, but for the euro sign and what Japanese encoders take for something else.
+LEGACY = [
+    "ibm866",
+    "koi8-u",
+    "macintosh",
+    "windows-1252",
+    "windows-1255",
+    "gbk",
+    "gb18030",
+    "shift_jis",
+    "euc-kr",
+]
+
+
+@pytest.mark.parametrize("name", LEGACY)
+@given(
+    text=st.text(
+        st.characters(exclude_categories=["Cs", "Co", "Cn"], exclude_characters="&¥‾−€"), max_size=30
+    )
+)
+def test_what_is_encoded_can_be_decoded(name: str, text: str) -> None:
+    encoded = encode_text(name, True, text.encode())
+    assert encoded is not None
+    decoded = decode_text(name, True, False, encoded) if encoded else ""
+    assert re.sub(r"&#(\d+);", lambda reference: chr(int(reference[1])), str(decoded)) == text
+    assert encode_text(name, False, text.encode()) == (encoded if b"&" not in encoded else None)
+
+
+def test_the_host_encodes_little_at_a_time_and_only_what_it_knows() -> None:
+    with pytest.raises(GuestProtocolError):
+        encode_text("big5", True, bytes(4097))
+    with pytest.raises(GuestError):
+        encode_text("utf-8", True, b"x")

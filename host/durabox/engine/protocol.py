@@ -563,7 +563,7 @@ OPS: Final[tuple[Op, ...]] = (
         205,
         "encode_text",
         tuple[str, bool],
-        "[name of a legacy encoding, write what it has not as character references] with text as body → its bytes, or undefined.",
+        "[name of a legacy encoding, write what it has not as character references] with at most 4 KiB of text as body → its bytes, or undefined.",
     ),
 )
 

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from typing import Final
 
 from durabox.engine.ops import GuestError
+from durabox.errors import GuestProtocolError
 
 #: Name in the standard → Python codec, labels besides both names. UTF-8 and UTF-16 are the guest's own.
 _ENCODINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -93,8 +94,7 @@ _MULTIBYTE: Final = frozenset({"gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp"
 #: Where the standard's tables say something else than Python's.
 _INSTEAD: Final = {"koi8-u": {0xAE: "\u045e", 0xBE: "\u040e"}, "windows-1255": {0xCA: "\u05ba"}}
 _MALFORMED: Final = "\ufffd"
-#: The euro sign where Python's encoders have it elsewhere or not at all.
-_EURO: Final = {"gbk": b"\x80", "big5": b"\xa3\xe1"}
+_MOST_TO_ENCODE: Final = 4096
 #: What Japanese encoders take for something else.
 _JAPANESE: Final = {"\xa5": "\\", "\u203e": "~", "\u2212": "\uff0d"}
 
@@ -153,12 +153,15 @@ def encode_text(name: str, refers: bool, body: bytes) -> bytes | None:
     Args:
         name: An encoding's name in the standard; neither UTF-8 nor UTF-16.
         refers: Characters that the encoding has not become references (``&#8364;``).
-        body: The text in UTF-8.
+        body: The text in UTF-8, at most 4 KiB: each character is looked up.
     Returns:
         The bytes; ``None`` when there are such characters and none may be referred to.
     Raises:
         GuestError: There is no such encoding.
+        GuestProtocolError: It is too much text.
     """
+    if len(body) > _MOST_TO_ENCODE:
+        raise GuestProtocolError(f"{len(body)} bytes to encode at once")
     if name not in _ENCODINGS:
         raise GuestError("RangeError", f"{name!r} is no legacy encoding.")
     pieces: list[bytes] = []
@@ -181,13 +184,51 @@ def _encoded(name: str, character: str) -> bytes | None:
         byte = _table(name).find(character) if character != _MALFORMED else -1
         return bytes([byte]) if byte >= 0 else None
     if name in ("euc-jp", "shift_jis"):
-        character = _JAPANESE.get(character, character)
-    elif character == "\u20ac" and name in _EURO:
-        return _EURO[name]
-    try:
-        piece = character.encode(_ENCODINGS[name][0])
-    except UnicodeEncodeError:
+        return _encoded_japanese(name == "shift_jis", _JAPANESE.get(character, character))
+    if name == "gbk" and character == "\u20ac":
+        return b"\x80"
+    for codec in ("big5hkscs", "cp950") if name == "big5" else (_ENCODINGS[name][0],):
+        try:
+            piece = character.encode(codec)
+        except UnicodeEncodeError:
+            continue
+        # Python writes some characters as others that look like them.
+        if piece.decode(codec) == character and len(piece) <= (4 if name == "gb18030" else 2):
+            return None if name == "big5" and piece[0] < 0xA1 else piece
+    return None
+
+
+def _encoded_japanese(shifted: bool, character: str) -> bytes | None:
+    """Both encodings have one table, of 94 characters a row."""
+    if character < "\x80":
+        return character.encode("ascii")
+    if "\uff61" <= character <= "\uff9f":
+        byte = ord(character) - 0xFF61 + 0xA1
+        return bytes([byte] if shifted else [0x8E, byte])
+    if shifted and character == "\x80":
+        return b"\x80"
+    pointer = _japanese_table()[shifted].get(character)
+    if pointer is None:
         return None
-    if len(piece) > (4 if name == "gb18030" else 2) or (name == "big5" and piece[0] < 0xA1):
-        return None
-    return piece
+    if not shifted:
+        return bytes([pointer // 94 + 0xA1, pointer % 94 + 0xA1])
+    lead, trail = divmod(pointer, 188)
+    return bytes([lead + (0x81 if lead < 0x1F else 0xC1), trail + (0x40 if trail < 0x3F else 0x41)])
+
+
+@cache
+def _japanese_table() -> tuple[dict[str, int], dict[str, int]]:
+    """Pointers of the standard's index jis0208, for EUC-JP and for Shift_JIS: of several the first that each of them uses."""
+    whole: dict[str, int] = {}
+    shifted: dict[str, int] = {}
+    for pointer in range(60 * 188):
+        lead, trail = divmod(pointer, 188)
+        piece = bytes([lead + (0x81 if lead < 0x1F else 0xC1), trail + (0x40 if trail < 0x3F else 0x41)])
+        character = piece.decode("cp932", "replace")
+        if len(character) != 1 or character == _MALFORMED or "\ue000" <= character <= "\uf8ff":
+            continue
+        if pointer < 94 * 94:
+            whole.setdefault(character, pointer)
+        if not 8272 <= pointer <= 8835:
+            shifted.setdefault(character, pointer)
+    return whole, shifted

@@ -5,6 +5,8 @@ import { parserError } from "./context";
 
 /** Encodings in which bytes below 128 may be something else than ASCII. */
 const NOT_ASCII = new Set(["utf-16le", "utf-16be", "iso-2022-jp"]);
+/** Characters that go to op `encode_text` at once. */
+const PIECE = 1024;
 const BEYOND_ASCII = /[^\0-\x7f]/;
 
 export function isAscii(text: string): boolean {
@@ -41,7 +43,7 @@ export class Charset {
   /** What the encoding has not becomes a character reference. */
   encode(text: string): Uint8Array<ArrayBuffer> {
     if (this.#name === "utf-8" || isAscii(text)) return this.#utf8(text);
-    return new Uint8Array(this.#byHost(text, true) as ArrayBuffer);
+    return this.#byHost(text, true) as Uint8Array<ArrayBuffer>;
   }
 
   /** The same as a string with a character for each byte; undefined when the encoding has not all of it. */
@@ -66,8 +68,28 @@ export class Charset {
     return this.#platform.native.utf8EncodeReplacing(text);
   }
 
-  #byHost(text: string, refers: boolean): ArrayBuffer | undefined {
+  /** The host takes little at a time. */
+  #byHost(text: string, refers: boolean): Uint8Array<ArrayBuffer> | undefined {
     const { native, ops } = this.#platform;
-    return native.op(ops.encode_text, [this.#name, refers], this.#utf8(text)) as ArrayBuffer | undefined;
+    const pieces: ArrayBuffer[] = [];
+    for (let from = 0; from < text.length; ) {
+      const last = text.charCodeAt(from + PIECE - 1);
+      const end = from + PIECE - (last >= 0xd800 && last < 0xdc00 ? 1 : 0);
+      const bytes: unknown = native.op(ops.encode_text, [this.#name, refers], this.#utf8(text.slice(from, end)));
+      if (bytes === undefined) return undefined;
+      pieces.push(bytes as ArrayBuffer);
+      from = end;
+    }
+    return concatenated(pieces);
   }
+}
+
+function concatenated(pieces: readonly ArrayBuffer[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(pieces.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(new Uint8Array(piece), at);
+    at += piece.byteLength;
+  }
+  return all;
 }

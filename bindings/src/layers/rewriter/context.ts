@@ -5,6 +5,7 @@
  * counts, rewriting ends with an error: reading a script as markup, or the other way round, would open a door.
  */
 
+import { Counts } from "./counts";
 import { type Content, type Lexer, lowerAscii } from "./lexer";
 
 export const NAMESPACES = {
@@ -65,10 +66,15 @@ interface Region {
   /** The element that made it HTML again, and the elements that are open in there. */
   readonly point: string;
   readonly open: string[];
+  readonly counts: Counts;
+}
+
+function makeRegion(namespace: Namespace, point: string): Region {
+  return { namespace, point, open: [], counts: new Counts() };
 }
 
 export class Context {
-  readonly #regions: Region[] = [{ namespace: "html", point: "", open: [] }];
+  readonly #regions: Region[] = [makeRegion("html", "")];
   /** Where start tags of text may be ignored: how deep in templates within a `<select>`, or in a frameset. */
   #select: number | undefined;
   #inFrameset = false;
@@ -105,8 +111,11 @@ export class Context {
       const namespace = this.#startForeignTag(name, lexer);
       if (namespace !== "html") return namespace;
     } else if (content !== undefined) lexer.expectText(name, content);
-    const { point, open } = this.#region;
-    if (point !== "" && !NOT_NESTED.has(name)) open.push(name);
+    const { point, open, counts } = this.#region;
+    if (point !== "" && !NOT_NESTED.has(name)) {
+      open.push(name);
+      counts.add(name);
+    }
     return "html";
   }
 
@@ -140,19 +149,21 @@ export class Context {
       if (this.#select === 0 && name === "select") this.#select = undefined;
       else if (this.#select > 0 && name === "template") this.#select--;
     }
-    const { namespace, point, open } = this.#region;
+    const { namespace, point, open, counts } = this.#region;
     if (namespace !== "html") {
       if (ENDS_FOREIGN_CONTENT_TOO.has(name)) this.#leaveForeign(lexer);
       else if (name === (namespace === "svg" ? "svg" : "math")) this.#leave(lexer);
       return;
     }
-    const at = open.lastIndexOf(name);
-    if (at >= 0) open.length = at;
-    else if (name === point && open.length === 0) this.#leave(lexer);
+    if (!counts.has(name)) {
+      if (name === point && open.length === 0) this.#leave(lexer);
+      return;
+    }
+    for (const ended of open.splice(open.lastIndexOf(name))) counts.remove(ended);
   }
 
   #enter(namespace: Namespace, point: string, lexer: Lexer): void {
-    this.#regions.push({ namespace, point, open: [] });
+    this.#regions.push(makeRegion(namespace, point));
     lexer.allowsCdata = namespace !== "html";
   }
 

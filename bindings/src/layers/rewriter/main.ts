@@ -47,20 +47,15 @@ function asError(reason: unknown): unknown {
   return isObject(reason) ? reason : new Error(String(reason));
 }
 
-async function pump(input: ReadableStream<Uint8Array>, output: WritableStream, rewriting: Rewriting): Promise<void> {
+async function pump(input: ReadableStream<Uint8Array>, writer: WritableStreamDefaultWriter, rewriting: Rewriting): Promise<void> {
   const reader = input.getReader();
-  const writer = output.getWriter();
   // Who reads the output hears of errors; nobody waits for this.
   writer.closed.catch(() => undefined);
-  const flush = async (): Promise<void> => {
-    const bytes = rewriting.output.take();
-    if (bytes !== undefined) await writer.write(bytes);
-  };
   try {
     for (;;) {
       const { done, value } = await reader.read();
       const rewritten = done ? rewriting.end() : rewriting.write(value);
-      await rewritten.catch((reason) => Promise.reject(asError(reason))).finally(flush);
+      await rewritten.catch((reason) => Promise.reject(asError(reason))).finally(() => rewriting.output.flush());
       if (done) return await writer.close();
     }
   } catch (error) {
@@ -102,8 +97,10 @@ const layer: Layer = (platform) => {
       if (body.locked || response.bodyUsed) throw new TypeError("The ReadableStream has been locked to a reader.");
       const charset = new Charset(platform, charsetOf(response));
       const { readable, writable } = new IdentityTransformStream();
-      const rewriting = new Rewriting([...this.#elements], [...this.#documents], charset, platform.native.latin1);
-      void pump(body as ReadableStream<Uint8Array>, writable, rewriting);
+      const writer = writable.getWriter();
+      const send = (bytes: Uint8Array) => writer.write(bytes);
+      const rewriting = new Rewriting([...this.#elements], [...this.#documents], charset, platform.native.latin1, send);
+      void pump(body as ReadableStream<Uint8Array>, writer, rewriting);
       return new Response(readable, response);
     }
   }

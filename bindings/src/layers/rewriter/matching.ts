@@ -2,9 +2,10 @@
 
 import type { Charset } from "./charset";
 import { type Namespace, parserError, VOID_ELEMENTS } from "./context";
+import { Counts } from "./counts";
 import { type Lexer, lowerAscii, type RawAttribute } from "./lexer";
-import type { AtEndTag } from "./states";
 import type { AttributeTest, Compound, Condition, Selector } from "./selectors";
+import type { AtEndTag } from "./states";
 
 /** Open elements that a rewriter may have, as on workerd. */
 const MOST_OPEN = 16384;
@@ -63,6 +64,7 @@ class Tag {
 
 export class OpenElements {
   readonly #open: OpenElement[];
+  readonly #counts = new Counts();
   /** First steps of all selectors: by the name that the element must have, and others. */
   readonly #firstByName = new Map<string, Step[]>();
   readonly #firstOfAny: Step[] = [];
@@ -106,6 +108,7 @@ export class OpenElements {
     if (!hasContent) return { element: undefined, matched };
     const element = this.#openElement(name, found);
     if (this.#open.push(element) > MOST_OPEN + 1) throw outOfMemory();
+    this.#counts.add(name);
     return { element, matched };
   }
 
@@ -134,9 +137,12 @@ export class OpenElements {
 
   /** An end tag was read: the elements that it ends, the outermost first; those within the last of its name end with it. */
   leave(name: string): readonly OpenElement[] {
-    for (let at = this.#open.length - 1; at > 0; at--)
-      if ((this.#open[at] as OpenElement).name === name) return this.#open.splice(at);
-    return NOTHING;
+    if (!this.#counts.has(name)) return NOTHING;
+    let at = this.#open.length - 1;
+    while ((this.#open[at] as OpenElement).name !== name) at--;
+    const left = this.#open.splice(at);
+    for (const element of left) this.#counts.remove(element.name);
+    return left;
   }
 
   #openElement(name: string, found: Found): OpenElement {

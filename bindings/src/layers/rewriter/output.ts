@@ -22,6 +22,8 @@ export class Mutations {
   }
 }
 
+/** Bytes after which they are sent although their chunk of input is not at its end. */
+const ENOUGH = 64 * 1024;
 const SPECIAL = /[&<>]/g;
 const ESCAPED: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
@@ -31,11 +33,14 @@ function escaped(text: string): string {
 
 export class Output {
   readonly #charset: Charset;
+  readonly #send: (bytes: Uint8Array) => Promise<void>;
   #pieces: Uint8Array[] = [];
   #length = 0;
 
-  constructor(charset: Charset) {
+  /** @param send Takes what was written, piece by piece. */
+  constructor(charset: Charset, send: (bytes: Uint8Array) => Promise<void>) {
     this.#charset = charset;
+    this.#send = send;
   }
 
   write(bytes: Uint8Array): void {
@@ -87,14 +92,21 @@ export class Output {
 
   async #writeStream(stream: ReadableStream, html: boolean): Promise<void> {
     const decoder = new TextDecoder();
-    for await (const chunk of stream)
+    for await (const chunk of stream) {
       this.writePiece(typeof chunk === "string" ? chunk : decoder.decode(chunk as Uint8Array, { stream: true }), html);
+      await this.flush();
+    }
     this.writePiece(decoder.decode(), html);
   }
 
-  /** What was written since the last time, as one. */
-  take(): Uint8Array<ArrayBuffer> | undefined {
-    if (this.#length === 0) return undefined;
+  /** Whether it is time to send. */
+  get isFull(): boolean {
+    return this.#length >= ENOUGH;
+  }
+
+  /** Send what there is, as one. */
+  async flush(): Promise<void> {
+    if (this.#length === 0) return;
     const all = new Uint8Array(this.#length);
     let at = 0;
     for (const piece of this.#pieces) {
@@ -103,6 +115,6 @@ export class Output {
     }
     this.#pieces = [];
     this.#length = 0;
-    return all;
+    await this.#send(all);
   }
 }

@@ -52,8 +52,6 @@ function callAll(handlers: readonly Handler[], state: State, from = 0): Step {
   return undefined;
 }
 
-const NONE: readonly never[] = [];
-
 export class Rewriting {
   readonly output: Output;
   readonly #charset: Charset;
@@ -81,19 +79,23 @@ export class Rewriting {
   #decoding = false;
   #inText = false;
 
-  /** @param latin1 Gives a string with a character for each byte. */
+  /**
+   * @param latin1 Gives a string with a character for each byte.
+   * @param send Takes what comes out.
+   */
   constructor(
     elements: readonly ElementHandlers[],
     documents: readonly DocumentHandlers[],
     charset: Charset,
     latin1: (bytes: Uint8Array) => string,
+    send: (bytes: Uint8Array) => Promise<void>,
   ) {
     this.#elements = elements;
     this.#documents = documents;
     this.#charset = charset;
     this.#latin1 = latin1;
     this.#decoder = charset.decoder();
-    this.output = new Output(charset);
+    this.output = new Output(charset, send);
     const lists = elements.map(({ selectors }) => selectors);
     this.#open = elements.length === 0 ? undefined : new OpenElements(lists, charset);
     this.#users = elements.map(() => 0);
@@ -102,7 +104,7 @@ export class Rewriting {
   }
 
   /**
-   * Rewrite more; what comes out is in `output`.
+   * Rewrite more; the rest of what comes out is in `output`.
    *
    * @throws TypeError when the document cannot be rewritten; what a handler throws.
    */
@@ -140,6 +142,7 @@ export class Rewriting {
     for (let lexeme = lexer.next(); lexeme !== undefined; lexeme = lexer.next()) {
       const step = this.#lexeme(lexeme);
       if (step !== undefined) await step;
+      if (this.output.isFull) await this.output.flush();
     }
     this.#passUpTo(lexer.end);
   }
@@ -213,14 +216,15 @@ export class Rewriting {
     const left = this.#open.leave(name);
     if (left.length === 0) return undefined;
     if (this.#removing > 0) this.#passUpTo(lexer.start);
-    let ends: AtEndTag[] | undefined;
+    const ends: AtEndTag[] = [];
     for (const { found, removesContent, atEnd } of left) {
       for (const index of found.matched) this.#use(index, -1);
       if (removesContent) this.#removing--;
-      // The innermost comes first.
-      if (atEnd !== undefined) ends = [atEnd, ...(ends ?? NONE)];
+      if (atEnd !== undefined) ends.push(atEnd);
     }
-    return ends === undefined ? undefined : this.#endElements(ends, new EndTagState(lexer.name, this.#charset));
+    if (ends.length === 0) return undefined;
+    // The innermost comes first.
+    return this.#endElements(ends.reverse(), new EndTagState(lexer.name, this.#charset));
   }
 
   /** Do at an end tag what the handlers of the elements that it ends want. */
