@@ -1,4 +1,4 @@
-"""Storage used at random, by the same programs on durabox and on workerd: every step gives the same."""
+"""Programs and values made at random, from the same numbers on durabox and on workerd: every step and every value is the same."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ import pytest
 from bench import workerd
 from tests.served import Server, free_port, peer, serve
 
-SOURCE = Path(__file__).parent / "probes" / "random.js"
+PROBES = Path(__file__).parent / "probes"
 #: Programs that are asked for at once.
 TOGETHER = 50
 
 
 @pytest.mark.parametrize(
-    ("first", "count"), [(1, 50), pytest.param(1000, 2000, marks=pytest.mark.torture)], ids=["some", "many"]
+    ("first", "count"), [(1, 50), pytest.param(1000, 500, marks=pytest.mark.torture)], ids=["some", "many"]
 )
 def test_random_programs_do_the_same(first: int, count: int, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "index.js").write_text(SOURCE.read_text())
-    bindings = [{"name": "PROBE", "class_name": "Probe"}]
-    config = {"name": "probe", "main": "index.js", "durable_objects": {"bindings": bindings}}
-    (project / "wrangler.json").write_text(json.dumps(config))
-    with serve(project, tmp_path / "durabox", log_file=tmp_path / "log") as ours, _workerd(project) as theirs:
+    project = _project(tmp_path, "random.js")
+    with (
+        serve(project, tmp_path / "durabox", log_file=tmp_path / "log") as ours,
+        _workerd(project, tmp_path / "workerd") as theirs,
+    ):
         for at in range(first, first + count, TOGETHER):
             path = f"/?first={at}&count={TOGETHER}"
             mine, others = _answers(ours, path), _answers(theirs, path)
@@ -39,14 +37,41 @@ def test_random_programs_do_the_same(first: int, count: int, tmp_path: Path) -> 
                     assert own == other, f"{seed}, part {part}"
 
 
+@pytest.mark.parametrize(
+    ("first", "count"), [(1, 300), pytest.param(1000, 5000, marks=pytest.mark.torture)], ids=["some", "many"]
+)
+def test_random_values_are_read_whoever_wrote_them(first: int, count: int, tmp_path: Path) -> None:
+    project, state = _project(tmp_path, "random_values.js"), tmp_path / "state"
+    asked = f"first={first}&count={count}"
+    with _workerd(project, state) as server:
+        refused = _answers(server, f"/write?who=theirs&{asked}")
+        expected = _answers(server, f"/read?who=theirs&{asked}")
+    with serve(project, state, log_file=tmp_path / "log") as server:
+        assert _answers(server, f"/read?who=theirs&{asked}") == expected
+        assert _answers(server, f"/write?who=ours&{asked}") == refused
+        assert _answers(server, f"/read?who=ours&{asked}") == expected
+    with _workerd(project, state) as server:
+        assert _answers(server, f"/read?who=ours&{asked}") == expected
+
+
+def _project(folder: Path, source: str) -> Path:
+    project = folder / "project"
+    project.mkdir()
+    (project / "index.js").write_text((PROBES / source).read_text())
+    bindings = [{"name": "PROBE", "class_name": "Probe"}]
+    config = {"name": "probe", "main": "index.js", "durable_objects": {"bindings": bindings}}
+    (project / "wrangler.json").write_text(json.dumps(config))
+    return project
+
+
 @contextmanager
-def _workerd(project: Path) -> Iterator[Server]:
+def _workerd(project: Path, state: Path) -> Iterator[Server]:
     port = free_port()
     described = workerd.PeerProject(root=project, main="index.js", bindings={"PROBE": "Probe"}, name="probe")
     file = project.parent / "peer.log"
     # It has much to say about what fails.
     with file.open("wb") as log:
-        started = workerd.start(described, port, project.parent / "workerd", log)
+        started = workerd.start(described, port, state, log)
         with peer(started, port, file) as server:
             yield server
 
