@@ -21,7 +21,8 @@ import { started } from "./objects/sections";
 import { quicken } from "./objects/sql";
 import { fetchWorker } from "./objects/worker";
 import { EVENT } from "./protocol";
-import { readHostObject, released, writeHostObject } from "./rpc/lending";
+import { released } from "./rpc/exports";
+import { readHostObject, writeHostObject } from "./rpc/lending";
 import * as web from "./web";
 import { runFrom } from "./web/scope";
 

@@ -41,6 +41,10 @@ export class Far extends DurableObject {
   many() { return { a: new Counter(1), b: { c: new Counter(2) }, n: 3 }; }
   log() { return log.splice(0); }
   throws(value) { throw value; }
+  note(number) { log.push(number); }
+  async noteAndRead(number, stream) { log.push(number); return await new Response(stream).text(); }
+  get listed() { return [1]; }
+  get noting() { log.push("read"); return 1; }
   then() { return "never"; }
   fetch() { return new Response("far"); }
   _under() { return "callable"; }
@@ -107,6 +111,11 @@ async def test_a_call_gives_what_the_other_side_returns(
     [
         ("far.missing()", 'TypeError: The RPC receiver does not implement the method "missing".'),
         ("far.field", 'TypeError: The RPC receiver does not implement the method "field".'),
+        ("far['#value']()", 'TypeError: The RPC receiver does not implement the method "#value".'),
+        ("far.counter(1)['#value']", 'TypeError: The RPC receiver does not implement the method "#value".'),
+        ("far.listed.length", 'TypeError: The RPC receiver does not implement the method "listed".'),
+        ("far.echo({a: [1]}).a.map()", 'TypeError: The RPC receiver does not implement the method "a".'),
+        ("far.nested.deep.value()", 'TypeError: "nested.deep.value" is not a function.'),
         ("far.greeting()", 'TypeError: "greeting" is not a function.'),
         ("far.alarm()", "TypeError: 'alarm' is a reserved method and cannot be called over RPC."),
         ("far.counter(1).own()", 'TypeError: The RPC receiver does not implement the method "own".'),
@@ -172,6 +181,23 @@ async def test_calls_on_one_stub_arrive_in_order(in_object: InObject) -> None:
       const counter = await far.counter(0);
       return Promise.all([counter.increment(1), counter.increment(10), far.counter(5).increment(), counter.increment(100)]);"""
     assert await in_object(HEAD + body, FAR) == [1, 11, 6, 111]
+
+
+async def test_order_holds_across_pipelined_calls_streams_and_reads(in_object: InObject) -> None:
+    body = """
+      const { readable, writable } = new IdentityTransformStream(), writer = writable.getWriter();
+      const first = far.noteAndRead(1, readable), second = far.counter(5).self().increment(), third = far.note(2), read = far.noting.then();
+      const last = [far.noteAndRead(3, new Response("x").body), far.fetch("http://x/"), far.note(4)];
+      // The first call goes on after all the others.
+      await Promise.all([second, third, read, ...last]);
+      await writer.write(new TextEncoder().encode("late"));
+      await writer.close();
+      return [await far.log(), await first];"""
+    [order, late] = await in_object(HEAD + body, FAR)
+    assert ([each for each in order if not str(each).startswith("disposed")], late) == (
+        [1, 2, "read", 3, 4],
+        "late",
+    )
 
 
 async def test_a_writable_stream_can_be_lent(in_object: InObject) -> None:

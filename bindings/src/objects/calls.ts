@@ -2,7 +2,8 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { decode, encode, exported, giveBack, invocationOfExport } from "../rpc/lending";
+import { exported, invocationOfExport } from "../rpc/exports";
+import { decode, encode, giveBack } from "../rpc/lending";
 import { checkCallable, follow, type Lookup } from "../rpc/paths";
 import { disposeOf } from "../rpc/stubs";
 import { describeError, DOMException, serializeThrown } from "../web";

@@ -1,8 +1,7 @@
 /**
  * Values on their way to other isolates and back: bytes, and beside them the list of what is lent instead of copied.
  *
- * What this isolate lends is in a table of exports, a row for each time, until the host says that nobody holds it any more: then its
- * disposer runs. What it is lent arrives as a handle, which a stub stands for.
+ * What this isolate lends is an export (see `exports.ts`). What it is lent arrives as a handle, which a stub stands for.
  */
 
 import { native } from "../native";
@@ -13,12 +12,12 @@ import { Content, contentOfStream, handOver, KIND, type Outgoing, receivedConten
 import { cancelStream, guestStream, whenStreamOver } from "../web/guest_streams";
 import { type HostReader, HostWriter, malformed, readHostObject as readPlatformObject, writeHostObject as writePlatformObject } from "../web/host_objects";
 import { isPlatformObject } from "../web/interface";
-import { currentInvocation, type Invocation, type Owned } from "../web/invocations";
+import type { Invocation } from "../web/invocations";
 import { isRequest, rebuildRequest, type Request, readRequest } from "../web/request";
 import { rebuildResponse, Response, readResponse } from "../web/response";
-import { runInContext } from "../web/scope";
 import { ReadableStream, WritableStream } from "../web/streams";
-import { reportUncaught } from "../web/uncaught";
+import { Export } from "./exports";
+import { Sink } from "./sinks";
 import { RpcTarget } from "./target";
 
 /** How things are lent: `lent` in `protocol.py`. */
@@ -65,84 +64,6 @@ let stubs: StubAccess;
 
 export function setStubAccess(access: StubAccess): void {
   stubs = access;
-}
-
-const table = new Map<number, Export>();
-let last = 0;
-
-/** A row of the table: something that was lent once. */
-class Export implements Owned {
-  readonly number = ++last;
-  readonly invocation = currentInvocation();
-  readonly #context = this.invocation === undefined ? undefined : native.getContext();
-  #keeps: Invocation | undefined = undefined;
-
-  constructor(readonly target: object) {}
-
-  /** It is lent from now on. */
-  enter(keeps: Invocation | undefined): void {
-    table.set(this.number, this);
-    this.#keeps = keeps;
-    keeps?.begin();
-    if (keeps !== this.invocation) this.invocation?.own(this);
-  }
-
-  /** Nobody holds it any more. */
-  released(): void {
-    table.delete(this.number);
-    this.invocation?.disown(this);
-    this.dispose();
-    this.#keeps?.end();
-  }
-
-  /** The platform calls no disposer when the context that something lives in has ended. */
-  invocationEnded(): void {
-    table.delete(this.number);
-    native.op(OP.revoke, [this.number]);
-  }
-
-  dispose(): void {
-    try {
-      this.run(() => disposeTarget(this.target));
-    } catch (error) {
-      reportUncaught(error);
-    }
-  }
-
-  /** Call something where it was lent. */
-  run<T>(call: () => T): T {
-    return this.invocation === undefined ? call() : runInContext(this.#context, call);
-  }
-}
-
-/** Lend something right now; the number by which it is known. */
-export function lendTarget(target: object): number {
-  const row = new Export(target);
-  row.enter(undefined);
-  return row.number;
-}
-
-/** What is lent under a number. @throws Error when it is not, or not any more. */
-export function exported(number: number): object {
-  const found = table.get(number);
-  if (found === undefined) throw new Error("The execution context which hosts this callback is no longer running.");
-  return found.target;
-}
-
-/** What something belongs to that is lent under a number; undefined in objects. */
-export function invocationOfExport(number: number): Invocation | undefined {
-  return table.get(number)?.invocation;
-}
-
-/** Event `released`: nobody holds it. */
-export function released(number: number): void {
-  table.get(number)?.released();
-}
-
-/** Call a target's disposer, if it has one. */
-export function disposeTarget(target: object): void {
-  const dispose: unknown = (target as { [Symbol.dispose]?: unknown })[Symbol.dispose];
-  if (typeof dispose === "function") Reflect.apply(dispose, target, []);
 }
 
 /** What the message that is being written or read lends. */
@@ -448,32 +369,3 @@ function readBody(reader: HostReader) {
       throw malformed();
   }
 }
-
-/** The end of a lent `WritableStream` that stays here: what arrives is written, one call after the other. */
-class Sink extends RpcTarget {
-  readonly #writer: WritableStreamDefaultWriter;
-  #isClosed = false;
-
-  /** @throws TypeError when somebody else writes to it. */
-  constructor(stream: WritableStream) {
-    super();
-    if (stream.locked) throw new TypeError("This WritableStream is currently locked to a writer.");
-    this.#writer = stream.getWriter();
-  }
-
-  write(chunk: unknown): Promise<void> {
-    return this.#writer.write(chunk);
-  }
-
-  close(): Promise<void> {
-    this.#isClosed = true;
-    return this.#writer.close();
-  }
-
-  /** Whoever wrote has given up, or is gone; which of these, and why, is not told on the platform. */
-  [Symbol.dispose](): void {
-    if (!this.#isClosed) this.#writer.abort(Object.assign(new Error(ENDED), { retryable: true })).catch(() => {});
-  }
-}
-
-const ENDED = "WritableStream received over RPC was disconnected because the remote execution context has ended.";

@@ -15,7 +15,8 @@ import { OP } from "../protocol";
 import { currentSection, DOMException, exposeInterface, startAsync } from "../web";
 import { illegalConstructor, isObject, wrongConstructorParameter } from "../web/interface";
 import { currentInvocation, foreign, type Owned } from "../web/invocations";
-import { decode, disposeTarget, encode, giveBack, LENT, lendTarget, type Message } from "./lending";
+import { disposeTarget, lendTarget } from "./exports";
+import { decode, encode, giveBack, LENT, type Message } from "./lending";
 import { follow, isIndex, notCallable, type Place } from "./paths";
 import { RpcTarget } from "./target";
 
