@@ -59,6 +59,30 @@ async def restart(host: Host, bookmark: str) -> None:
         await ask(host, "/restore-and-abort", bookmark)
 
 
+async def test_a_clock_that_jumps_back_and_forth_takes_no_state_away(
+    host_of: OpenHost, tmp_path: Path
+) -> None:
+    clock = VirtualClock()
+    bookmarks = []
+    async with host_of(SOURCE, state=tmp_path / "state", clock=clock) as host:
+        for number, jump in enumerate(
+            [0, 10_000, -3_600_000, 1_000, 7_200_000, -7_200_000, 1_000, 10_000_000]
+        ):
+            clock.set(clock.now() + jump)
+            bookmarks.append(await ask(host, "/put-and-bookmark", number))
+            told = await ask(host, "/time", clock.now())
+            # A time that comes twice may be that of either state.
+            assert told <= bookmarks[-1] or told.endswith("before the beginning of the history that is kept.")
+        assert bookmarks == sorted(bookmarks)
+        assert await ask(host, "/time", clock.now()) == bookmarks[-1]
+        for number, bookmark in reversed([*enumerate(bookmarks)]):
+            await restart(host, bookmark)
+            assert await ask(host, "/") == str(number)
+    async with host_of(SOURCE, state=tmp_path / "state", clock=clock) as host:
+        await restart(host, bookmarks[4])
+        assert await ask(host, "/") == "4"
+
+
 async def test_an_object_goes_back_and_forth(host_of: OpenHost, tmp_path: Path) -> None:
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         await ask(host, "/put", "one")

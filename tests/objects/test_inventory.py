@@ -119,6 +119,18 @@ async def test_a_list_tells_size_alarm_last_use_and_who_is_awake(host_of: OpenHo
         assert host.live == 1
 
 
+async def test_nobody_was_in_use_later_than_now(host_of: OpenHost, tmp_path: Path) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, state=tmp_path / "state", clock=clock) as host:
+        clock.set(4e12)
+        await put(host, "a", "x=1")
+        await clock.advance(60_000)
+        assert not host.live
+        clock.set(3e12)
+        (found,) = (await host.objects.list("Box")).objects
+        assert found.used <= 3e12
+
+
 async def test_names_are_found_again_when_the_catalogue_is_lost_or_damaged(
     host_of: OpenHost, tmp_path: Path
 ) -> None:

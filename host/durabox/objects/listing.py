@@ -113,12 +113,14 @@ class Listing:
         entries = await self._access.blocking(partial(catalog.page, prefix, after, limit))
         alarms = await asyncio.wrap_future(self._state.alarms.get_many(key, [entry.id for entry in entries]))
         awake = self._access.awake(key)
+        now = self._state.clock()
 
         def describe() -> Iterator[ObjectInfo]:
             for entry in entries:
                 stamp = catalog.shelf.stamp(entry.id)
                 if stamp is not None:
-                    used = max(entry.used, stamp.changed, awake.get(entry.id, 0.0))
+                    # A clock that was ahead for a while has left times that are still to come.
+                    used = min(max(entry.used, stamp.changed, awake.get(entry.id, 0.0)), now)
                     alarm = alarms.get(entry.id)
                     yield ObjectInfo(
                         entry.id,

@@ -106,7 +106,8 @@ class StateDirectory:
         self._max_object_bytes = max_object_bytes
         self._files = files or Files()
         self._history = history
-        self._clock = clock
+        #: Milliseconds since the epoch.
+        self.clock = clock
         self._open_files = OpenFiles(min(max_open, _most_open()))
         self._birthplaces: dict[str, Birthplace] = {}
         self._memory: dict[tuple[str, str], MemoryHome] = {}
@@ -173,7 +174,7 @@ class StateDirectory:
             home.keep_history(
                 f"{self._path}/{_OWN}/history/{unique_key}/{object_id}",
                 self._history,
-                self._clock,
+                self.clock,
                 partial(self._restored_alarm, unique_key, object_id) if part[2] is None else _nothing,
             )
         database = self._live[key] = ObjectDatabase(
