@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Literal
 
 import apsw
 import pytest
@@ -68,6 +69,42 @@ def test_keys_are_found_without_the_beginning_of_the_file(tmp_path: Path, lost: 
     assert found.loose == KEYS
     value = target.execute("SELECT value FROM _cf_KV WHERE key = 'key0050'").get
     assert value == b"\xff\x0f" + bytes([50]) * 9000
+
+
+def test_a_header_that_says_the_file_is_shorter_takes_no_page_away(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    connection = apsw.Connection(str(path))
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.close()
+    make(path)
+    connection = apsw.Connection(str(path))
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    # A commit that says so, waiting in the WAL.
+    connection.execute("INSERT INTO _cf_KV VALUES ('last', x'ff0f')")
+    connection.close()
+    wal = bytearray((tmp_path / "a-wal").read_bytes())
+    assert wal
+    size = path.stat().st_size
+    frames = [*range(32, len(wal), 24 + PAGE)]
+    wal[frames[-1] + 4 : frames[-1] + 8] = (3).to_bytes(4, "big")
+    _seal(wal, frames)
+    (tmp_path / "a-wal").write_bytes(wal)
+    _, target = salvaged(path)
+    assert path.stat().st_size == size
+    assert target.execute("SELECT count(*) FROM _cf_KV").get >= KEYS
+
+
+def _seal(wal: bytearray, frames: list[int]) -> None:
+    """Sums over the frames of a WAL, as SQLite checks them."""
+    order: Literal["little", "big"] = "big" if wal[3] & 1 else "little"
+    sums = [int.from_bytes(wal[24:28], "big"), int.from_bytes(wal[28:32], "big")]
+    for frame in frames:
+        for part in (wal[frame : frame + 8], wal[frame + 24 : frame + 24 + PAGE]):
+            for at in range(0, len(part), 8):
+                sums[0] = sums[0] + int.from_bytes(part[at : at + 4], order) + sums[1] & 0xFFFFFFFF
+                sums[1] = sums[1] + int.from_bytes(part[at + 4 : at + 8], order) + sums[0] & 0xFFFFFFFF
+        wal[frame + 16 : frame + 20] = sums[0].to_bytes(4, "big")
+        wal[frame + 20 : frame + 24] = sums[1].to_bytes(4, "big")
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,8 +10,9 @@ found otherwise, may come back with them.
 from __future__ import annotations
 
 import contextlib
-import mmap
+import os
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ _LEAF_INDEX: Final = 10
 _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
 _PAGE_SIZES: Final = frozenset(1 << power for power in range(9, 17))
+#: Chains of overflow pages that may lead through one page; a sound file has one, and some that were deleted.
+_MOST_CHAINS: Final = 16
 _DEFAULT_PAGE: Final = 4096
 _FIRST_PAGE_HEADER: Final = 100
 
@@ -69,16 +72,17 @@ def salvage(path: Path, target: apsw.Connection) -> Salvaged:
         StorageError: The target cannot be written.
         OSError: The file cannot be read.
     """
-    pages = _Pages(path)
     found = Salvaged()
     try:
-        with target:
+        with _Pages(path) as pages, target:
             try:
                 source = apsw.Connection(str(path))
             except apsw.Error as error:
                 found.errors["the file"] = str(error)
             else:
                 with contextlib.closing(source):
+                    # A checkpoint would cut the file to what the WAL says its size is; its pages are still to be looked at.
+                    source.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                     _through_sqlite(source, target, found)
             if not target.execute(statements.HAS_KV).get and any(True for _ in pages.records()):
                 target.execute(statements.CREATE_KV)
@@ -213,18 +217,30 @@ class _Pages:
     """
 
     def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b""
-        size = int.from_bytes(self._file[16:18], "big")
+        # Read, not mapped: the end of a mapped file that becomes shorter is the end of the process.
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        head = os.pread(self._handle, 100, 0)
+        size = int.from_bytes(head[16:18], "big")
         self._size = 65536 if size == 1 else size if size in _PAGE_SIZES else _DEFAULT_PAGE
+        reserved = head[20] if len(head) > 20 and head[20] < 64 else 0
+        self._usable = self._size - reserved
+        #: How often each page was met in chains: a damaged file may lead through the same ones again and again.
+        self._met: Counter[int] = Counter()
         self._newer: dict[int, bytes] = {}
         wal = path.with_name(path.name + "-wal")
         if wal.exists():
             self._read_wal(wal.read_bytes())
-        self._count = max([-(-len(self._file) // self._size), *self._newer])
+        self._count = max([-(-path.stat().st_size // self._size), *self._newer])
+
+    def __enter__(self) -> _Pages:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._handle)
 
     def records(self) -> Iterator[tuple[bytes, bytes]]:
         """Keys and values on pages that look like those of ``_cf_KV``."""
+        self._met.clear()
         for number in range(1, self._count + 1):
             page = self._page(number)
             start = _FIRST_PAGE_HEADER if number == 1 else 0
@@ -241,7 +257,7 @@ class _Pages:
                         yield pair
 
     def _page(self, number: int) -> bytes:
-        return self._newer.get(number) or self._file[(number - 1) * self._size : number * self._size]
+        return self._newer.get(number) or os.pread(self._handle, self._size, (number - 1) * self._size)
 
     def _read_wal(self, wal: bytes) -> None:
         salt = wal[16:24]
@@ -257,7 +273,7 @@ class _Pages:
         length, offset = _varint(page, offset)
         if length > MAX_ROW:
             raise ValueError("longer than any row")
-        usable = self._size - self._file[20] if len(self._file) > 20 and self._file[20] < 64 else self._size
+        usable = self._usable
         most, least = (usable - 12) * 64 // 255 - 23, (usable - 12) * 32 // 255 - 23
         if length <= most:
             return page[offset : offset + length]
@@ -269,6 +285,9 @@ class _Pages:
         while left > 0:
             if not 1 < following <= self._count:
                 raise ValueError("a chain that leads nowhere")
+            self._met[following] += 1
+            if self._met[following] > _MOST_CHAINS:
+                raise ValueError("a chain through pages of many others")
             overflow = self._page(following)
             (following,) = struct.unpack_from(">I", overflow, 0)
             parts.append(overflow[4 : 4 + min(left, usable - 4)])
