@@ -51,6 +51,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "stacks",
         "storage",
         "streams",
+        "stub_fetch",
         "sync_kv",
         "transactions",
         "values",

@@ -12,8 +12,14 @@ import { LENT, type Message } from "../rpc/lending";
 import { isIndex } from "../rpc/paths";
 import { type Address, type Addressee, type Callee, callHost, knownAddress, makeProperty } from "../rpc/stubs";
 import { checkIoAllowed, currentSection, DOMException, exposeInterface, isRequest, makeResponse, notePassedOn, Request, type Response, readRequest, startAsync } from "../web";
+import { KIND } from "../web/content";
+import { redirected } from "../web/fetch";
+import { getHeader } from "../web/headers";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { currentInvocation, foreign, type Owned } from "../web/invocations";
+import type { Reader } from "../web/operations";
+import type { OutgoingRequest } from "../web/request";
+import type { Received } from "../web/response";
 import { URL } from "../web/url";
 import { type DurableObjectId, hexOf, knownHexOf, nameOf } from "./ids";
 
@@ -226,9 +232,42 @@ export class Fetcher {
   #fetch(request: Request): Promise<Response> {
     if (!request.url.startsWith("http:") && !request.url.startsWith("https:"))
       return Promise.reject(new TypeError(`Fetch API cannot load: ${request.url}`));
-    const { method, url: whole, headers, kind, handle, raw, signal } = readRequest(request);
+    const outgoing = readRequest(request);
+    if (outgoing.kind === KIND.raw) addContentLength(outgoing.headers, outgoing.raw);
+    // What a client asked passes as it is, its answer too.
+    if (outgoing.redirect !== "follow" && outgoing.method !== "HEAD") return this.#ask(request, outgoing, makeResponse);
+    return this.#ask(request, outgoing, this.#reader(request, outgoing, []));
+  }
+
+  /** Makes the response of what an object answered; a redirect is followed, to the same object. */
+  #reader(request: Request, outgoing: OutgoingRequest, visited: string[]): Reader<Response> {
+    const { method, redirect, headers } = outgoing;
+    const read = (received: Received, body: ArrayBuffer | undefined): Response => {
+      if (received[0] === 101 && getHeader(headers, "upgrade")?.toLowerCase() !== "websocket") {
+        makeResponse.discard(received);
+        throw new TypeError(
+          'Worker tried to return a WebSocket in a response to a request which did not contain the header "Upgrade: websocket".',
+        );
+      }
+      if (method === "HEAD") {
+        makeResponse.discard(received);
+        received[3] = KIND.none;
+      }
+      const response = makeResponse(received, body, visited.length > 0);
+      if (redirect !== "follow" || received[0] < 300 || received[0] > 399) return response;
+      const hop = redirected({ ...outgoing, url: new URL(outgoing.url) }, response, visited);
+      if (hop === undefined) return response;
+      const next = { ...outgoing, ...hop, url: hop.url.href };
+      // The promise that is settled with it takes a promise, too.
+      return this.#ask(request, next, this.#reader(request, next, visited)) as unknown as Response;
+    };
+    read.discard = makeResponse.discard;
+    return read;
+  }
+
+  #ask(request: Request, outgoing: OutgoingRequest, read: Reader<Response>): Promise<Response> {
+    const { method, url: whole, headers, kind, handle, raw, signal } = outgoing;
     const url = sentUrl(whole);
-    if (kind === 1) addContentLength(headers, raw);
     return startAsync(
       (operation) => {
         const target = this.#target;
@@ -241,7 +280,7 @@ export class Fetcher {
         target.accepted(at);
         notePassedOn(request, operation);
       },
-      makeResponse,
+      read,
       signal,
     );
   }

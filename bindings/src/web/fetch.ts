@@ -56,59 +56,64 @@ setConnector(async (url, protocols, signal) => {
   };
 });
 
+/** What is asked where: a request, or what a redirect leaves of it. */
+export interface Hop extends Pick<OutgoingRequest, "method" | "headers" | "kind" | "handle" | "raw" | "length"> {
+  readonly url: URL;
+}
+
+/**
+ * Where an answer sends whoever made a request.
+ *
+ * @param visited URLs that were asked before; the hop's own is added.
+ * @returns undefined when it is no redirect.
+ * @throws TypeError for one that cannot be followed.
+ */
+export function redirected(hop: Hop, response: Response, visited: string[]): Hop | undefined {
+  if (!REDIRECTS.has(response.status)) return undefined;
+  const location = getHeader(headerListOf(response), "location");
+  if (location === null) return undefined;
+  discardBody(response);
+  visited.push(hop.url.href);
+  const url = URL.parse(location, hop.url.href);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new TypeError("Invalid Location header; unable to follow redirect.");
+  if (visited.length > MAX_REDIRECTS) throw new TypeError(`Too many redirects.${visited.join(", ")}`);
+  const { status } = response;
+  const { method, kind } = hop;
+  if (kind !== KIND.none && kind !== KIND.raw && status !== 303) throw new TypeError(ONE_TIME_BODY);
+  const headers =
+    url.origin !== hop.url.origin && hasHeader(hop.headers, "authorization") ? withoutHeader(hop.headers, "authorization") : hop.headers;
+  if (status === 303 ? method !== "HEAD" : (status === 301 || status === 302) && method === "POST")
+    return { url, headers, method: "GET", kind: KIND.none, handle: 0, raw: undefined, length: undefined };
+  return { ...hop, url, headers };
+}
+
 async function follow(request: Request, outgoing: OutgoingRequest): Promise<Response> {
-  const { signal, redirect } = outgoing;
-  let { method, headers, kind, handle, raw, length } = outgoing;
-  let url = new URL(outgoing.url);
-  if (url.protocol === "data:") return fetchData(url.href, method);
-  headers = headersFor(outgoing);
+  const { signal, redirect, method } = outgoing;
+  let hop: Hop = { ...outgoing, url: new URL(outgoing.url), headers: headersFor(outgoing) };
+  if (hop.url.protocol === "data:") return fetchData(hop.url.href, method);
   const visited: string[] = [];
   for (;;) {
+    const { url } = hop;
     if (url.protocol !== "http:" && url.protocol !== "https:") {
       // Where a redirect leads is the other server's word, and the platform only says that there is no such connection.
       if (visited.length === 0) throw new TypeError(`Fetch API cannot load: ${url.href}`);
       throw Object.assign(new Error("Network connection lost."), { retryable: true });
     }
     url.username = url.password = url.hash = "";
-    const response = await exchange(request, method, url.href, headers, kind, handle, raw, length, visited.length > 0, signal);
-    if (redirect !== "follow" || !REDIRECTS.has(response.status)) return response;
-    const location = getHeader(headerListOf(response), "location");
-    if (location === null) return response;
-    discardBody(response);
-    visited.push(url.href);
-    const next = URL.parse(location, url.href);
-    if (next === null || !/^https?:$/.test(next.protocol)) throw new TypeError("Invalid Location header; unable to follow redirect.");
-    if (visited.length > MAX_REDIRECTS) throw new TypeError(`Too many redirects.${visited.join(", ")}`);
-    const { status } = response;
-    if (kind !== KIND.none && kind !== KIND.raw && status !== 303) throw new TypeError(ONE_TIME_BODY);
-    if (status === 303 ? method !== "HEAD" : (status === 301 || status === 302) && method === "POST") {
-      method = "GET";
-      kind = KIND.none;
-      handle = 0;
-      raw = length = undefined;
-    }
-    if (next.origin !== url.origin && hasHeader(headers, "authorization")) headers = withoutHeader(headers, "authorization");
-    url = next;
+    const response = await exchange(request, hop, visited.length > 0, signal);
+    const next = redirect === "follow" ? redirected(hop, response, visited) : undefined;
+    if (next === undefined) return response;
+    hop = next;
   }
 }
 
-function exchange(
-  request: Request,
-  method: string,
-  url: string,
-  headers: HeaderList,
-  kind: number,
-  handle: number,
-  raw: string | Uint8Array | undefined,
-  length: number | undefined,
-  redirected: boolean,
-  signal: AbortSignal | undefined,
-): Promise<Response> {
+function exchange(request: Request, hop: Hop, redirected: boolean, signal: AbortSignal | undefined): Promise<Response> {
+  const { method, url, headers, kind, handle, raw, length } = hop;
   const read = (value: Received, body: ArrayBuffer | undefined) => makeResponse(value, body, redirected, signal);
   read.discard = makeResponse.discard;
   return startAsync(
     (operation) => {
-      native.op(OP.fetch, [operation, currentSection(), method, url, headers, kind, handle, length ?? -1], raw);
+      native.op(OP.fetch, [operation, currentSection(), method, url.href, headers, kind, handle, length ?? -1], raw);
       notePassedOn(request, operation);
     },
     read,

@@ -14,7 +14,7 @@ import { checkIoAllowed, runInContext } from "./scope";
 /** From the host's answer to what the promise resolves with. */
 // The type of the value is that of the op's row in the table.
 // biome-ignore lint/suspicious/noExplicitAny: as said
-interface Reader<T, V = any> {
+export interface Reader<T, V = any> {
   (value: V, body: ArrayBuffer | undefined): T;
   /** Gives back what a result of which nobody wants to know any more holds of the host's. */
   discard?(value: V): void;
