@@ -15,8 +15,13 @@ export function onUncaught(listener: (error: unknown) => void): void {
 export function dispatchUncaught(error: unknown): void {
   const listener = listening;
   listening = undefined;
-  listener?.(error);
-  listening = listener;
+  try {
+    listener?.(error);
+  } catch (failure) {
+    reportUncaught(failure);
+  } finally {
+    listening = listener;
+  }
   reportUncaught(error);
 }
 
