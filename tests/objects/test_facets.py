@@ -321,6 +321,14 @@ async def test_a_facet_that_calls_its_object_which_waits_for_it_is_told_the_way(
             await asyncio.wait_for(node(host).call("waits_for_itself", "root"), 10)
 
 
+async def test_a_name_makes_no_line_of_the_log(host_of: OpenHost, caplog: pytest.LogCaptureFixture) -> None:
+    async with host_of(SOURCE) as host:
+        with pytest.raises(JavaScriptError):
+            await node(host).call("at", ["a\nforged"], "end")
+    assert "forged" in caplog.text
+    assert "\nforged" not in caplog.text
+
+
 async def test_a_damaged_facet_is_alone_with_that(host_of: OpenHost, tmp_path: Path) -> None:
     state = tmp_path / "state"
     async with host_of(SOURCE, state=state, history=None) as host:
@@ -339,9 +347,11 @@ async def test_a_damaged_facet_is_alone_with_that(host_of: OpenHost, tmp_path: P
     (index,) = state.glob("*/*.facets")
     index.write_bytes(b"no index of facets")
     async with host_of(SOURCE, state=state, history=None) as host:
-        with pytest.raises(JavaScriptError, match="unknown format"):
-            await node(host).call("at", ["b"], "get", "k")
+        for method in (("at", ["b"], "get", "k"), ("clear",)):
+            with pytest.raises(JavaScriptError, match="unknown format"):
+                await node(host).call(*method)
         assert await node(host).call("get", "k") == 0
+        assert [each.id for each in (await host.objects.list("Node")).objects] == [node(host).id]
 
 
 # From outside
@@ -436,6 +446,8 @@ async def test_a_deleted_object_has_no_facets_any_more(host_of: OpenHost, state:
         await fill(node(host))
         socket, client = await connect(node(host), "at/a/")
         await clock.advance(60_000)
+        shown = await host.objects.show("Node", "root", facet=["a"])
+        assert (shown["sockets"], shown["awake"]) == ([{"tags": []}], False)
         await host.objects.delete("Node", "root")
         assert (await host.objects.list("Node")).objects == []
         with pytest.raises(NoSuchObjectError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,7 +54,8 @@ class FacetActor(Actor):
     @property
     def label(self) -> str:
         """See `Actor`: that of the object, and the names that lead from there."""
-        return "/".join([super().label, *self.facet.path])
+        names = (name if name.isprintable() else json.dumps(name) for name in self.facet.path)
+        return "/".join([super().label, *names])
 
     def end(self, error: ObjectBrokenError) -> None:
         """Break it from outside."""

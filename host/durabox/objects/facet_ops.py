@@ -112,13 +112,17 @@ class FacetOps:
             raise GuestProtocolError("a facet with a name that cannot be")
         self._change(lambda: self.level.cloning(source, target) if source and target else None)
 
-    def delete_all(self) -> None:
+    def look(self) -> None:
         """
-        The object deletes all that it stores.
+        Make sure that `delete_all` can be done.
 
         Raises:
             StorageError: The index of facets cannot be read.
         """
+        self.level.tree.index.below(self.level.number)
+
+    def delete_all(self) -> None:
+        """The object deletes all that it stores."""
         self._change(self.level.deletion_of_all)
 
     def close(self, reason: str) -> None:
@@ -150,22 +154,22 @@ class FacetOps:
 
     def _change(self, make: Callable[[], Change | None]) -> None:
         """Have a change come with the next commit, which the answers wait for; at once in a transaction."""
+        self._ops.operations.check_room(1 + len(self._changes) + len(self._under_way))
         change = _asked(make)
         if change is None:
             return
+        # There has to be a commit, even if nothing else is written.
+        _asked(lambda: self._database.to_write("facets"))
+        self._ops.gate.confirmed = True
         actor = self._ops.actor
         assert actor.storage is not None
-        self._ops.operations.check_room(1 + len(self._changes) + len(self._under_way))
+        actor.storage.afterwards = self._carry_out
         tree = self.level.tree
         tree.busy += 1
         if actor.core.in_transaction:
             self._under_way.append(tree.start(change))
         else:
             self._changes.append(change)
-        actor.storage.afterwards = self._carry_out
-        # There has to be a commit, even if nothing else is written.
-        _asked(lambda: self._database.to_write("facets"))
-        self._ops.gate.confirmed = True
 
     def _carry_out(self, over: Over) -> None:
         """What was written is durable: now the facets' files."""

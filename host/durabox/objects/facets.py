@@ -339,6 +339,10 @@ class FacetTree:
             or any(facet.actor is not None or facet.sockets is not None for facet in self.root.all())
         )
 
+    def facet(self, number: int) -> Facet | None:
+        """The one with that number, if anything is known of it."""
+        return next((facet for facet in self.root.all() if facet.below.number == number), None)
+
     def actors(self) -> list[FacetActor]:
         """Those in memory."""
         return [facet.actor for facet in self.root.all() if facet.actor is not None]
@@ -443,7 +447,8 @@ class FacetTree:
             self._give_back(number)
 
     def _live(self, number: int) -> FacetActor | None:
-        return next((facet.actor for facet in self.root.all() if facet.below.number == number), None)
+        facet = self.facet(number)
+        return None if facet is None else facet.actor
 
     def _borrow(self, number: int) -> ObjectDatabase:
         """The database of a facet that does not use it."""

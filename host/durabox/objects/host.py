@@ -395,7 +395,14 @@ class Host:
     def sockets_of(self, unique_key: str, object_id: str) -> list[tuple[tuple[str, ...], bytes]]:
         """See `access.Access.sockets`."""
         space = self._by_key.get(unique_key)
-        table = None if space is None else self._sockets.get((space.class_name, object_id))
+        if space is None:
+            return []
+        root, _, number = object_id.partition(".")
+        table = self._sockets.get((space.class_name, object_id))
+        if number:
+            tree = self._trees.get((space.class_name, root))
+            facet = None if tree is None else tree.facet(int(number))
+            table = None if facet is None else facet.sockets
         return [] if table is None else table.seen()
 
     @contextmanager

@@ -143,6 +143,7 @@ class StorageOps:
     def op_kv_delete_all(self, body: bytes) -> None:
         """Everything goes, facets included."""
         try:
+            self._facets.look()
             self._alarm.delete_all(with_alarm=self._actor.compatibility.has(Change.DELETE_ALL_DELETES_ALARM))
             self._facets.delete_all()
         except StorageError as error:

@@ -47,12 +47,7 @@ class Shelf(Protocol):
         ...
 
     def stamp(self, object_id: str) -> Stamp | None:
-        """
-        What can be seen of an object's from outside, ``None`` if there is none.
-
-        Raises:
-            StorageError: It cannot be told which facets it has.
-        """
+        """What can be seen of an object's from outside, ``None`` if there is none; facets of a damaged index are left out."""
         ...
 
     def glance(self, object_id: str) -> Glance:
@@ -90,8 +85,10 @@ class FolderShelf:
 
     def stamp(self, object_id: str) -> Stamp | None:
         """See `Shelf`."""
-        facets = self._facets(object_id)
-        numbers = (0, *(number for number in facets.below(0) if facets.has(number)))
+        numbers = [0]
+        with contextlib.suppress(StorageError):
+            facets = self._facets(object_id)
+            numbers += (number for number in facets.below(0) if facets.has(number))
         stamps = [stamp for number in numbers if (stamp := self._stamp(facet_id(object_id, number)))]
         if not stamps:
             return None
