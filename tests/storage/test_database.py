@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from durabox.errors import InvalidObjectIdError, StateLockedError, StorageError
-from durabox.storage.connection import MAX_ROW
+from durabox.storage.connection import MAX_ROW, open_newborn
 from durabox.storage.database import MAX_DEPTH, ObjectDatabase
 from durabox.storage.directory import StateDirectory
 from durabox.storage.durability import Durability
+from durabox.storage.history.retention import Retention
 from durabox.storage.metadata import Key
+from durabox.storage.statements import CREATE_KV
 
 KEY = "demo-C"
 ID = "ab" * 32
@@ -331,6 +333,40 @@ def test_a_wal_left_without_its_file_does_not_become_part_of_another(tmp_path: P
     database.kv.put(b"new", b"v")
     database.commit()
     assert database.kv.list(None, None, None, False, -1) == [b"new", b"v"]
+    state.close()
+
+
+@pytest.mark.parametrize("history", [Retention(), None], ids=["history", "no history"])
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_damaged_file_that_can_still_be_opened_can_be_replaced(
+    tmp_path: Path, how: str, history: Retention | None
+) -> None:
+    state = _state(tmp_path, history=history)
+    database = state.database(KEY, ID)
+    for number in range(300):
+        database.kv.put(b"%03d" % number, bytes(3000))
+    database.commit()
+    # In the WAL with the first page: that the file is too short is found by who copies the WAL into it.
+    database.kv.put(b"999", bytes(9000))
+    database.commit()
+    database.close()
+    file = tmp_path / "state" / KEY / f"{ID}.sqlite"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 4 // 4096 * 4096])
+    database = state.database(KEY, ID)
+    with pytest.raises(StorageError, match="CORRUPT|SHORT_READ"):
+        database.kv.get(b"299")
+    match how:
+        case "removed":
+            database.replace(None)
+        case "replaced":
+            content = open_newborn()
+            content.execute(CREATE_KV)
+            database.replace(content)
+    database.kv.put(b"new", b"1")
+    database.commit()
+    database.close()
+    database = state.database(KEY, ID)
+    assert (database.kv.get(b"new"), database.kv.get(b"050")) == (b"1", None)
     state.close()
 
 

@@ -18,6 +18,7 @@ without it.
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,8 @@ import apsw
 from durabox.storage.durability import Durability
 from durabox.storage.files import Files
 from durabox.storage.history.recorder import Recorder
+
+logger = logging.getLogger("durabox.storage")
 
 #: A newborn of at most this many pages of 4 KiB is written in one piece.
 _IMAGE_PAGES: Final = 256
@@ -112,7 +115,14 @@ class Birthplace:
         finished: str | None = None
         try:
             if old is not None:
-                self._complete(old, history)
+                try:
+                    self._complete(old, history)
+                except (apsw.CorruptError, apsw.NotADBError) as error:
+                    # It goes, and so it need not be whole.
+                    logger.warning("%s/%s: %s; it is replaced as it is", self.name, Path(path).name, error)
+                    old.close(True)
+                    if history is not None:
+                        history.closed()
             if new is not None:
                 finished = self.unfinished()
                 self._write(new, finished)
