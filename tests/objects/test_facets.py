@@ -289,6 +289,24 @@ async def test_a_request_to_a_facet_that_is_being_started_ends_with_its_object(h
         assert host.live == 0
 
 
+async def test_a_callback_that_never_answers_ends_no_other_facet_of_that_name(host_of: OpenHost) -> None:
+    source = SOURCE.replace("started.push(name);", "if (!this_time++) return new Promise(() => {});").replace(
+        "let started = [];", "let started = [], this_time = 0;"
+    )
+    clock = VirtualClock()
+    async with host_of(source, clock=clock) as host:
+        waiting = asyncio.ensure_future(node(host).call("at", ["a"], "visit"))
+        await settle()
+        await node(host).call("stop", "a")
+        with pytest.raises(JavaScriptError, match="stopped"):
+            await waiting
+        socket, client = await connect(node(host), "at/a/")
+        await clock.advance(60_000)
+        assert host.live == 0
+        socket.send(b"x", True)
+        assert await client.got.get() == "1 x"
+
+
 async def test_a_number_belongs_to_one_facet_for_good(host_of: OpenHost, tmp_path: Path) -> None:
     state = tmp_path / "state"
     async with host_of(SOURCE, state=state) as host:

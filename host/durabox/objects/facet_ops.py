@@ -131,7 +131,9 @@ class FacetOps:
             return
         starting, self._starting = self._starting, {}
         for facet in starting.values():
-            self._level.end(facet.name, FacetEndedError("Error", reason))
+            # Nobody will say what it is; another one may have its name since it was aborted.
+            if self._level.children.get(facet.name) is facet:
+                self._level.end(facet.name, FacetEndedError("Error", reason))
         changes, self._changes = self._changes, []
         self._level.tree.release(len(changes))
 
