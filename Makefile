@@ -57,7 +57,7 @@ test: build
 	@$(BIN)/python -m pytest $(ARGS)
 
 torture: build
-	@$(BIN)/python -m pytest -m torture -s tests/faults $(ARGS)
+	@$(BIN)/python -m pytest -m torture -s $(ARGS)
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -28,7 +28,7 @@ PLAIN = st.recursive(
 
 
 @given(value=PLAIN)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_plain_values_come_back_as_they_went_in(value: Any) -> None:
     async def there_and_back() -> Any:
         async with Sandbox() as box:

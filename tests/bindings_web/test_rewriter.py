@@ -49,7 +49,7 @@ async def box() -> Any:
         yield sandbox
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(MARKUP, max_size=12), data=st.data())
 async def test_a_document_may_come_in_any_pieces(
     box: Sandbox, parts: list[bytes], data: st.DataObject
@@ -61,7 +61,7 @@ async def test_a_document_may_come_in_any_pieces(
     assert cut == await box.eval(REWRITE, pieces=[whole] if whole else [])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.one_of(MARKUP, st.binary(max_size=8)), max_size=16))
 async def test_what_no_handler_changes_passes_byte_for_byte(box: Sandbox, parts: list[bytes]) -> None:
     document = b"".join(parts)

@@ -128,7 +128,7 @@ def _carried_out(server: Server, cases: list[dict[str, Any]]) -> list[Any]:
     return results
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cases=st.lists(rewritings(), min_size=1, max_size=4))
 def test_any_document_becomes_what_workerd_makes_of_it(
     both: tuple[Server, Server], cases: list[dict[str, Any]]

@@ -135,7 +135,7 @@ def test_what_the_event_function_returns_is_checked(isolate_of: Any, result: int
         play(isolate, script)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     calls=st.lists(
         st.tuples(st.integers(0, 3), st.lists(addresses | st.integers(0, 60), min_size=7, max_size=7)),

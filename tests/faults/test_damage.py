@@ -184,14 +184,14 @@ def _run(damages: list[Damage]) -> None:
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=25, suppress_health_check=SLOW)
 @given(st.lists(DAMAGE, min_size=1, max_size=3))
 def test_damage_is_the_damaged_objects_alone(damages: list[Damage]) -> None:
     _run(damages)
 
 
 @pytest.mark.torture
-@settings(max_examples=3_000, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=3_000, suppress_health_check=SLOW)
 @given(st.lists(DAMAGE, min_size=1, max_size=3))
 def test_damage_is_the_damaged_objects_alone_three_thousand_times(damages: list[Damage]) -> None:
     _run(damages)

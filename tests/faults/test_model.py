@@ -408,14 +408,14 @@ async def _follow(actions: list[tuple[Any, ...]]) -> None:
 ANY_DATA = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=ANY_DATA)
+@settings(max_examples=60, suppress_health_check=ANY_DATA)
 @given(ACTIONS)
 def test_storage_does_what_the_model_does(actions: list[tuple[Any, ...]]) -> None:
     asyncio.run(_follow(actions))
 
 
 @pytest.mark.torture
-@settings(max_examples=20_000, deadline=None, suppress_health_check=ANY_DATA)
+@settings(max_examples=20_000, suppress_health_check=ANY_DATA)
 @given(ACTIONS)
 def test_storage_does_what_the_model_does_for_hours(actions: list[tuple[Any, ...]]) -> None:
     asyncio.run(_follow(actions))

@@ -246,7 +246,7 @@ class ActorMachine(RuleBasedStateMachine):
 
 
 TestActorMachine = ActorMachine.TestCase
-TestActorMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestActorMachine.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def ready() -> ActorCore[str]:

@@ -209,7 +209,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     stage.close()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(turns=st.lists(st.lists(calls, min_size=1, max_size=6), min_size=1, max_size=3))
 def test_no_op_with_whatever_arguments_harms_anybody_else(
     stage: Stage, caplog: pytest.LogCaptureFixture, turns: list[list[tuple[int, bytes, bytes]]]

@@ -250,7 +250,7 @@ json_like = st.recursive(
 
 
 class TestMsgpack:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(value=json_like)
     def test_values_survive_the_way_in_and_out(self, shared: Guest, value: Any) -> None:
         assert shared.value("argument", value) == value
@@ -328,7 +328,7 @@ class TestMsgpack:
         guest.ops[200] = lambda args, body: b"\1" + bytes.fromhex(packed)
         assert guest.value("native.op(200)") == "TypeError: malformed msgpack message"
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(reply=st.binary(max_size=60))
     def test_no_reply_whatever_it_holds_breaks_the_guest(self, shared: Guest, reply: bytes) -> None:
         shared.ops[201] = lambda args, body: reply

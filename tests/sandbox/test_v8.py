@@ -133,20 +133,20 @@ def plain(value: Any) -> Any:
 
 
 class TestAgainstAnotherImplementation:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(value=values)
     def test_what_the_guest_writes_it_reads(self, guest: Guest, value: Any) -> None:
         written = guest.value("native.serialize(argument)", value)
         assert plain(v8serialize.loads(written)) == value
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(value=values)
     def test_what_it_writes_the_guest_reads(self, guest: Guest, value: Any) -> None:
         packed = v8serialize.dumps(value)
         again = guest.value("native.serialize(native.deserialize(body))", body=packed)
         assert repr(v8serialize.loads(again)) == repr(v8serialize.loads(packed))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(value=values)
     def test_reading_and_writing_again_changes_nothing(self, guest: Guest, value: Any) -> None:
         first = guest.value("native.serialize(argument)", value)
@@ -154,12 +154,12 @@ class TestAgainstAnotherImplementation:
 
 
 class TestHostileBytes:
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(noise=st.binary(max_size=80))
     def test_noise_throws_or_is_a_value(self, guest: Guest, noise: bytes) -> None:
         check(guest, b"\xff\x0f" + noise)
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(data=st.data())
     def test_a_changed_value_throws_or_is_another_value(self, guest: Guest, data: st.DataObject) -> None:
         _, packed = data.draw(st.sampled_from(VECTORS["values"] + VECTORS["errors"]))

@@ -216,8 +216,8 @@ class MemoryMachine(DatabaseMachine):
     in_memory = True
 
 
-DatabaseMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
-MemoryMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+DatabaseMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
+MemoryMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30)
 TestDatabaseInFiles = DatabaseMachine.TestCase
 TestDatabaseInMemory = MemoryMachine.TestCase
 

@@ -201,7 +201,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.data_too_large])
 @given(steps=st.lists(STEPS, min_size=1, max_size=30))
 def test_every_state_comes_back(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -107,7 +107,7 @@ def _seal(wal: bytearray, frames: list[int]) -> None:
         wal[frame + 20 : frame + 24] = sums[1].to_bytes(4, "big")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), cut=st.one_of(st.none(), st.integers(0, 300_000)))
 def test_no_damage_breaks_it(tmp_path: Path, seed: int, cut: int | None) -> None:
     path = tmp_path / "a"

@@ -116,7 +116,7 @@ def test_savepoints_undo_sql(database: ObjectDatabase) -> None:
         max_size=100,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_values_come_back_as_they_were_bound(values: list[Binding]) -> None:
     directory = StateDirectory(None)
     database = directory.database(KEY, ID)
@@ -436,7 +436,7 @@ def test_hostile_sql_is_refused(database: ObjectDatabase, text: str) -> None:
 
 
 @given(st.binary(max_size=200), st.binary(min_size=1, max_size=64))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_text_of_any_bytes_ends_in_rows_or_an_error(noise: bytes, word: bytes) -> None:
     directory = StateDirectory(None)
     database = directory.database(KEY, ID)

@@ -232,7 +232,7 @@ const cases = {
   // Timers and friends
   "timer args": async () => new Promise((r) => setTimeout((a, b) => r([a, b]), 0, 1, 2)),
   "timer string": () => failure(() => setTimeout("1")),
-  "timer order": async () => { const log = []; setTimeout(() => log.push(2), 2); setTimeout(() => log.push(1), 1); setTimeout(() => log.push(0), 0); setTimeout(() => log.push("nan"), NaN); setTimeout(() => log.push("neg"), -5); await wait(15); return log; },
+  "timer order": async () => { const log = []; setTimeout(() => log.push(2), 200); setTimeout(() => log.push(1), 100); setTimeout(() => log.push(0), 0); setTimeout(() => log.push("nan"), NaN); setTimeout(() => log.push("neg"), -5); await wait(400); return log; },
   "timer this": async () => new Promise((r) => setTimeout(function () { r(this === globalThis || this === undefined || typeof this); }, 0)),
   "interval clear inside": async () => { let n = 0; await new Promise((r) => { const t = setInterval(() => { if (++n === 3) { clearInterval(t); r(); } }, 1); }); await wait(5); return n; },
   "clear timeout with interval": async () => { let n = 0; const t = setInterval(() => n++, 1); clearTimeout(t); await wait(5); return n; },

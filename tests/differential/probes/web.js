@@ -111,7 +111,7 @@ const cases = {
   "events": () => { const t = new EventTarget(); const log = []; const f = (e) => log.push(e.type + (e instanceof Event)); t.addEventListener("a", f); t.addEventListener("a", f); t.addEventListener("a", { handleEvent() { log.push("object"); } }, { once: true }); t.dispatchEvent(new Event("a")); t.dispatchEvent(new Event("a")); t.removeEventListener("a", f); t.dispatchEvent(new Event("a")); return log; },
   "event cancel": () => { const t = new EventTarget(); t.addEventListener("a", (e) => e.preventDefault()); return [t.dispatchEvent(new Event("a", { cancelable: true })), t.dispatchEvent(new Event("a"))]; },
   "custom event": () => { const e = new CustomEvent("x", { detail: 5 }); return [e.type, e.detail, e.bubbles]; },
-  "timer order": async () => { const log = []; setTimeout(() => log.push("b"), 20); setTimeout(() => log.push("a"), 1); queueMicrotask(() => log.push("micro")); log.push("sync"); await scheduler.wait(60); return log; },
+  "timer order": async () => { const log = []; setTimeout(() => log.push("b"), 150); setTimeout(() => log.push("a"), 1); queueMicrotask(() => log.push("micro")); log.push("sync"); await scheduler.wait(400); return log; },
   "timer arguments": async () => new Promise((resolve) => setTimeout((...a) => resolve(a), 1, 1, 2)),
   "timer clear": async () => { let ran = false; clearTimeout(setTimeout(() => { ran = true; }, 1)); clearTimeout(undefined); clearTimeout(12345); await scheduler.wait(10); return ran; },
   "interval": async () => { let n = 0; const i = setInterval(() => { if (++n === 3) clearInterval(i); }, 1); await scheduler.wait(50); return n; },
