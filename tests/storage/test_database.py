@@ -353,7 +353,7 @@ def test_a_damaged_file_that_can_still_be_opened_can_be_replaced(
     file = tmp_path / "state" / KEY / f"{ID}.sqlite"
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 4 // 4096 * 4096])
     database = state.database(KEY, ID)
-    with pytest.raises(StorageError, match="CORRUPT|SHORT_READ"):
+    with pytest.raises(StorageError, match=r"CORRUPT|SHORT_READ"):
         database.kv.get(b"299")
     match how:
         case "removed":
