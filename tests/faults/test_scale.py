@@ -7,6 +7,7 @@ without a pause. What the process holds is looked at along the way.
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -103,6 +104,9 @@ async def _all(numbers: Iterator[int], touch: Callable[[int], Coroutine[Any, Any
 
 
 async def _touch_all(state: Path, objects: int, most: int) -> None:
+    # What other tests left is not counted.
+    gc.collect()
+    assert not apsw.connections()
     async with Host.open(SHELF, state, durability=Durability.OFF, max_live=most) as host:
         space = host.namespace("Shelf")
         watch = Watch(state, host, most)
