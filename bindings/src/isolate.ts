@@ -21,4 +21,6 @@ export const isolate: {
   ownId: string;
   /** How many objects it is a facet below. */
   depth: number;
-} = { atGlobalScope: true, unanswered: undefined, instance: undefined, ownId: "", depth: 0 };
+  /** Counts writes to the storage: what was read before one may no longer hold. */
+  writes: number;
+} = { atGlobalScope: true, unanswered: undefined, instance: undefined, ownId: "", depth: 0, writes: 0 };

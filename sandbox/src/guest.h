@@ -84,6 +84,8 @@ int durabox_register_random(JSContext *ctx, JSValueConst native);
 
 /* The functions that a runtime allocates with. */
 extern const JSMallocFunctions durabox_malloc_functions;
+/* Of the host: what an isolate writes to is its own by as much. */
+enum { OS_PAGE = 4096 };
 /* Where the heap of the image ends that this instance was made from, or is about to be frozen into; 0 before. */
 extern uintptr_t durabox_image_end;
 /* Moves that end behind everything allocated so far. */

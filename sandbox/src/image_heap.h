@@ -13,7 +13,7 @@
 
 #include "guest.h"
 
-/* Bytes of a runtime's first arena for blocks of a size, after it was sealed. */
+/* Bytes of each of a runtime's first two arenas for blocks of a size, after it was sealed. */
 enum { FIRST_ARENA_SIZE = 1024 };
 
 static inline bool in_image(const void *p) { return (uintptr_t)p < durabox_image_end; }

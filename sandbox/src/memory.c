@@ -31,7 +31,6 @@ enum {
     LEVELS = 32,
     /* Below this size each list holds blocks of one size only. */
     EXACT = ALIGNMENT << (SUBLISTS_LOG2 + 1),
-    OS_PAGE = 4096,
     WASM_PAGE = 65536,
     /* What the heap grows by at least, as part of its size, so that it need not ask for each page. */
     GROWTH_PART = 16,

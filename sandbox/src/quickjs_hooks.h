@@ -263,6 +263,25 @@ static int make_builtins(JSContext *ctx, JSObject *object)
     return 0;
 }
 
+/* Each new shape of an isolate changes a word anywhere in the table of shapes: it lies on as few pages as it can. */
+static int align_shapes(JSContext *ctx)
+{
+    JSRuntime *rt = ctx->rt;
+    size_t size = rt->shape_hash_size * sizeof(rt->shape_hash[0]);
+    uintptr_t memory;
+
+    if ((uintptr_t)rt->shape_hash % OS_PAGE == 0)
+        return 0;
+    memory = (uintptr_t)js_malloc(ctx, size + OS_PAGE);
+    if (!memory)
+        return -1;
+    memory = (memory + OS_PAGE - 1) & -OS_PAGE; /* never freed: it belongs to the image */
+    memcpy((void *)memory, rt->shape_hash, size);
+    js_free(ctx, rt->shape_hash);
+    rt->shape_hash = (JSShape **)memory;
+    return 0;
+}
+
 int durabox_seal_heap(JSContext *ctx)
 {
     JSRuntime *rt = ctx->rt;
@@ -275,6 +294,8 @@ int durabox_seal_heap(JSContext *ctx)
         if (JS_GC_TYPE(object) == JS_GC_OBJ_TYPE_JS_OBJECT && make_builtins(ctx, (JSObject *)object))
             return -1;
     }
+    if (align_shapes(ctx))
+        return -1;
     /* Collections go over what is in the list: from now on, new objects. */
     list_for_each_safe(item, next, &rt->gc_obj_list)
         init_list_head(item);

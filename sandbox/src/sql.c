@@ -34,7 +34,8 @@ typedef struct {
     int32_t entries; /* of tables and indexes that a row takes */
 } Kept;
 
-static Kept kept[KEPT];
+/* KEPT places, made for the first text: an object without SQL does without the memory. */
+static Kept *kept;
 static JSValue storage, model, otherwise;
 static int32_t again_op, many_op;
 
@@ -208,6 +209,8 @@ static JSValue native_sql_keep(JSContext *ctx, JSValueConst this_val, int argc, 
 
     if (JS_VALUE_GET_TAG(argv[1]) != JS_TAG_STRING)
         return JS_UNDEFINED;
+    if (!kept && !(kept = js_mallocz(ctx, KEPT * sizeof(*kept))))
+        return JS_EXCEPTION;
     place = place_of(argv[1]);
     if (JS_ToInt32(ctx, &next.number, argv[2]) || JS_ToInt32(ctx, &next.entries, argv[3]))
         return JS_EXCEPTION;

@@ -214,10 +214,12 @@ _PATCHES = (
         3,
     ),
     (r"^(static void js_arena_free\(.*\n\{\n.*\n\n)    if \(!ptr\)", r"\1    if (!ptr || in_image(ptr))", 1),
-    # The first arena of a size is small: an isolate with little on its heap has one of most sizes.
+    # The first two arenas of a size are small (the list's ends are the same while it has one or none): an isolate with little on
+    # its heap has one of most sizes, and all of an arena is written to when it is made.
     (
         r"(?<=^    n_blocks = \()JS_ARENA_SIZE(?= - )",
-        "(list_empty(&rt->arena_state.arena_list[block_size_idx]) ? FIRST_ARENA_SIZE : JS_ARENA_SIZE)",
+        "(rt->arena_state.arena_list[block_size_idx].next == rt->arena_state.arena_list[block_size_idx].prev"
+        " ? FIRST_ARENA_SIZE : JS_ARENA_SIZE)",
         1,
     ),
 )

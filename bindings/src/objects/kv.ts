@@ -6,6 +6,7 @@
  * values travel in V8's serialization format and are copied at the time of the call.
  */
 
+import { isolate } from "../isolate";
 import { native } from "../native";
 import { OP } from "../protocol";
 import { currentSection, DOMException, startAsync } from "../web";
@@ -85,7 +86,7 @@ export function put(owner: string, key: unknown, value: unknown, options: unknow
     throw key === undefined
       ? wrongParameter("put", owner, 1, "string or object")
       : new TypeError("put() called with undefined value.");
-  writes++;
+  isolate.writes++;
   if (unconfirmed) native.op(OP.kv_put_many, [[native.utf8Encode(text), native.serialize(value)], true]);
   else native.opValue(PUT, text, value);
 }
@@ -94,7 +95,7 @@ function putEntries(owner: string, entries: Record<string, unknown>, options: un
   if (options !== undefined && options !== null && typeof options !== "object" && typeof options !== "function")
     throw new TypeError(PUT_FORMS);
   const unconfirmed = isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 2, "PutOptions"));
-  writes++;
+  isolate.writes++;
   native.opEntries(OP.kv_put_many, entries, unconfirmed);
 }
 
@@ -148,7 +149,7 @@ export function readStored(type: number, reader: HostReader): object | undefined
 export function remove(owner: string, key: unknown, options: unknown): boolean | number {
   const unconfirmed =
     options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "delete", owner, 2, "PutOptions"));
-  writes++;
+  isolate.writes++;
   if (Array.isArray(key)) return key.length === 0 ? 0 : native.op(OP.kv_delete_many, [encodeKeys(key), unconfirmed]);
   if (key === undefined) throw wrongParameter("delete", owner, 1, "string or Array");
   const text = `${key as string}`;
@@ -162,14 +163,12 @@ export function list(owner: string, options: unknown): Map<string, unknown> {
   return native.opMap(OP.kv_list, rangeOf(owner, options, false));
 }
 
-/** Counts writes: what was read before one may no longer hold. */
-let writes = 0;
 /** Counts lists: only the newest may still be read key by key. */
 let newest = 0;
 
 /** Something else than the methods here has written, or undone writes. */
 export function written(): void {
-  writes++;
+  isolate.writes++;
 }
 
 /** `kv.get(key)`. */
@@ -179,13 +178,13 @@ export function getOne(key: unknown): unknown {
 
 /** `kv.put(key, value)`; `undefined` is a value like any other. */
 export function putOne(key: unknown, value: unknown): void {
-  writes++;
+  isolate.writes++;
   native.opValue(PUT, `${key as string}`, value);
 }
 
 /** `kv.delete(key)`. */
 export function removeOne(key: unknown): boolean {
-  writes++;
+  isolate.writes++;
   return native.op(DELETE, `${key as string}`);
 }
 
@@ -210,7 +209,7 @@ export class Listing {
   }
 
   next(): [string, unknown] | undefined {
-    if (this.#left > 0 && (this.#at >= this.#part.length || this.#seen !== writes)) this.#read();
+    if (this.#left > 0 && (this.#at >= this.#part.length || this.#seen !== isolate.writes)) this.#read();
     if (this.#left <= 0 || this.#part.length === 0) {
       this.done = true;
       return undefined;
@@ -226,7 +225,7 @@ export class Listing {
     this.#range[4] = Number.isFinite(this.#left) ? this.#left : -1;
     this.#part = native.op(OP.kv_list, this.#range);
     this.#at = 0;
-    this.#seen = writes;
+    this.#seen = isolate.writes;
   }
 
   #continueAfter(key: ArrayBuffer): void {
