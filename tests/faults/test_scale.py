@@ -27,8 +27,8 @@ MAX_OPEN = 384
 TOGETHER = 32
 #: Milliseconds since the epoch; nobody waits for it.
 FAR = 4_000_000_000_000
-#: A checkpoint is due at 256 frames; the commit that gets there has some more.
-WAL_BYTES = 300 * (4096 + 24)
+#: A checkpoint is due at 512 frames; the commit that gets there has some more.
+WAL_BYTES = 640 * (4096 + 24)
 #: Of what is kept for all objects together, where one transaction changes many pages.
 INDEX_WAL_BYTES = 16 << 20
 

@@ -8,7 +8,7 @@ also keeps any other program, workerd included, from opening a file that is in u
 
 *Nothing is checkpointed on close.* A checkpoint syncs, and connections are closed on the event loop. The WAL
 stays beside the file, which is complete and durable with it; the next open reads it. It is copied into the
-file after `_CHECKPOINT_PAGES`, in the commit that gets there, so it stays small and opening stays fast.
+file after `CHECKPOINT_PAGES`, in the commit that gets there, so it stays small and opening stays fast.
 
 *Small memory.* SQLite allots 87 KB for the first 20 pages of every cache, unless the cache is tiny when its
 first page is read. So the cache is made tiny, emptied, used once and only then given its size. With lookaside
@@ -29,8 +29,9 @@ MAX_ROW: Final = 8 * 1024 * 1024 + 34
 
 #: Size of a page of a new database.
 PAGE_BYTES: Final = 4096
-#: The WAL is copied into the database file when it has this many pages of 4 KiB.
-_CHECKPOINT_PAGES: Final = 256
+#: The WAL is copied into the database file when it has this many pages of 4 KiB: seldom enough for events that write dozens of
+#: them, and little enough to be read at once by whoever opens the file.
+CHECKPOINT_PAGES: Final = 512
 #: A WAL that a large transaction made longer is cut to this many bytes when it is used anew.
 _WAL_BYTES_KEPT: Final = 4 * 1024 * 1024
 _CACHE_PAGES: Final = 64
@@ -82,7 +83,7 @@ def open_file(path: str, durability: Durability, vfs: str | None) -> apsw.Connec
     try:
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         connection.limit(apsw.SQLITE_LIMIT_LENGTH, MAX_ROW)
-        connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
+        connection.wal_autocheckpoint(CHECKPOINT_PAGES)
         run = connection.cursor().execute
         # Before the first access to the file: it decides where the WAL index lives.
         run("PRAGMA locking_mode = EXCLUSIVE").fetchall()

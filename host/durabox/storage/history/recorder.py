@@ -27,6 +27,7 @@ from typing import Final
 import apsw
 import msgspec
 
+from durabox.storage.connection import CHECKPOINT_PAGES
 from durabox.storage.files import Files
 from durabox.storage.history.blocks import Frames, Replaced, Rest, Stamp
 from durabox.storage.history.log import HistoryLog
@@ -37,8 +38,6 @@ from durabox.storage.history.writer import BlockWriter
 
 logger = logging.getLogger("durabox.storage")
 
-#: The WAL is copied into the database file when it has this many pages of 4 KiB.
-CHECKPOINT_PAGES: Final = 256
 #: A history that cannot be written holds the checkpoint up to this many pages; then it is given up.
 _PATIENCE_PAGES: Final = 4096
 #: Frames in a block: bounds the memory that a checkpoint takes.
