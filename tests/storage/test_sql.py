@@ -182,7 +182,7 @@ def test_queries_share_the_room_for_what_is_kept(database: ObjectDatabase) -> No
     for query in queries[1:]:
         with pytest.raises(StorageError, match="SQL cursor was closed"):
             query.batch()
-    assert database.sql.kept == 0
+    assert database.sql.queries.kept == 0
 
 
 def test_an_open_query_does_not_keep_the_log_from_ending(database: ObjectDatabase) -> None:

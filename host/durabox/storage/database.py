@@ -264,7 +264,7 @@ class ObjectDatabase:
                     self.bookmarks.keep_promise()
                 self.streams.look(connection)
                 # A newborn does not stay, and SQLite refuses to commit in the middle of a write.
-                self.sql.put_aside(all_of_them=self._newborn)
+                self.sql.queries.put_aside(all_of_them=self._newborn)
                 connection.execute("COMMIT")
                 if self._newborn:
                     self._settle()
@@ -338,7 +338,7 @@ class ObjectDatabase:
         """See `open_files.Rests`."""
         if self.dirty or self._newborn or self._connection is None:
             return False
-        self.sql.put_aside(all_of_them=True)
+        self.sql.queries.put_aside(all_of_them=True)
         self._leave()
         return True
 
@@ -445,7 +445,7 @@ class ObjectDatabase:
 
     def _part_with_connection(self) -> None:
         """Have no statement under way and no newborn that nothing was written to; only with nothing uncommitted."""
-        self.sql.put_aside(all_of_them=True)
+        self.sql.queries.put_aside(all_of_them=True)
         self.sql.lost()
         if self._newborn:
             self._abandon()

@@ -21,17 +21,19 @@ may go on. A single call of a function on megabytes of text is one step.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
 from durabox.errors import StorageError
-from durabox.storage.authorizer import MODULES, Authorizer
+from durabox.storage import sql_compile
+from durabox.storage.authorizer import Authorizer
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE
-from durabox.storage.sql_program import Program, program_of
-from durabox.storage.sql_query import NO_MEMORY, Query
+from durabox.storage.sql_program import Program
+from durabox.storage.sql_query import NO_MEMORY, OpenQueries, Query
+from durabox.storage.sql_settings import TEXT_BYTES, set_up
+from durabox.storage.sql_texts import Repeated, Texts
 
 if TYPE_CHECKING:
     from durabox.storage.database import ObjectDatabase
@@ -39,44 +41,12 @@ if TYPE_CHECKING:
 #: What a binding may be; numbers are reals, as in JavaScript.
 Binding = float | str | bytes | None
 
-#: How many texts, and how long ones, a database knows to be simple writes.
-_KNOWN: Final = 64
-_KNOWN_LENGTH: Final = 16 * 1024
-#: How long queries may take to keep the rest of their rows: another row may never come.
-_KEEPING_SECONDS: Final = 0.5
-#: Commits after which a query's statement has to end: it keeps the WAL from being copied into the file.
-_COMMITS: Final = 256
 #: Memory that SQLite may take while it runs an object's statement, besides what it holds already. The limit is the
 #: whole process's, so it is only there meanwhile.
 _MEMORY: Final = 256 * 1024 * 1024
-#: Steps of SQLite's machine between two questions whether a statement may go on: about a millisecond.
-_STEPS: Final = 50_000
 #: Object's statements are told from the host's in APSW's cache by these flags.
 _FLAGS: Final = apsw.SQLITE_PREPARE_PERSISTENT
 
-#: Length of a text, all its statements together.
-_TEXT_BYTES: Final = 100_000
-_LIMITS: Final = {
-    apsw.SQLITE_LIMIT_SQL_LENGTH: _TEXT_BYTES,
-    apsw.SQLITE_LIMIT_COLUMN: 100,
-    apsw.SQLITE_LIMIT_EXPR_DEPTH: 100,
-    apsw.SQLITE_LIMIT_COMPOUND_SELECT: 5,
-    apsw.SQLITE_LIMIT_VDBE_OP: 25_000,
-    apsw.SQLITE_LIMIT_FUNCTION_ARG: 127,
-    apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 50,
-    apsw.SQLITE_LIMIT_VARIABLE_NUMBER: 100,
-    apsw.SQLITE_LIMIT_TRIGGER_DEPTH: 10,
-    apsw.SQLITE_LIMIT_WORKER_THREADS: 0,
-}
-MAX_BINDINGS: Final = _LIMITS[apsw.SQLITE_LIMIT_VARIABLE_NUMBER]
-_SETTINGS: Final = (
-    (apsw.SQLITE_DBCONFIG_DEFENSIVE, 1),
-    (apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
-    (apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1),
-    (apsw.SQLITE_DBCONFIG_DQS_DDL, 1),
-    (apsw.SQLITE_DBCONFIG_DQS_DML, 1),
-)
-_KEPT_MODULES: Final = (*MODULES, "json_each", "json_tree")
 _SPACE: Final = " \t\r\n\f"
 #: Without one of these words a statement that writes has no rows.
 _WRITE_WITH_ROWS: Final = re.compile("returning|pragma|explain", re.ASCII | re.IGNORECASE)
@@ -99,14 +69,6 @@ class _RefusedError(Exception):
     """A statement must not run; the message is for JavaScript."""
 
 
-class Repeated(NamedTuple):
-    """A text that is run by a number."""
-
-    number: int
-    #: Entries of tables and indexes that a changed row takes.
-    entries: int
-
-
 class SqlStore:
     """
     Errors are those of `ObjectDatabase`, with the platform's messages.
@@ -119,29 +81,20 @@ class SqlStore:
         "_again",
         "_at",
         "_before",
-        "_certain",
         "_changes",
-        "_commits",
         "_connection",
         "_counting",
         "_database",
         "_empty_tail",
-        "_keep_until",
-        "_known",
-        "_last_number",
-        "_numbered",
-        "_open",
-        "_plain",
-        "_repeated",
-        "_rowless",
         "_statement",
         "_statements",
         "_text",
+        "_texts",
         "_trace",
         "_writes",
         "guard",
-        "kept",
         "overdue",
+        "queries",
         "visited",
         "writer",
         "wrote",
@@ -152,6 +105,8 @@ class SqlStore:
         #: Whether a statement has run for too long, asked about every millisecond of it.
         self.overdue: Callable[[], bool] = _never
         self.guard = Authorizer()
+        #: Those whose statements go on.
+        self.queries = OpenQueries()
         #: Rows that the statement which ended last visited, as far as SQLite counts them.
         self.visited = 0
         #: Whether the text that ran last wrote in any of its statements.
@@ -164,13 +119,7 @@ class SqlStore:
         self.writer: apsw.Cursor | None = None
         #: Whether the visited rows of a statement are being counted.
         self._counting = False
-        self._open: dict[Query, None] = {}
-        #: Bytes of rows that queries keep.
-        self.kept = 0
-        #: Commits since a query is open.
-        self._commits = 0
-        #: When keeping rows must be over, in seconds of the monotonic clock; ``None`` while none are kept.
-        self._keep_until: float | None = None
+        self._texts = Texts()
         self._trace = self._about_to_run
         # Of the text that is being run: itself, how much of it was compiled, and what is known of the statement compiled last.
         self._text = ""
@@ -180,17 +129,6 @@ class SqlStore:
         self._statement = ""
         self._writes = False
         self._statements = 0
-        #: Texts of one statement that writes and has no rows.
-        self._known: set[str] = set()
-        #: Columns of statements that gave no row.
-        self._rowless: dict[str, list[str]] = {}
-        #: Those of them that have a number.
-        self._repeated: dict[str, Repeated] = {}
-        #: Their texts by it; which of them are plain, and which certain.
-        self._numbered: dict[int, str] = {}
-        self._plain: dict[int, str] = {}
-        self._certain: dict[int, str] = {}
-        self._last_number = 0
         #: Of the guard's count, what `forget` has been called for.
         self._changes = 0
 
@@ -207,7 +145,7 @@ class SqlStore:
         connection = self._prepare()
         self.wrote = False
         # Long in characters is long in bytes, but not the other way round.
-        if len(text) > _TEXT_BYTES // 4 and len(text.encode()) > _TEXT_BYTES:
+        if len(text) > TEXT_BYTES // 4 and len(text.encode()) > TEXT_BYTES:
             raise StorageError("exec", _TOO_LONG, apsw.SQLITE_TOOBIG)
         self._statements = 0
         cursor = self._run(connection, text, bindings)
@@ -222,11 +160,9 @@ class SqlStore:
         columns = self._columns(connection, cursor, len(bindings))
         query = Query(self, cursor if columns else None, columns, self._writes, changes)
         if columns:
-            self._open[query] = None
-        elif self._writes and self._statements == 1 and len(text) <= _KNOWN_LENGTH:
-            if len(self._known) >= _KNOWN:
-                self._known.clear()
-            self._known.add(text)
+            self.queries.add(query)
+        elif self._writes and self._statements == 1:
+            self._texts.know(text)
         return query
 
     def exec_again(self, text: str, bindings: Sequence[Binding]) -> int | None:
@@ -237,7 +173,7 @@ class SqlStore:
         Returns:
             How many rows were changed; ``None`` for any other text, which was not run.
         """
-        if text not in self._known:
+        if text not in self._texts.known:
             return None
         self.wrote = True
         cursor = self.writer or self._to_write()
@@ -254,18 +190,12 @@ class SqlStore:
             text: What was run.
             bindings: How many it has.
         """
-        found = self._repeated.get(text)
+        texts = self._texts
+        found = texts.number_of(text)
         if found is None:
-            if len(self._numbered) >= _KNOWN:
+            if texts.full:
                 self.forget()
-            program = self._program(text, bindings)
-            self._last_number = number = self._last_number + 1
-            found = self._repeated[text] = Repeated(number, program.entries)
-            self._numbered[number] = text
-            if program.plain:
-                self._plain[number] = text
-            if program.certain:
-                self._certain[number] = text
+            found = texts.give_number(text, self._program(text, bindings))
         return found
 
     def run(self, number: int, bindings: Sequence[Binding]) -> int | None:
@@ -280,9 +210,9 @@ class SqlStore:
         Raises:
             TypeError: A value that no binding can have.
         """
-        text = self._plain.get(number)
+        text = self._texts.plain.get(number)
         if text is None:
-            text = self._numbered.get(number)
+            text = self._texts.numbered.get(number)
             return None if text is None else self.exec_again(text, bindings)
         cursor = self.writer or self._to_write()
         guard = self.guard
@@ -300,7 +230,7 @@ class SqlStore:
 
     def is_certain(self, number: int) -> bool:
         """Whether a statement that was run by its number is certain; `add` may run those that follow."""
-        return number in self._certain
+        return number in self._texts.certain
 
     def add(self, number: int, rows: Sequence[Sequence[Binding]]) -> bool:
         """
@@ -315,7 +245,7 @@ class SqlStore:
             StorageError: Some rows are there and some are not.
             TypeError: A value that no binding can have.
         """
-        text = self._certain.get(number)
+        text = self._texts.certain.get(number)
         if text is None:
             return False
         cursor = self.writer or self._to_write()
@@ -332,11 +262,7 @@ class SqlStore:
     def forget(self) -> None:
         """What a text compiles to may have changed, or the connection is another one."""
         self.writer = None
-        self._numbered.clear()
-        self._repeated.clear()
-        self._plain.clear()
-        self._certain.clear()
-        self._rowless.clear()
+        self._texts.forget()
 
     def entries_per_row(self, text: str, bindings: int) -> int:
         """
@@ -346,7 +272,8 @@ class SqlStore:
             text: What was run; its last statement counts.
             bindings: How many that one has.
         """
-        return self._program(text[self._start_of_last(self._prepare(), text) :], bindings).entries
+        start = sql_compile.start_of_last(self._prepare(), self.guard, text)
+        return self._program(text[start:], bindings).entries
 
     @property
     def size(self) -> int:
@@ -391,44 +318,13 @@ class SqlStore:
             if self._connection is not None:
                 self._connection.trace_v2(0, None)
 
-    def ended(self, query: Query) -> None:
-        """A query's statement has ended."""
-        self._open.pop(query, None)
-
-    def put_aside(self, *, all_of_them: bool) -> None:
-        """
-        End statements that would be in the way of what comes; their rows stay readable.
-
-        Args:
-            all_of_them: Also those that only read.
-        """
-        if not self._open:
-            self._commits = 0
-            return
-        self._commits += 1
-        all_of_them |= self._commits > _COMMITS
-        self._keep_until = time.monotonic() + _KEEPING_SECONDS
-        try:
-            for query in list(self._open):
-                if all_of_them or query.writes:
-                    query.keep()
-        finally:
-            self._keep_until = None
-
-    @property
-    def keeping_is_over(self) -> bool:
-        """Whether `put_aside` has taken all its time."""
-        return self._keep_until is not None and time.monotonic() > self._keep_until
-
     def deleted(self) -> None:
         """The database was deleted: what was read of it is no more."""
-        for query in list(self._open):
-            query.cancel(_DELETED)
+        self.queries.cancel(_DELETED)
 
     def lost(self) -> None:
         """The connection is about to be closed, or its transaction was given up."""
-        for query in list(self._open):
-            query.cancel(NO_LONGER_ACCESSIBLE)
+        self.queries.cancel(NO_LONGER_ACCESSIBLE)
         self._connection = self._again = None
         self.forget()
 
@@ -446,21 +342,7 @@ class SqlStore:
 
     def _program(self, statement: str, bindings: int) -> Program:
         """What a statement compiles to, without running it."""
-        connection = self._prepare()
-        guard = self.guard
-        changes = guard.changes
-        guard.guest = True
-        try:
-            program = connection.execute(
-                statement, (None,) * min(bindings, MAX_BINDINGS), explain=1, can_cache=False
-            )
-            return program_of(program)
-        except (apsw.Error, ValueError):
-            return Program()
-        finally:
-            guard.guest = False
-            # Nothing was run.
-            guard.changes = changes
+        return sql_compile.program(self._prepare(), self.guard, statement, bindings)
 
     def _count(self, event: dict[str, Any]) -> None:
         """A statement has ended; see `apsw.Connection.trace_v2`."""
@@ -471,27 +353,17 @@ class SqlStore:
         connection = self._database.to_run("exec")
         if connection is not self._connection:
             try:
-                self._set_up(connection)
+                set_up(connection, self.guard, self._is_overdue)
             except apsw.Error as error:
                 raise self._database.failed("exec", error) from error
+            self._connection = connection
+            self._again = None
         return connection
-
-    def _set_up(self, connection: apsw.Connection) -> None:
-        for setting, value in _SETTINGS:
-            connection.config(setting, value)
-        for limit, most in _LIMITS.items():
-            connection.limit(limit, most)
-        connection.execute("PRAGMA recursive_triggers = OFF").fetchall()
-        connection.drop_modules(_KEPT_MODULES)
-        connection.set_authorizer(self.guard)
-        connection.set_progress_handler(self._is_overdue, _STEPS)
-        self._connection = connection
-        self._again = None
 
     def _is_overdue(self) -> bool:
         if not self.guard.guest:
             return False
-        return self.overdue() if self._keep_until is None else self.keeping_is_over
+        return self.queries.keeping_is_over if self.queries.keeping else self.overdue()
 
     def _run(self, connection: apsw.Connection, text: str, bindings: Sequence[Binding]) -> apsw.Cursor:
         """Run a text's statements until one has a row or all are done."""
@@ -536,7 +408,10 @@ class SqlStore:
             case apsw.BindingsError():
                 failure = self._wrong_bindings(connection)
             case apsw.Error():
-                failure = self.failed(self._located(connection, error, len(bindings)))
+                statement = self._statement if self._at else self._text
+                failure = self.failed(
+                    sql_compile.located(connection, self.guard, statement, len(bindings), error)
+                )
             case _RefusedError():
                 failure = StorageError("exec", str(error))
             case MemoryError():
@@ -592,73 +467,17 @@ class SqlStore:
             return [column[0] for column in cursor.get_description()]
         except apsw.ExecutionCompleteError:
             pass
-        columns = self._rowless.get(statement)
+        columns = self._texts.columns_of(statement)
         if columns is None:
-            columns = self._first(connection, statement, bindings)[1]
-            if len(statement) <= _KNOWN_LENGTH:
-                if len(self._rowless) >= _KNOWN:
-                    self._rowless.clear()
-                self._rowless[statement] = columns
+            columns = sql_compile.columns(connection, self.guard, statement, bindings)
+            self._texts.keep_columns(statement, columns)
         return columns
 
     def _wrong_bindings(self, connection: apsw.Connection) -> StorageError:
         """Which of the two mistakes was made with the parameters of the statement that comes next."""
         rest = self._text[self._at :]
-        is_last = self._start_of_last(connection, rest) == 0
+        is_last = sql_compile.start_of_last(connection, self.guard, rest) == 0
         return StorageError("exec", _WRONG_COUNT if is_last else _EARLY_BINDINGS)
-
-    def _start_of_last(self, connection: apsw.Connection, text: str) -> int:
-        """Where the last statement of a text begins, without running any."""
-        at = 0
-        # Only the last statement must have exactly as many bindings as parameters.
-        while (length := self._first(connection, text[at:], MAX_BINDINGS)[0]) < len(text) - at:
-            at += length
-        return at
-
-    def _first(self, connection: apsw.Connection, text: str, bindings: int) -> tuple[int, list[str]]:
-        """Length and columns of a text's first statement, without running it."""
-        length = len(text)
-        columns: list[str] = []
-
-        def look(cursor: apsw.Cursor, statement: str, values: Any) -> bool:
-            nonlocal length, columns
-            length = len(statement)
-            columns = [column[0] for column in cursor.get_description()]
-            raise _RefusedError
-
-        try:
-            self._compile(connection, text, bindings, look)
-        except (apsw.Error, _RefusedError, ValueError):
-            pass
-        return length, columns
-
-    def _located(self, connection: apsw.Connection, error: apsw.Error, bindings: int) -> apsw.Error:
-        """The same error with its place, which SQLite does not tell of a statement that it compiles anew as it runs."""
-        if getattr(error, "error_offset", 0) >= 0:
-            return error
-        try:
-            self._compile(connection, self._statement if self._at else self._text, bindings, _refuse)
-        except apsw.Error as again:
-            if str(again) == str(error):
-                return again
-        except _RefusedError:
-            pass
-        return error
-
-    def _compile(self, connection: apsw.Connection, text: str, bindings: int, look: apsw.ExecTracer) -> None:
-        """Compile a text's first statement; `look` must raise."""
-        cursor = connection.cursor()
-        cursor.exec_trace = look
-        self.guard.guest = True
-        try:
-            cursor.execute(text, (None,) * bindings, can_cache=False)
-        finally:
-            self.guard.guest = False
-            cursor.close(True)
-
-
-def _refuse(cursor: apsw.Cursor, statement: str, bindings: Any) -> bool:
-    raise _RefusedError
 
 
 def _never() -> bool:

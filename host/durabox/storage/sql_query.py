@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import apsw
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 BATCH_BYTES: Final = 64 * 1024
 #: What queries may keep of their rows, all together, when their statements have to end early.
 _KEPT_BYTES: Final = 8 * 1024 * 1024
+#: How long queries may take to keep the rest of their rows: another row may never come.
+_KEEPING_SECONDS: Final = 0.5
+#: Commits after which a query's statement has to end: it keeps the WAL from being copied into the file.
+_COMMITS: Final = 256
 
 NO_MEMORY: Final = "out of memory: SQLITE_NOMEM"
 _CLOSED: Final = "SQL cursor was closed because more of its rows were left than can be kept when the database is put aside."
@@ -96,32 +101,32 @@ class Query:
             raise StorageError("exec", self._refusal)
         if self._kept is not None:
             kept, self._kept = self._kept, None
-            self._store.kept -= len(kept.rows)
+            self._store.queries.kept -= len(kept.rows)
             return kept
         return self._read(BATCH_BYTES)
 
     def close(self) -> None:
         """End the statement, and forget its rows."""
         if self._kept is not None:
-            self._store.kept -= len(self._kept.rows)
+            self._store.queries.kept -= len(self._kept.rows)
             self._kept = None
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
-            self._store.ended(self)
+            self._store.queries.ended(self)
             cursor.close(True)
 
     def keep(self) -> None:
         """End the statement and keep the rows that are left."""
         if self._cursor is None:
             return
-        store = self._store
-        kept = self._read(_KEPT_BYTES - store.kept)
-        if kept.more or (kept.error is not None and store.keeping_is_over):
+        queries = self._store.queries
+        kept = self._read(_KEPT_BYTES - queries.kept)
+        if kept.more or (kept.error is not None and queries.keeping_is_over):
             self._refusal = _CLOSED
             self.close()
         else:
             self._kept = kept
-            store.kept += len(kept.rows)
+            queries.kept += len(kept.rows)
 
     def cancel(self, why: str) -> None:
         """End the statement; a later use raises."""
@@ -162,3 +167,61 @@ class Query:
             store.leave()
         self.close()
         return Batch(bytes(rows), length, False, store.visited, failure)
+
+
+class OpenQueries:
+    """Queries of one database whose statements go on."""
+
+    __slots__ = ("_commits", "_keep_until", "_open", "kept")
+
+    def __init__(self) -> None:
+        #: Bytes of rows that queries keep.
+        self.kept = 0
+        self._open: dict[Query, None] = {}
+        #: Commits since a query is open.
+        self._commits = 0
+        #: When keeping rows must be over, in seconds of the monotonic clock; ``None`` while none are kept.
+        self._keep_until: float | None = None
+
+    def add(self, query: Query) -> None:
+        """A query's statement goes on."""
+        self._open[query] = None
+
+    def ended(self, query: Query) -> None:
+        """A query's statement has ended."""
+        self._open.pop(query, None)
+
+    def put_aside(self, *, all_of_them: bool) -> None:
+        """
+        End statements that would be in the way of what comes; their rows stay readable.
+
+        Args:
+            all_of_them: Also those that only read.
+        """
+        if not self._open:
+            self._commits = 0
+            return
+        self._commits += 1
+        all_of_them |= self._commits > _COMMITS
+        self._keep_until = time.monotonic() + _KEEPING_SECONDS
+        try:
+            for query in list(self._open):
+                if all_of_them or query.writes:
+                    query.keep()
+        finally:
+            self._keep_until = None
+
+    @property
+    def keeping(self) -> bool:
+        """Whether `put_aside` is at work."""
+        return self._keep_until is not None
+
+    @property
+    def keeping_is_over(self) -> bool:
+        """Whether it has taken all its time."""
+        return self._keep_until is not None and time.monotonic() > self._keep_until
+
+    def cancel(self, why: str) -> None:
+        """End all statements; a later use of their queries raises."""
+        for query in list(self._open):
+            query.cancel(why)
