@@ -2,7 +2,7 @@
 Build the engine image: `python sandbox/build.py`.
 
 QuickJS, ada and our guest are compiled to wasm; code is cut from data; the guest is booted with the bindings and
-its memory kept. The result is `host/durabox/engine/image/`: engine.wasm (code), base.wasm (memory), layers (scripts),
+its memory kept. The result is `host/durabox/engine/image/`: engine.wasm (code), base.wasm (memory), layers (bytecode),
 manifest.json and the licence texts. When no input has changed since, nothing is done.
 
 The output is a function of the inputs alone: two builds, anywhere, give the same bytes.
@@ -23,7 +23,7 @@ if str(Path(__file__).resolve().parents[1]) not in sys.path:
 
 from sandbox.steps.bindings import bundle_bindings, generate_protocol
 from sandbox.steps.compiler import compile_guest
-from sandbox.steps.image import BaseImage, take_base_image
+from sandbox.steps.image import BaseImage, compile_script, take_base_image
 from sandbox.steps.layout import BuildError, Layout, write_if_changed
 from sandbox.steps.licences import collect
 from sandbox.steps.sources import read_lock
@@ -51,8 +51,11 @@ def build(progress: Callable[[str], None] = print) -> bool:
     started = time.monotonic()
     guest = cut(compile_guest(layout, progress))
     bundles = bundle_bindings(layout, progress)
-    progress("image    engine.wasm, base.wasm")
-    write_image(layout, take_base_image(guest, bundles.main), bundles.layers, collect(layout), inputs)
+    progress("image    engine.wasm, base.wasm, layers")
+    layers = {
+        name: compile_script(guest, f"durabox:{name}", source) for name, source in bundles.layers.items()
+    }
+    write_image(layout, take_base_image(guest, bundles.main), layers, collect(layout), inputs)
     progress(f"built    in {time.monotonic() - started:.1f} s")
     return True
 
@@ -107,12 +110,12 @@ def write_image(
     Args:
         layout: Where to.
         image: Code and memory.
-        layers: Scripts by name.
+        layers: Bytecode by name.
         licences: Texts by file name.
         inputs: The fingerprint of what it was made from.
     """
     files = {"engine.wasm": image.code, "base.wasm": image.base}
-    files |= {f"layers/{name}.js": script for name, script in layers.items()}
+    files |= {f"layers/{name}.bytecode": code for name, code in layers.items()}
     files |= {f"licenses/{name}": text for name, text in licences.items()}
     manifest = {
         "protocol": image.protocol,

@@ -101,8 +101,7 @@ const loaded = new Map<string, LayerModules>();
 function requireLayer(name: string): LayerModules {
   let modules = loaded.get(name);
   if (modules === undefined) {
-    const source = native.op(OP.layer, name) as string;
-    const bundle = native.evalScript(source, `durabox:${name}`) as (require: typeof requireModule) => Layer;
+    const bundle = native.evalLayer(name) as (require: typeof requireModule) => Layer;
     modules = bundle(requireModule)({ native, ...platform });
     loaded.set(name, modules);
   }

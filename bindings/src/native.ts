@@ -80,6 +80,8 @@ export interface Native {
   /** With `asynchronous`, `await` may stand at the top, and the value is a promise of `{ value }`. */
   evalScript(source: string, name: string, asynchronous?: boolean): unknown;
   evalModule(source: string, name: string): Promise<Record<string, unknown>>;
+  /** The completion value of a layer's script. */
+  evalLayer(name: string): unknown;
 
   /** 0 pending, 1 fulfilled, 2 rejected. */
   promiseState(promise: Promise<unknown>): 0 | 1 | 2;

@@ -1,12 +1,12 @@
 /* abi.c: what the wasm module exports, and the life of the guest.
  *
  * Contract (docs/internals.md, "Guest ABI"): the host fills the scratch buffer and enters; one entry at a time, never
- * from within an op. durabox_boot is called once, at build time, on an initialised instance; its outcome is part of
- * the base image. durabox_event runs one event and every job that follows from it.
+ * from within an op. durabox_compile and durabox_boot are called at build time, on initialised instances: the outcome of the latter
+ * is the base image. durabox_event runs one event and every job that follows from it.
  *
- * Results of durabox_boot and durabox_event: 0 done; 1 the dispatcher threw, the text lies at durabox_scratch(0) and has
- * durabox_error_len() bytes; 2 the engine ran out of memory where no JavaScript could catch it, or ran out of it and is still
- * full after the event: whatever this event was to lead to may be lost.
+ * Results of durabox_compile, durabox_boot and durabox_event: 0 done; 1 the script has an error or the dispatcher threw, the text lies at
+ * durabox_scratch(0) and has durabox_error_len() bytes; 2 the engine ran out of memory where no JavaScript could catch it, or ran out of it
+ * and is still full after the event: whatever this event was to lead to may be lost.
  */
 
 #include <stdlib.h>
@@ -73,7 +73,7 @@ DURABOX_EXPORT("durabox_scratch") uint8_t *durabox_scratch(uint32_t n)
     if (n > scratch_cap || !scratch) {
         free(scratch);
         scratch_cap = n < 4096 ? 4096 : n;
-        scratch = malloc((size_t)scratch_cap + 1); /* the bundle gets a terminating zero */
+        scratch = malloc((size_t)scratch_cap + 1); /* what is compiled gets a terminating zero */
         if (!scratch)
             host_abort(message, sizeof(message) - 1);
     }
@@ -150,43 +150,56 @@ static JSContext *new_context(void)
     return ctx;
 }
 
-/* Compiles the bundle in an engine of its own, which leaves nothing behind but the bytecode: neither the parser's
- * remains nor the text of each function. NULL, with the text left in scratch, when it has an error. */
-static uint8_t *compile_bundle(char *source, size_t len, size_t *code_len)
+/* Gives scratch back, wiped when it would otherwise end up in an image. */
+static void drop_scratch(void)
+{
+    if (scratch && !durabox_has_started())
+        explicit_bzero(scratch, scratch_cap);
+    free(scratch);
+    scratch = NULL;
+    scratch_cap = 0;
+}
+
+/* Compiles a script, whose name, a zero and text lie in scratch, without the text of each function: the bytecode lies at
+ * durabox_scratch(0) and has durabox_error_len() bytes. The engine is one of its own and leaves nothing behind. */
+DURABOX_EXPORT("durabox_compile") int32_t durabox_compile(uint32_t len)
 {
     JSContext *ctx = new_context();
     JSRuntime *rt = ctx ? JS_GetRuntime(ctx) : NULL;
-    JSValue compiled = JS_EXCEPTION;
-    uint8_t *code = NULL, *bytes;
+    const char *name = (const char *)scratch;
+    size_t name_size = strlen(name) + 1, code_len;
+    JSValue compiled;
+    uint8_t *code;
+    int32_t result = OUT_OF_MEMORY;
 
     if (!ctx)
-        return NULL;
+        return result;
+    scratch[len] = 0;
     durabox_permit_eval();
-    compiled = JS_Eval(ctx, source, len, "durabox:bindings", JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+    compiled = JS_Eval(ctx, name + name_size, len - name_size, name, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(compiled)) {
-        leave_exception(ctx);
+        result = leave_exception(ctx);
     } else {
-        bytes = JS_WriteObject(ctx, code_len, compiled, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
-        code = bytes ? malloc(*code_len) : NULL;
-        if (code)
-            memcpy(code, bytes, *code_len);
-        js_free(ctx, bytes);
+        code = JS_WriteObject(ctx, &code_len, compiled, JS_WRITE_OBJ_BYTECODE | JS_WRITE_OBJ_STRIP_SOURCE);
+        if (code) {
+            memcpy(durabox_scratch(code_len), code, code_len);
+            error_len = code_len;
+            result = DONE;
+        }
+        js_free(ctx, code);
         JS_FreeValue(ctx, compiled);
     }
     JS_FreeContext(ctx);
     JS_FreeRuntime(rt);
-    return code;
+    return result;
 }
 
-/* The bundle's completion value called with `native`: the hooks. */
-static JSValue evaluate_bundle(JSContext *ctx, JSValueConst native, const uint8_t *code, size_t len)
+/* The completion value of the bundle, which lies in scratch as bytecode, called with `native`: the hooks. */
+static JSValue evaluate_bundle(JSContext *ctx, JSValueConst native, size_t len)
 {
-    JSValue function, make_hooks, made;
+    JSValue make_hooks = durabox_run_bytecode(ctx, scratch, len), made;
 
-    function = JS_ReadObject(ctx, code, len, JS_READ_OBJ_BYTECODE);
-    if (JS_IsException(function))
-        return function;
-    make_hooks = JS_EvalFunction(ctx, function);
+    drop_scratch();
     if (JS_IsException(make_hooks))
         return make_hooks;
     made = JS_Call(ctx, make_hooks, JS_UNDEFINED, 1, &native);
@@ -206,36 +219,17 @@ static int register_all(JSContext *ctx, JSValueConst native)
     return JS_HasException(ctx) ? -1 : 0;
 }
 
-/* Gives scratch back, wiped when it would otherwise end up in an image. */
-static void drop_scratch(void)
-{
-    if (scratch && !durabox_has_started())
-        explicit_bzero(scratch, scratch_cap);
-    free(scratch);
-    scratch = NULL;
-    scratch_cap = 0;
-}
-
 DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
 {
     static const char no_memory[] = "no memory for the engine";
-    size_t code_len = 0;
-    uint8_t *code;
     JSValue native;
 
-    scratch[len] = 0;
-    code = compile_bundle((char *)scratch, len, &code_len);
-    if (!code)
-        return error_len ? THREW : OUT_OF_MEMORY;
-    drop_scratch();
     context = new_context();
     if (!context || durabox_hook_errors(context))
         host_abort(no_memory, sizeof(no_memory) - 1);
     runtime = JS_GetRuntime(context);
     native = JS_NewObject(context);
-    hooks = register_all(context, native) ? JS_EXCEPTION : evaluate_bundle(context, native, code, code_len);
-    explicit_bzero(code, code_len);
-    free(code);
+    hooks = register_all(context, native) ? JS_EXCEPTION : evaluate_bundle(context, native, len);
     JS_FreeValue(context, native);
     if (JS_IsException(hooks)) {
         hooks = JS_UNDEFINED;

@@ -70,6 +70,8 @@ int durabox_register_promises(JSContext *ctx, JSValueConst native);
 
 /* ---- modules.c ---- */
 
+/* Evaluates a script that durabox_compile made bytecode of; its completion value. Only for bytes that the build made. */
+JSValue durabox_run_bytecode(JSContext *ctx, const uint8_t *code, size_t len);
 int durabox_register_modules(JSContext *ctx, JSValueConst native);
 
 /* ---- random.c ---- */

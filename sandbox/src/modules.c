@@ -8,7 +8,8 @@
  * its name to; hooks.provideModule(specifier) may define one on demand and return its name. Its exports are the own enumerable properties of the object, read when it is defined. Canonical names are what
  * stack traces and syntax errors show, as name:line:column. import attributes other than `type` are refused.
  *
- * native.evalScript and native.evalModule are the only ways from a string to code.
+ * native.evalScript and native.evalModule are the only ways from a string to code, native.evalLayer(name) is the only one from bytecode:
+ * it takes what op layer(name) gives, which the build made.
  */
 
 #include <string.h>
@@ -291,6 +292,30 @@ static JSValue native_eval_script(JSContext *ctx, JSValueConst this_val, int arg
     return result;
 }
 
+JSValue durabox_run_bytecode(JSContext *ctx, const uint8_t *code, size_t len)
+{
+    JSValue function = JS_ReadObject(ctx, code, len, JS_READ_OBJ_BYTECODE);
+
+    return JS_IsException(function) ? function : JS_EvalFunction(ctx, function);
+}
+
+static JSValue native_eval_layer(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    JSValue code, result = JS_EXCEPTION;
+    size_t len;
+    uint8_t *bytes;
+    const char *name = JS_ToCStringLen(ctx, &len, argv[0]);
+
+    if (!name)
+        return JS_EXCEPTION;
+    code = durabox_op(ctx, DURABOX_OP_LAYER, name, len, NULL, 0);
+    if (!JS_IsException(code) && !durabox_bytes(ctx, code, &bytes, &len))
+        result = durabox_run_bytecode(ctx, bytes, len);
+    JS_FreeCString(ctx, name);
+    JS_FreeValue(ctx, code);
+    return result;
+}
+
 /* data = [namespace] */
 static JSValue give_namespace(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv, int magic,
                               JSValueConst *data)
@@ -336,6 +361,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("defineModule", 2, native_define_module),
     JS_CFUNC_DEF("evalScript", 3, native_eval_script),
     JS_CFUNC_DEF("evalModule", 2, native_eval_module),
+    JS_CFUNC_DEF("evalLayer", 1, native_eval_layer),
 };
 
 int durabox_register_modules(JSContext *ctx, JSValueConst native)

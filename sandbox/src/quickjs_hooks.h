@@ -211,7 +211,7 @@ bool durabox_is_full(JSContext *ctx)
 
 int durabox_hook_runtime(JSRuntime *rt)
 {
-    bound_handler_class = JS_INVALID_CLASS_ID; /* the id is the runtime's; the bundle was compiled in another one */
+    bound_handler_class = JS_INVALID_CLASS_ID; /* the id is the runtime's; durabox_compile makes one each time */
     JS_NewClassID(rt, &bound_handler_class);
     pending_stack_class = JS_INVALID_CLASS_ID;
     JS_NewClassID(rt, &pending_stack_class);

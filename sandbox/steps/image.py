@@ -1,5 +1,5 @@
 """
-Boot the guest once and keep its memory.
+Compile the bindings' scripts in the guest, boot it once and keep its memory.
 
 The high-level Wasmtime API is slow and safe: right for a build. The guest sees no host here: the clock stands at 0
 and an op or a wish for randomness is an error, because nothing of this machine and moment may be baked in.
@@ -8,6 +8,7 @@ and an op or a wish for randomness is an error, because nothing of this machine 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sandbox.steps.compiler import STACK_BYTES
@@ -35,6 +36,22 @@ class BaseImage:
     protocol: int
 
 
+def compile_script(guest: Guest, name: str, source: bytes) -> bytes:
+    """
+    The bytecode of a script.
+
+    Args:
+        guest: The linked guest, whose engine is the only one that can read it.
+        name: File name in stacks.
+        source: The script.
+    Raises:
+        BuildError: The script has an error, or the guest is not of the expected shape.
+    """
+    instance = _Instance(guest)
+    instance.enter("durabox_compile", name.encode() + b"\0" + source, f"{name} does not compile")
+    return instance.left()
+
+
 def take_base_image(guest: Guest, bundle: bytes) -> BaseImage:
     """
     Evaluate the bindings and freeze the memory.
@@ -45,44 +62,89 @@ def take_base_image(guest: Guest, bundle: bytes) -> BaseImage:
     Raises:
         BuildError: The bindings do not evaluate, or the guest is not of the expected shape.
     """
-    import wasmtime as w  # only a build that really takes an image needs it
-
-    if guest.stack_pointer != STACK_BYTES:
-        raise BuildError(
-            f"the stack begins at {guest.stack_pointer}, not at {STACK_BYTES}: data would lie below it"
-        )
-    engine = w.Engine()
-    store = w.Store(engine)
-    code = w.Module(engine, guest.code)
-    pages = next(i.type.limits.min for i in code.imports if isinstance(i.type, w.MemoryType))
-    contents = w.Module(engine, memory_module(pages, list(guest.segments)))
-    memory = w.Instance(store, contents, []).exports(store)["memory"]
-    if not isinstance(memory, w.Memory):
-        raise BuildError("the memory module exports no memory")
-    instance = w.Instance(store, code, [_import(w, store, memory, i) for i in code.imports])
-    exports = instance.exports(store)
-
-    def call(name: str, *arguments: int) -> Any:
-        function = exports[name]
-        if not isinstance(function, w.Func):
-            raise BuildError(f"the guest exports no function {name}")
-        return function(store, *arguments)
-
-    call("_initialize")
-    memory.write(store, bundle, call("durabox_scratch", len(bundle)))
-    result = call("durabox_boot", len(bundle)) or call("durabox_seal")
-    if result:
-        at = call("durabox_scratch", 0)
-        text = bytes(memory.read(store, at, at + call("durabox_error_len")))
-        raise BuildError(f"the bindings do not evaluate ({result}): {text.decode(errors='replace')}")
-    raw = bytes(memory.read(store))
+    code = compile_script(guest, "durabox:bindings", bundle)
+    instance = _Instance(guest)
+    instance.enter("durabox_boot", code, "the bindings do not evaluate")
+    instance.check(instance.call("durabox_seal"), "the bindings cannot be frozen")
+    memory = instance.contents()
     return BaseImage(
         code=guest.code,
-        base=memory_module(len(raw) // PAGE, nonzero_runs(raw, STACK_BYTES)),
-        pages=len(raw) // PAGE,
+        base=memory_module(len(memory) // PAGE, nonzero_runs(memory, STACK_BYTES)),
+        pages=len(memory) // PAGE,
         stack_bytes=STACK_BYTES,
-        protocol=call("durabox_version"),
+        protocol=instance.call("durabox_version"),
     )
+
+
+class _Instance:
+    """
+    A guest that runs.
+
+    Raises:
+        BuildError: It is not of the expected shape.
+    """
+
+    def __init__(self, guest: Guest) -> None:
+        import wasmtime as w  # only a build that really takes an image needs it
+
+        if guest.stack_pointer != STACK_BYTES:
+            raise BuildError(
+                f"the stack begins at {guest.stack_pointer}, not at {STACK_BYTES}: data would lie below it"
+            )
+        engine, code = _compiled(guest)
+        self._store = store = w.Store(engine)
+        pages = next(i.type.limits.min for i in code.imports if isinstance(i.type, w.MemoryType))
+        contents = w.Module(engine, memory_module(pages, list(guest.segments)))
+        memory = w.Instance(store, contents, []).exports(store)["memory"]
+        if not isinstance(memory, w.Memory):
+            raise BuildError("the memory module exports no memory")
+        self._memory = memory
+        instance = w.Instance(store, code, [_import(w, store, memory, i) for i in code.imports])
+        self._exports = instance.exports(store)
+        self.call("_initialize")
+
+    def call(self, name: str, *arguments: int) -> Any:
+        """What an exported function returns."""
+        function: Any = self._exports[name]
+        return function(self._store, *arguments)
+
+    def enter(self, name: str, content: bytes, failure: str) -> None:
+        """
+        Call a function that takes what lies in scratch.
+
+        Raises:
+            BuildError: It failed.
+        """
+        self._memory.write(self._store, content, self.call("durabox_scratch", len(content)))
+        self.check(self.call(name, len(content)), failure)
+
+    def check(self, result: int, failure: str) -> None:
+        """
+        Judge a result.
+
+        Raises:
+            BuildError: It is not that of success.
+        """
+        if result:
+            raise BuildError(f"{failure} ({result}): {self.left().decode(errors='replace')}")
+
+    def left(self) -> bytes:
+        """What a function left in scratch."""
+        at = self.call("durabox_scratch", 0)
+        return bytes(self._memory.read(self._store, at, at + self.call("durabox_error_len")))
+
+    def contents(self) -> bytes:
+        """The memory."""
+        return bytes(self._memory.read(self._store))
+
+
+@lru_cache(maxsize=1)
+def _compiled(guest: Guest) -> tuple[Any, Any]:
+    """Wasmtime's engine and the guest's code in it."""
+    import wasmtime as w
+
+    engine = w.Engine()
+    return engine, w.Module(engine, guest.code)
 
 
 def _import(w: Any, store: Any, memory: Any, wanted: Any) -> Any:

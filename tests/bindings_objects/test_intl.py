@@ -13,13 +13,13 @@ async def test_a_project_that_mentions_it_has_it_in_its_image(
     open_module: OpenModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    source = layers.source
+    bytecode = layers.bytecode
 
-    def noted(name: str) -> str | None:
+    def noted(name: str) -> bytes | None:
         asked.append(name)
-        return source(name)
+        return bytecode(name)
 
-    monkeypatch.setattr(layers, "source", noted)
+    monkeypatch.setattr(layers, "bytecode", noted)
     module = """export default { fetch: () => new Response(new Date(0).toLocaleDateString("en-GB", { dateStyle: "long" })) };"""
     async with open_module(module) as host:
         assert asked == ["intl"], "it is evaluated with the project's modules"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,13 +70,13 @@ async def test_a_layer_is_evaluated_only_where_something_needs_it(
     open_module: OpenModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    source = layers.source
+    bytecode = layers.bytecode
 
-    def noted(name: str) -> str | None:
+    def noted(name: str) -> bytes | None:
         asked.append(name)
-        return source(name)
+        return bytecode(name)
 
-    monkeypatch.setattr(layers, "source", noted)
+    monkeypatch.setattr(layers, "bytecode", noted)
     module = """
       import { DurableObject } from "cloudflare:workers";
       import { EventEmitter } from "node:events";
@@ -117,3 +118,15 @@ async def test_a_long_hash_begun_at_global_scope_goes_on_in_the_object(in_object
       begun.update("more");
       return begun.digest("hex");"""
     assert await in_object(body, more) == hashlib.sha1(bytes(300_000) + b"more").hexdigest()
+
+
+async def test_functions_of_layers_show_no_text_and_their_errors_show_where_they_are(
+    in_object: InObject,
+) -> None:
+    more = 'import { EventEmitter } from "node:events"; import { Buffer as B } from "node:buffer";'
+    assert await in_object("return [`${EventEmitter.prototype.emit}`, `${B.from}`];", more) == [
+        "function emit() {\n    [native code]\n}",
+        "function from() {\n    [native code]\n}",
+    ]
+    stack = await in_object("try { B.alloc('x') } catch (error) { return error.stack }", more)
+    assert re.search(r"(?m)^    at .*\(durabox:buffer:\d+:\d+\)$", stack)

@@ -144,7 +144,7 @@ class TestCurrency:
         assert not build.is_current(checkout, build.fingerprint(checkout))
 
     @pytest.mark.parametrize(
-        "name", ["engine.wasm", "base.wasm", "layers/x.js", "licenses/x.txt", "manifest.json"]
+        "name", ["engine.wasm", "base.wasm", "layers/x.bytecode", "licenses/x.txt", "manifest.json"]
     )
     @pytest.mark.parametrize("damage", ["missing", "changed"])
     def test_a_damaged_image_is_not_current(self, checkout: Layout, name: str, damage: str) -> None:
@@ -172,7 +172,7 @@ class TestCurrency:
     def test_layers_and_licences_of_parts_that_are_gone_are_removed(self, checkout: Layout) -> None:
         build.write_image(checkout, rig.base_image(), {"y": b"layer"}, {"y.txt": b"other"}, "")
         assert [path.name for path in (checkout.image / "licenses").iterdir()] == ["y.txt"]
-        assert [path.name for path in (checkout.image / "layers").iterdir()] == ["y.js"]
+        assert [path.name for path in (checkout.image / "layers").iterdir()] == ["y.bytecode"]
 
 
 class TestCompiler:

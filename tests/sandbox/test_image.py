@@ -55,6 +55,7 @@ class TestShape:
         functions = {str(e.name): signature(e) for e in module.exports if isinstance(e.type, w.FuncType)}
         assert functions == {
             "_initialize": ([], []),
+            "durabox_compile": (["i32"], ["i32"]),
             "durabox_boot": (["i32"], ["i32"]),
             "durabox_seal": ([], ["i32"]),
             "durabox_scratch": (["i32"], ["i32"]),

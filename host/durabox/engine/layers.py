@@ -15,14 +15,14 @@ IMAGE_FOLDER: Final = Path(__file__).parent / "image"
 
 
 @cache
-def source(name: str) -> str | None:
+def bytecode(name: str) -> bytes | None:
     """
-    A layer's script, ``None`` if there is no such layer.
+    A layer's script as the build compiled it, ``None`` if there is no such layer.
 
     Raises:
         EngineError: The file is missing or damaged.
     """
-    file = f"layers/{name}.js"
+    file = f"layers/{name}.bytecode"
     try:
         digest = json.loads((IMAGE_FOLDER / "manifest.json").read_text())["files"].get(file)
         if digest is None:
@@ -32,4 +32,4 @@ def source(name: str) -> str | None:
         raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
     if hashlib.sha256(content).hexdigest() != digest:
         raise EngineError(f"{IMAGE_FOLDER / file} is damaged: run `make clean build`")
-    return content.decode()
+    return content

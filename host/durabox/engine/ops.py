@@ -120,12 +120,12 @@ class OpHandlers:
         """Unpredictable bytes for ``crypto`` and the seed of ``Math.random``."""
         return os.urandom(length)
 
-    def op_layer(self, name: bytes, body: bytes) -> str:
+    def op_layer(self, name: bytes, body: bytes) -> bytes:
         """A part of the bindings that is not in the base image."""
-        source = layers.source(name.decode("ascii", "replace"))
-        if source is None:
+        code = layers.bytecode(name.decode("ascii", "replace"))
+        if code is None:
             raise GuestError("Error", "There is no such layer.")
-        return source
+        return code
 
     def op_time_zones(self, body: bytes) -> list[str]:
         """Names of all time zones."""

@@ -378,7 +378,7 @@ OPS: Final[tuple[Op, ...]] = (
         "[number of a stored stream] → handle of a host stream that reads it.",
     ),
     # Parts of the bindings that are kept out of the base image
-    Op(90, "layer", bytes, "Raw name → the layer's script (text)."),
+    Op(90, "layer", bytes, "Raw name → the layer's script, as the build compiled it (bytes)."),
     # RPC
     Op(
         100,
