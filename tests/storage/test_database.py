@@ -318,6 +318,46 @@ def test_a_batch_of_which_one_value_is_too_large_leaves_nothing(tmp_path: Path) 
     state.close()
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 31, 32, 33, 71, 135])
+def test_as_many_keys_as_one_likes_are_written_read_and_deleted_at_once(tmp_path: Path, count: int) -> None:
+    state = _state(tmp_path)
+    database = _committed(state)
+    keys = [b"%03d" % number for number in range(count)]
+    random.Random(count).shuffle(keys)
+    flat = [part for key in keys for part in (key, b"old", key, key[::-1])]
+    database.kv.put_many(flat)
+    assert database.kv.get_many([*keys, b"none", *keys]) == [
+        part for key in sorted(keys) for part in (key, key[::-1])
+    ]
+    database.commit()
+    half = keys[::2]
+    assert database.kv.delete_many([b"none", *half, b"nor this", *half]) == len(half)
+    assert database.kv.delete_many(half) == 0
+    left = [part for key in sorted(keys[1::2]) for part in (key, key[::-1])]
+    assert database.kv.list(None, None, None, False, -1) == [*left, b"k", b"v"]
+    state.close()
+
+
+def test_keys_that_do_not_exist_are_deleted_without_a_transaction(tmp_path: Path) -> None:
+    state = _state(tmp_path)
+    database = _committed(state)
+    assert database.kv.delete_many([b"%d" % number for number in range(100)]) == 0
+    assert not database.dirty
+    state.close()
+
+
+def test_of_many_values_the_last_one_of_which_is_too_large_none_is_left(tmp_path: Path) -> None:
+    state = _state(tmp_path)
+    database = _committed(state)
+    database.kv.put(b"b", b"2")
+    flat = [part for number in range(99) for part in (b"%d" % number, b"1")]
+    with pytest.raises(StorageError, match="string or blob too big: SQLITE_TOOBIG"):
+        database.kv.put_many([*flat, b"large", bytes(MAX_ROW)])
+    database.commit()
+    assert database.kv.list(None, None, None, False, -1) == [b"b", b"2", b"k", b"v"]
+    state.close()
+
+
 def test_a_wal_left_without_its_file_does_not_become_part_of_another(tmp_path: Path) -> None:
     state = _state(tmp_path)
     database = _committed(state)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import apsw
@@ -63,13 +65,13 @@ class KeyValueStore:
         found: Flat = []
         room = MAX_RESULT
         try:
-            for key in sorted(set(keys)):
-                value = cursor.execute(statements.GET, (key,)).get
-                if value is not None:
-                    found += (key, value)
-                    room -= len(value)
-                    if room < 0:
-                        raise _too_large("get")
+            for some in _portions(sorted(set(keys))):
+                for key, value in cursor.execute(statements.GET_SEVERAL[len(some)], some):
+                    if value is not None:
+                        found += (key, value)
+                        room -= len(value)
+                        if room < 0:
+                            raise _too_large("get")
         except apsw.Error as error:
             raise self._database.failed("get", error) from error
         return found
@@ -144,11 +146,24 @@ class KeyValueStore:
         """
         if not flat:
             return
-        self._all_or_nothing("put", statements.PUT, zip(flat[::2], flat[1::2], strict=True))
+        with self._all_or_nothing("put") as cursor:
+            for some in _portions(flat, each=2):
+                cursor.execute(statements.PUT_SEVERAL[len(some) // 2], some)
 
     def delete(self, key: bytes) -> bool:
         """Remove a key; whether it existed."""
-        return self.delete_many((key,)) == 1
+        cursor = self._table.reader or self._table.to_read("delete")
+        if cursor is None:
+            return False
+        self._database.recent = True
+        try:
+            if not cursor.execute(statements.EXISTS, (key,)).get:
+                return False
+            cursor = self._table.writer or self._table.to_write("delete")
+            cursor.execute(statements.DELETE, (key,))
+        except apsw.Error as error:
+            raise self._database.failed("delete", error) from error
+        return True
 
     def delete_many(self, keys: Iterable[bytes]) -> int:
         """Remove several keys, all or none; how many existed. If none did, this is only a read."""
@@ -156,22 +171,31 @@ class KeyValueStore:
         if cursor is None:
             return 0
         self._database.recent = True
+        left = _portions(list(set(keys)))
+        exists = statements.ANY_EXISTS
         try:
-            found = [(key,) for key in set(keys) if cursor.execute(statements.EXISTS, (key,)).get]
+            found = next((some for some in left if cursor.execute(exists[len(some)], some).get), None)
         except apsw.Error as error:
             raise self._database.failed("delete", error) from error
-        if found:
-            self._all_or_nothing("delete", statements.DELETE, found)
-        return len(found)
+        if found is None:
+            return 0
+        count = 0
+        with self._all_or_nothing("delete") as cursor:
+            for some in chain((found,), left):
+                cursor.execute(statements.DELETE_SEVERAL[len(some)], some)
+                count += cursor.connection.changes()
+        return count
 
     # Inside
 
-    def _all_or_nothing(self, operation: str, statement: str, rows: Iterable[tuple[bytes, ...]]) -> None:
+    @contextmanager
+    def _all_or_nothing(self, operation: str) -> Iterator[apsw.Cursor]:
+        """A cursor for several writes, which are undone when one of them fails."""
         cursor = self._table.writer or self._table.to_write(operation)
         try:
             cursor.execute(f"SAVEPOINT {_BATCH}")
             try:
-                cursor.executemany(statement, rows)
+                yield cursor
             except apsw.Error:
                 if cursor.connection.in_transaction:
                     cursor.execute(f"ROLLBACK TO {_BATCH}; RELEASE {_BATCH}").fetchall()
@@ -179,6 +203,16 @@ class KeyValueStore:
             cursor.execute(f"RELEASE {_BATCH}")
         except apsw.Error as error:
             raise self._database.failed(operation, error) from error
+
+
+def _portions(flat: Flat, each: int = 1) -> Iterator[Flat]:
+    """The list in parts of as many items, of `each` elements, as there are statements for."""
+    at = 0
+    for items in statements.SEVERAL:
+        step = items * each
+        for end in range(at + step, len(flat) + 1, step):
+            yield flat[at:end]
+            at = end
 
 
 def _too_large(operation: str) -> StorageError:

@@ -22,10 +22,30 @@ HAS_ANYTHING: Final = "SELECT 1 FROM sqlite_schema LIMIT 1"
 
 GET: Final = "SELECT CAST(value AS BLOB) FROM _cf_KV WHERE key = CAST(? AS TEXT)"
 EXISTS: Final = "SELECT 1 FROM _cf_KV WHERE key = CAST(? AS TEXT)"
-PUT: Final = (
-    "INSERT INTO _cf_KV VALUES (CAST(? AS TEXT), ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-)
 DELETE: Final = "DELETE FROM _cf_KV WHERE key = CAST(? AS TEXT)"
+
+#: How many keys are given to one statement, or rows: to run one costs as much as to look for a key.
+SEVERAL: Final = (32, 4, 1)
+
+
+def _put(rows: int) -> str:
+    values = ", ".join(["(CAST(? AS TEXT), ?)"] * rows)
+    return f"INSERT INTO _cf_KV VALUES {values} ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+
+
+def _one_of(keys: int) -> str:
+    return f"key IN ({', '.join(['CAST(? AS TEXT)'] * keys)})"
+
+
+#: By number of keys.
+GET_SEVERAL: Final = {
+    keys: f"SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM _cf_KV WHERE {_one_of(keys)} ORDER BY key"
+    for keys in SEVERAL
+}
+ANY_EXISTS: Final = {keys: f"SELECT 1 FROM _cf_KV WHERE {_one_of(keys)} LIMIT 1" for keys in SEVERAL}
+DELETE_SEVERAL: Final = {keys: f"DELETE FROM _cf_KV WHERE {_one_of(keys)}" for keys in SEVERAL}
+PUT_SEVERAL: Final = {rows: _put(rows) for rows in SEVERAL}
+PUT: Final = PUT_SEVERAL[1]
 
 
 def _list(lower: bool, upper: bool, reverse: bool) -> str:
