@@ -120,7 +120,7 @@ class World:
     def victim(self, name: str) -> Actor:
         """A fresh taken-over object."""
         space = self.host.namespace("Victim")
-        actor = self.host.actor(space, space.ids.from_name(name), name)
+        actor = self.host.actors.get(space, space.ids.from_name(name), name)
         actor._image = image()
         return actor
 
@@ -194,7 +194,7 @@ class Stage:
 
     def close(self) -> None:
         async def leave() -> None:
-            for actor in list(self.world.host._actors.values()):
+            for actor in list(self.world.host.actors._actors.values()):
                 actor.close()
             await self._open.__aexit__(None, None, None)
 

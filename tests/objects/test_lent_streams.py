@@ -66,7 +66,7 @@ async def _noted(host: Host, name: str) -> object:
 
 def _evict(host: Host, name: str) -> None:
     space = host.namespace("Node")
-    actor = host.live_actor(space.unique_key, space.get_by_name(name).id)
+    actor = host.actors.live(space.unique_key, space.get_by_name(name).id)
     assert actor is not None
     actor.close()
 

@@ -56,9 +56,9 @@ class Stage:
     def actors(self) -> list[Actor]:
         """The Worker's isolate and the objects in memory."""
         space = self.host.namespace("Keeper")
-        ids = self.host.awake(space.unique_key)
-        live = (self.host.live_actor(space.unique_key, each) for each in ids)
-        return [self.host.worker(), *(actor for actor in live if actor is not None)]
+        ids = self.host.actors.awake(space.unique_key)
+        live = (self.host.actors.live(space.unique_key, each) for each in ids)
+        return [self.host.actors.worker(), *(actor for actor in live if actor is not None)]
 
     async def called(self, name: str, method: str = "log") -> Any:
         """What a method of an object returns."""
@@ -199,7 +199,7 @@ async def test_an_object_that_leaves_memory_lets_go_of_what_it_held(stage: Stage
     assert await stage.called("a", "holdOther") == "held"
     assert (await stage.log("b"))[0] == []
     key = stage.host.namespace("Keeper").unique_key
-    holder = stage.host.live_actor(key, stage.host.namespace("Keeper").get_by_name("a").id)
+    holder = stage.host.actors.live(key, stage.host.namespace("Keeper").get_by_name("a").id)
     assert holder is not None
     holder.close()
     assert (await stage.log("b"))[0] == ["held"]

@@ -10,24 +10,15 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeVar
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
 
 from durabox.errors import UnknownObjectClassError
 from durabox.storage.copying import Copying
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.directory import StateDirectory
 
-if TYPE_CHECKING:
-    from durabox.objects.actor import Actor
-    from durabox.objects.host import Host
-
 T = TypeVar("T")
-
-#: Seconds that a live object gets to finish what is under way before it is reset.
-_GRACE: Final = 2.0
-
-RESET: Final = "Durable Object was reset because its storage was replaced."
 
 
 class _Turn:
@@ -40,7 +31,7 @@ class _Turn:
         self.wanted = 0
 
 
-class _Turns:
+class Turns:
     """Lets those who want an object from outside take turns, in order."""
 
     def __init__(self) -> None:
@@ -71,7 +62,7 @@ class Access(ABC):
 
     def __init__(self, state: StateDirectory) -> None:
         self.state = state
-        self._turns = _Turns()
+        self.turns = Turns()
 
     @abstractmethod
     def classes(self) -> Mapping[str, str]:
@@ -140,7 +131,7 @@ class Access(ABC):
                 done = await self.read(unique_key, object_id, copying.step)
                 await asyncio.sleep(0)
                 continue
-            async with self._turns.turn(unique_key, object_id):
+            async with self.turns.turn(unique_key, object_id):
                 # Kept from step to step; an object that wakes takes it away.
                 database = self.state.database(unique_key, object_id)
                 try:
@@ -189,126 +180,13 @@ class DirectoryAccess(Access):
 
     async def read(self, unique_key: str, object_id: str, look: Callable[[ObjectDatabase], T]) -> T:
         """See `Access`."""
-        async with self._turns.turn(unique_key, object_id):
+        async with self.turns.turn(unique_key, object_id):
             with self.state.visit(unique_key, object_id) as database:
                 return look(database)
 
     @asynccontextmanager
     async def alone(self, unique_key: str, object_id: str) -> AsyncIterator[ObjectDatabase]:
         """See `Access`."""
-        async with self._turns.turn(unique_key, object_id):
+        async with self.turns.turn(unique_key, object_id):
             with self.state.visit(unique_key, object_id) as database:
                 yield database
-
-
-class HostAccess(Access):
-    """
-    Access to the objects of a running host.
-
-    Args:
-        host: The host.
-        state: Its state directory.
-    """
-
-    def __init__(self, host: Host, state: StateDirectory) -> None:
-        super().__init__(state)
-        self._host = host
-
-    def classes(self) -> Mapping[str, str]:
-        """See `Access`."""
-        return {name: self._host.namespace(name).unique_key for name in self._host.class_names}
-
-    def unique_key(self, class_name: str) -> str:
-        """See `Access`: a class, a binding, or a folder."""
-        try:
-            return self._host.namespace(class_name).unique_key
-        except UnknownObjectClassError:
-            if class_name in self.state.unique_keys():
-                return class_name
-            raise
-
-    def awake(self, unique_key: str) -> Mapping[str, float]:
-        """See `Access`."""
-        return self._host.awake(unique_key)
-
-    def is_awake(self, unique_key: str, object_id: str) -> bool:
-        """See `Access`."""
-        return self._host.live_actor(unique_key, object_id) is not None
-
-    def sockets(self, unique_key: str, object_id: str) -> list[tuple[tuple[str, ...], bytes]]:
-        """See `Access`."""
-        return self._host.sockets_of(unique_key, object_id)
-
-    async def read(self, unique_key: str, object_id: str, look: Callable[[ObjectDatabase], T]) -> T:
-        """See `Access`."""
-
-        def visit() -> T:
-            with self.state.visit(unique_key, object_id) as database:
-                return look(database)
-
-        def settled() -> None:
-            if seen.done():
-                return
-            try:
-                seen.set_result(visit())
-            except Exception as error:
-                seen.set_exception(error)
-
-        async with self._turns.turn(unique_key, object_id):
-            actor = self._host.live_actor(unique_key, object_id)
-            storage = None if actor is None else actor.storage
-            if storage is None or storage.settled:
-                return visit()
-            seen: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-            storage.when_settled(settled)
-            return await seen
-
-    @asynccontextmanager
-    async def alone(self, unique_key: str, object_id: str) -> AsyncIterator[ObjectDatabase]:
-        """See `Access`."""
-        async with self._turns.turn(unique_key, object_id):
-            with ExitStack() as held:
-                taken: asyncio.Future[ObjectDatabase] = asyncio.get_running_loop().create_future()
-
-                def take() -> None:
-                    """In one go: a request that comes now waits for the object's next incarnation."""
-                    self._dismiss(unique_key, object_id)
-                    if not taken.done():
-                        taken.set_result(held.enter_context(self._host.held(unique_key, object_id)))
-
-                def take_if_idle() -> None:
-                    if not taken.done() and not any(
-                        actor.busy for actor in self._actors(unique_key, object_id)
-                    ):
-                        take()
-
-                busy = [actor for actor in self._actors(unique_key, object_id) if actor.busy]
-                for actor in busy:
-                    actor.when_idle(take_if_idle)
-                if busy:
-                    await asyncio.wait({taken}, timeout=_GRACE)
-                if not taken.done():
-                    take()
-                facets = self._host.facets_of(unique_key, object_id)
-                if facets is not None:
-                    await facets.quiet()
-                yield taken.result()
-
-    def _actors(self, unique_key: str, object_id: str) -> list[Actor]:
-        """An object and its facets, as far as they are in memory."""
-        actor = self._host.live_actor(unique_key, object_id)
-        facets = self._host.facets_of(unique_key, object_id)
-        return [
-            *([] if actor is None else [actor]),
-            *([] if facets is None else facets.actors()),
-        ]
-
-    def _dismiss(self, unique_key: str, object_id: str) -> None:
-        """Have an object and its facets leave memory."""
-        for actor in self._actors(unique_key, object_id):
-            if actor.error is not None:
-                continue  # the object took it along
-            if actor.busy:
-                actor.reset(RESET)
-            else:
-                actor.close()

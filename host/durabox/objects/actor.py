@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from durabox.engine.image import Image
 from durabox.engine.isolate import Isolate
@@ -64,60 +65,72 @@ _SECTION_START = EVENT["section_start"]
 _CALLBACK_NS = 2_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """
+    What all actors of a project have in common.
+
+    Args:
+        image: The project's memory image.
+        limits: Limits of each isolate.
+        router: Where ops find namespaces, other objects and streams.
+        threads: Where they wait for the disk.
+        clock: Time and timers.
+        compatibility: What the project asks for.
+    """
+
+    image: Image
+    limits: Limits
+    router: Router
+    threads: Threads
+    clock: Clock
+    compatibility: Compatibility
+
+
 class Actor:
     """
     One live object, or one Worker isolate.
 
     Args:
-        image: The project's memory image.
-        limits: Limits of the isolate.
-        router: Where ops find namespaces, other objects and streams.
-        threads: Where it waits for the disk.
-        clock: Time and timers.
+        around: What it shares with others.
         identity: ``(class name, id, name)`` of an object, ``None`` for a Worker.
         database: The object's storage, ``None`` for a Worker.
         alarm: The object's alarm, ``None`` for a Worker.
-        compatibility: What the project asks for.
         on_gone: Called once, when the actor broke or was closed.
         object_ops: Makes the ops of an object.
     """
 
     def __init__(
         self,
+        around: Surroundings,
         *,
-        image: Image,
-        limits: Limits,
-        router: Router,
-        threads: Threads,
-        clock: Clock,
         identity: tuple[str, str, str | None] | None,
         database: ObjectDatabase | None,
         alarm: ObjectAlarm | None,
-        compatibility: Compatibility,
         on_gone: Callable[[Actor], None],
         object_ops: Callable[[Actor, Limits, ObjectDatabase, ObjectAlarm], ObjectOps] = ObjectOps,
     ) -> None:
         self.identity = identity
-        self.router = router
-        self.clock = clock
+        self.router = around.router
+        self.clock = around.clock
         self.database = database
         self.loop = asyncio.get_running_loop()
-        self.last_used = clock.now()
+        self.last_used = around.clock.now()
         self.core: ActorCore[Work] = ActorCore()
-        self.compatibility = compatibility
+        self.compatibility = around.compatibility
         self.storage: LiveStorage | None = None
         self.alarms: AlarmOps | None = None
         if database is None or alarm is None:
-            self.ops = ActorOps(self, limits)
+            self.ops = ActorOps(self, around.limits)
         else:
-            self.storage = LiveStorage(self, database, alarm, threads)
-            self.ops = object_ops(self, limits, database, alarm)
+            self.storage = LiveStorage(self, database, alarm, around.threads)
+            self.ops = object_ops(self, around.limits, database, alarm)
             self.alarms = self.ops.alarms
         self.incoming = self.ops.incoming
         #: Closed while healthy: a stub that was connected may connect again.
         self.evicted = False
-        self._image = image
-        self._limits = limits
+        self._image = around.image
+        self._limits = around.limits
         self._on_gone = on_gone
         self._isolate: Isolate | None = None
         self._when_idle: list[Callable[[], None]] = []

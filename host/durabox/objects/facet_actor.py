@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from durabox.engine.protocol import EVENT
 from durabox.errors import FacetEndedError, ObjectBrokenError, StorageError
-from durabox.objects.actor import Actor
+from durabox.objects.actor import Actor, Surroundings
 from durabox.objects.alarms import Outcome
 from durabox.objects.object_alarm import ObjectAlarm
 
 if TYPE_CHECKING:
     from durabox.objects.facets import Facet
+    from durabox.storage.database import ObjectDatabase
 
 _CONSTRUCT_FACET: Final = EVENT["construct_facet"]
 
@@ -43,11 +45,20 @@ class FacetActor(Actor):
 
     Args:
         facet: Whose life it is.
-        rest: As for `Actor`.
+        around: See `Actor`, as for the rest.
     """
 
-    def __init__(self, facet: Facet, **rest: Any) -> None:
-        super().__init__(**rest)
+    def __init__(
+        self,
+        facet: Facet,
+        around: Surroundings,
+        *,
+        identity: tuple[str, str, None],
+        database: ObjectDatabase,
+        alarm: FacetAlarm,
+        on_gone: Callable[[Actor], None],
+    ) -> None:
+        super().__init__(around, identity=identity, database=database, alarm=alarm, on_gone=on_gone)
         self.facet = facet
         self.hold()
 

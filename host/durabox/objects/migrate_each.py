@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from durabox.errors import DuraboxError
 from durabox.objects.access import Access
+from durabox.objects.clock import SystemClock
 from durabox.objects.targets import Target
 from durabox.storage import migrations
 from durabox.storage.database import ObjectDatabase
@@ -80,7 +81,6 @@ async def migrate_each(
     try:
         if javascript:
             # An engine, which only this needs.
-            from durabox.objects.host import SystemClock
             from durabox.objects.migration import evaluate
 
             evaluated = await evaluate(script, migration, SystemClock(), _TOGETHER)

@@ -17,7 +17,7 @@ from durabox.engine.engine import Engine
 from durabox.engine.ops import GuestError
 from durabox.errors import DuraboxError, StorageError
 from durabox.limits import Limits
-from durabox.objects.actor import Actor
+from durabox.objects.actor import Actor, Surroundings
 from durabox.objects.clock import Clock
 from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request
@@ -99,8 +99,15 @@ class Script:
     def __init__(self, loaded: LoadedProject, migration: str, clock: Clock, together: int) -> None:
         self._loaded = loaded
         self._migration = migration
-        self._clock = clock
         self._threads = StorageThreads(asyncio.get_running_loop(), together)
+        self._around = Surroundings(
+            loaded.image,
+            Limits(),
+            cast(Any, _Nowhere()),
+            self._threads,
+            clock,
+            loaded.project.compatibility,
+        )
 
     async def run(
         self, database: ObjectDatabase, alarms: Alarms, unique_key: str, object_id: str, name: str | None
@@ -120,15 +127,10 @@ class Script:
         borrowed = cast(ObjectDatabase, _Borrowed(database))
         alarm = ObjectAlarm(borrowed, alarms, unique_key, object_id)
         actor = Actor(
-            image=self._loaded.image,
-            limits=Limits(),
-            router=cast(Any, _Nowhere()),
-            threads=self._threads,
-            clock=self._clock,
+            self._around,
             identity=(_CLASS, object_id, name),
             database=borrowed,
             alarm=alarm,
-            compatibility=self._loaded.project.compatibility,
             on_gone=lambda actor: None,
             object_ops=partial(_MigrationOps, self._migration),
         )
