@@ -80,7 +80,7 @@ def _inputs(layout: Layout) -> Iterator[Path]:
     yield layout.lock
     yield layout.protocol
     yield layout.root / "sandbox" / "build.py"
-    yield from sorted((layout.root / "sandbox" / "steps").glob("*.py"))
+    yield from sorted(path for path in (layout.root / "sandbox" / "steps").glob("*.*") if path.is_file())
     yield from sorted(path for path in layout.guest.rglob("*") if path.is_file())
     yield from sorted(path for path in layout.bindings.glob("*.json"))
     yield from sorted(path for path in (layout.bindings / "src").rglob("*") if path.is_file())

@@ -16,8 +16,10 @@ from sandbox.steps.layout import Layout, write_if_changed
 from sandbox.steps.npm import install_packages, run_node
 from sandbox.steps.protocol import read_protocol, typescript
 
-#: Languages of `Intl`.
-_LANGUAGES = ("en", "en-GB")
+#: Makes the locales that are bundled from those of packages.
+_LOCALES = Path(__file__).with_name("locales.mjs")
+#: Locale data that is bundled as it is.
+_PLURALS = "en.js"
 #: Identifiers stay: the names of classes and functions can be seen.
 _MINIFY = ("--minify-whitespace", "--minify-syntax")
 #: What packages in layers import by the names of Node's modules is that module's layer, so that there is one of each.
@@ -63,8 +65,8 @@ def bundle_bindings(layout: Layout, progress: Callable[[str], None]) -> Bundles:
         BuildError: npm or the bundler failed; with their messages.
     """
     generate_protocol(layout)
-    install_packages(layout.bindings, progress)
-    _drop_other_languages(layout)
+    install_packages(layout.bindings, progress, also=_LOCALES.read_bytes())
+    _make_locales(layout)
     progress("bundle   bindings")
     layers = sorted((layout.bindings / "src" / "layers").glob("*/main.ts"))
     return Bundles(
@@ -95,10 +97,13 @@ def _bundle(layout: Layout, entry: str, before: str, after: str, *options: str) 
     return text.encode()
 
 
-def _drop_other_languages(layout: Layout) -> None:
-    """Remove the locale data that is not bundled: hundreds of megabytes."""
-    for data in (layout.bindings / "node_modules" / "@formatjs").glob("*/locale-data/*"):
-        if data.name.partition(".")[0] not in _LANGUAGES:
+def _make_locales(layout: Layout) -> None:
+    """Make the package of locales, once, and remove what it is made from: hundreds of megabytes."""
+    packages = layout.bindings / "node_modules"
+    if not (packages / "@durabox" / "locales" / "package.json").is_file():
+        run_node(layout.bindings, str(_LOCALES))
+    for data in (packages / "@formatjs").glob("*/locale-data/*"):
+        if data.parts[-3] != "intl-pluralrules" or data.name != _PLURALS:
             data.unlink()
 
 

@@ -17,14 +17,18 @@ from sandbox.steps.layout import BuildError
 _INSTALLED = ".durabox-installed"
 
 
-def install_packages(folder: Path, progress: Callable[[str], None]) -> None:
+def install_packages(folder: Path, progress: Callable[[str], None], *, also: bytes = b"") -> None:
     """
     Install the locked npm packages of a folder into its ``node_modules``, unless exactly these are there.
 
+    Args:
+        folder: Where the lock file is.
+        progress: Gets a line if there is something to do.
+        also: What else decides what is made of them there.
     Raises:
         BuildError: npm failed; with its messages.
     """
-    lock = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    lock = hashlib.sha256((folder / "package-lock.json").read_bytes() + also).hexdigest()
     installed = folder / "node_modules" / _INSTALLED
     if installed.is_file() and installed.read_text() == lock:
         return

@@ -80,6 +80,20 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         "| `NaN` with a currency's code": ["number usd code"],
         "| time zones by name": ["date zone offset", "date en-GB full"],
     },
+    "intl_regions": {
+        "| one digit of an hour that a region writes with two": [
+            "en-GB date hours",
+            "en-GB date hours of 24",
+            "en-IE date hours",
+            "en-IE date hours of 24",
+            "en-ZA date hours",
+            "en-ZA date hours of 24",
+        ],
+        "| `en-IE` with `hour12`": ["en-IE date hours of 12"],
+        "| dates of `en-ZA` in a range": ["en-ZA range"],
+        "| numbers of regions such as `en-DE`": ["en-DE methods"],
+        "| a region of English that the data does not know": ["no such region"],
+    },
     "mixed": {
         "| a statement or trigger that rolls back": [
             "insert or rollback, later",

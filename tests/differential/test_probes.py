@@ -33,6 +33,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "facets",
         "gates",
         "intl",
+        "intl_regions",
         "mixed",
         "node",
         "node_more",

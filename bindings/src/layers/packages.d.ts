@@ -3,6 +3,7 @@
 // biome-ignore lint/suspicious/noExplicitAny: untyped
 type Any = any;
 
+declare module "@durabox/locales/*" { const locales: Readonly<Record<string, readonly [from: string | null, change: string]>>; export default locales; }
 declare module "assert/build/assert.js" { const assert: Any; export default assert; }
 declare module "events" { const EventEmitter: Any; export default EventEmitter; }
 declare module "@file-services/path/browser-path.js" { const path: Any; export default path; }

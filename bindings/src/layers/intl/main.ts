@@ -2,14 +2,6 @@
 
 import "./classes";
 import "@formatjs/intl-pluralrules/locale-data/en.js";
-import "@formatjs/intl-numberformat/locale-data/en.js";
-import "@formatjs/intl-numberformat/locale-data/en-GB.js";
-import "@formatjs/intl-datetimeformat/locale-data/en.js";
-import "@formatjs/intl-datetimeformat/locale-data/en-GB.js";
-import "@formatjs/intl-listformat/locale-data/en.js";
-import "@formatjs/intl-listformat/locale-data/en-GB.js";
-import "@formatjs/intl-relativetimeformat/locale-data/en.js";
-import "@formatjs/intl-relativetimeformat/locale-data/en-GB.js";
 import type { Layer } from "../../layers";
 import { Intl } from "./intl";
 import { useHostTimeZones } from "./time_zones";

@@ -4,10 +4,6 @@ import { Intl } from "./intl";
 
 type Class = (new (...args: unknown[]) => object) & { supportedLocalesOf(locales: unknown): string[] };
 
-/** Regions write dates and numbers in their own way; the data would answer for Canada or India as for the United States. */
-const BY_REGION: readonly string[] = ["DateTimeFormat", "NumberFormat"];
-const SHIPPED = /^en(?:-Latn)?(?:-US|-GB)?(?:-[ux]-.*)?$/;
-
 /** What the language calls the locale of nobody in particular; the default stands in for it, as everywhere. */
 const NOBODYS = /^und\b/;
 
@@ -22,18 +18,13 @@ function checkShipped(name: string, supported: Class["supportedLocalesOf"], loca
   const asked = Intl.getCanonicalLocales(locales) as string[];
   if (asked.length === 0 || asked.some((tag) => NOBODYS.test(tag)) || supported(asked).length > 0) return;
   throw new RangeError(
-    `Intl.${name}: no data for ${asked.map((tag) => `"${tag}"`).join(", ")}: only English (en, en-US, en-GB) is shipped. ` +
+    `Intl.${name}: no data for ${asked.map((tag) => `"${tag}"`).join(", ")}: only English is shipped, with all its regions. ` +
       `Ask for "en", or for [${JSON.stringify(asked[0])}, "en"] to have English where a language is missing.`,
   );
 }
 
 /** The class as its callers get it; the packages among themselves use their own. */
 export function refusingOthers<T extends Class>(name: string, original: T): T {
-  if (BY_REGION.includes(name)) {
-    const { supportedLocalesOf } = original;
-    const value = (...args: [unknown]) => supportedLocalesOf.apply(original, args).filter((tag) => SHIPPED.test(tag));
-    Object.defineProperty(original, "supportedLocalesOf", { value, writable: true, configurable: true });
-  }
   const check = (args: unknown[]): void => checkShipped(name, (tags) => original.supportedLocalesOf(tags), args[0]);
   const guarded = new Proxy(original, {
     construct(target, args, newTarget) {
