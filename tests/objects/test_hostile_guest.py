@@ -245,7 +245,7 @@ def test_a_request_that_makes_no_sense_does_not_reset_who_gets_it(
     stage: Stage, opened: Any, method: str, url: str, headers: list[str]
 ) -> None:
     stage.play(
-        [opened, (OP["stub_fetch"], pack(1, 0, 0, 1, None, None, None, 0, method, url, headers, 0, 0), b"")]
+        [opened, (OP["stub_fetch"], pack(1, 0, [0, 1, None, None, None, 0], method, url, headers, 0, 0), b"")]
     )
 
 
@@ -257,7 +257,7 @@ def test_arguments_that_make_no_sense_do_not_reset_who_gets_them(
     stage: Stage, opened: Any, arguments: bytes
 ) -> None:
     stage.play(
-        [opened, (OP["stub_call"], pack(1, 0, 0, 1, None, None, None, 0, ["add"], True, []), arguments)]
+        [opened, (OP["stub_call"], pack(1, 0, [0, 1, None, None, None, 0], ["add"], True, []), arguments)]
     )
 
 
@@ -357,7 +357,7 @@ def test_no_flood_of_an_op_fills_the_host(stage: Stage, op: str, arguments: byte
         ("timer_set", lambda n: pack(n, 0, 1e9, False)),
         ("section_begin", lambda n: pack(n + 1, 0, False)),
         ("stub_open", lambda n: pack(n, 0, None, "other", 0)),
-        ("stub_call", lambda n: pack(n, 0, 0, n, 0, None, "other", 0, ["never"], True, [])),
+        ("stub_call", lambda n: pack(n, 0, [0, n, 0, None, "other", 0], ["never"], True, [])),
     ],
 )
 def test_no_more_of_anything_is_kept_than_the_limit_says(stage: Stage, op: str, arguments: Any) -> None:
@@ -369,7 +369,7 @@ def test_calls_that_nobody_answers_stay_within_the_memory_of_their_caller(stage:
     tracemalloc.start()
     try:
         stage.flood(
-            OP["stub_call"], pack(1, 0, 0, 1, None, None, None, 0, ["never"], True, []), 150_000, opened
+            OP["stub_call"], pack(1, 0, [0, 1, None, None, None, 0], ["never"], True, []), 150_000, opened
         )
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -274,7 +274,7 @@ export class Fetcher {
         const at = target.address();
         native.op(
           STUB_FETCH,
-          [operation, currentSection(), at[0], at[1], at[2], at[3], at[4], at[5], method, url, headers, kind, handle],
+          [operation, currentSection(), at, method, url, headers, kind, handle],
           raw,
         );
         target.accepted(at);

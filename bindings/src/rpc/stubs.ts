@@ -69,7 +69,7 @@ function followResult(result: unknown, path: readonly string[], args: Message | 
   return "callee" in place ? place.callee.call(place.rest, args) : place.value;
 }
 
-/** What an op names that goes to something in another isolate: `target` and `declared` in `protocol.py`. */
+/** What an op names that goes to something in another isolate; see `protocol.py`. */
 export type Address = readonly [
   kind: number,
   number: number,
@@ -103,7 +103,7 @@ export function callHost(
     try {
       native.op(
         STUB_CALL,
-        [operation, currentSection(), at[0], at[1], at[2], at[3], at[4], at[5], path, args !== undefined, lent],
+        [operation, currentSection(), at, path, args !== undefined, lent],
         args?.bytes,
       );
     } catch (error) {

@@ -21,6 +21,7 @@ Common argument shapes
     declared    ``namespace index, id hex, name, gone``: what stands behind a stub that is used for the first time, by its
                 id, or nil and its name; all nil but ``gone`` for one that is known. ``gone`` is a stub that the guest
                 dropped, 0 for none
+    address     ``[target kind, target, declared (4)]``
     entry       which entrypoint of a Worker: ``nil`` for the default export, else ``[name|nil, V8-serialized props]``
     lent        flat array ``[kind, number, kind, number, …]`` of what a value carries besides its bytes, which name
                 the items by position. Guest→host: kind 0 an export of its own, 1 a handle, 2 a stub, 3 a guest stream,
@@ -65,6 +66,7 @@ class Op:
 
 Headers = list[str]
 Error = tuple[str, str, str, dict[str, bool | str]]
+Address = tuple[int, int, int | None, str | None, str | None, int]
 #: Values for a statement's parameters, bytes as an array of one. One more than a statement may have: enough to find out that they
 #: are too many.
 Bindings = Annotated[list[float | str | tuple[bytes] | None], msgspec.Meta(max_length=101)]
@@ -241,14 +243,14 @@ OPS: Final[tuple[Op, ...]] = (
     Op(
         19,
         "stub_fetch",
-        tuple[int, int, int, int, int | None, str | None, str | None, int, str, str, Headers, int, int],
-        "[async id, section, target kind, target, declared (4), method, url, headers, body kind, handle] with the raw body.",
+        tuple[int, int, Address, str, str, Headers, int, int],
+        "[async id, section, address, method, url, headers, body kind, handle] with the raw body.",
     ),
     Op(
         20,
         "stub_call",
-        tuple[int, int, int, int, int | None, str | None, str | None, int, list[str], bool, list[int]],
-        "[async id, section, target kind, target, declared (4), path, is call, lent] with the V8-serialized arguments as body: see event call.",
+        tuple[int, int, Address, list[str], bool, list[int]],
+        "[async id, section, address, path, is call, lent] with the V8-serialized arguments as body: see event call.",
     ),
     Op(
         21,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from durabox.engine.protocol import Address
 from durabox.errors import (
     DuraboxError,
     FacetEndedError,
@@ -110,12 +111,7 @@ class CallOps:
         self,
         operation: int,
         section: int,
-        kind: int,
-        number: int,
-        namespace: int | None,
-        object_id: str | None,
-        name: str | None,
-        gone: int,
+        to: Address,
         method: str,
         url: str,
         headers: list[str],
@@ -127,14 +123,13 @@ class CallOps:
         if len(headers) % 2:
             raise GuestProtocolError(f"a request with {len(headers)} header items")
         size = len(body) + len(url) + sum(map(len, headers))
-        self._stubs.drop(gone)
-        self._check(size, namespace is not None)
+        self._check(size, to)
         # When the op fails, the stub is not declared: the guest will do that again.
         content = self._ops.streams.body(body_kind, handle, body, section)
         request = Request(method, url, headers, content)
-        target = self._target(kind, number, namespace, object_id, name)
+        target = self._target(to)
         if not isinstance(target, Stub):
-            raise GuestProtocolError(f"target {number} of kind {kind} has no fetch")
+            raise GuestProtocolError(f"target {to[1]} of kind {to[0]} has no fetch")
         counted = self._operations.start(operation, section)
         reply = _SentRequest(self, operation, counted, size, url)
         chain = self._sections.chain(section) if section else ()
@@ -152,12 +147,7 @@ class CallOps:
         self,
         operation: int,
         section: int,
-        kind: int,
-        number: int,
-        namespace: int | None,
-        object_id: str | None,
-        name: str | None,
-        gone: int,
+        to: Address,
         path: list[str],
         is_call: bool,
         lent: list[int],
@@ -165,10 +155,9 @@ class CallOps:
     ) -> None:
         """An RPC call, or the reading of a property: leaves through the output gate."""
         size = len(body)
-        self._stubs.drop(gone)
-        self._check(size, namespace is not None)
+        self._check(size, to)
         items = self._ops.lending.take(lent, section) if lent else []
-        target = self._target(kind, number, namespace, object_id, name)
+        target = self._target(to)
         counted = self._operations.start(operation, section)
         reply = _SentCall(self, operation, counted, size)
         chain = self._sections.chain(section) if section else ()
@@ -211,15 +200,15 @@ class CallOps:
         self._gate.sent_bytes -= size
         self._operations.complete(operation, counted, error, remote=remote)
 
-    def _check(self, size: int, declares: bool) -> None:
+    def _check(self, size: int, to: Address) -> None:
         """Refuse one more call (and its stub), or one with that many bytes, while too much waits for an answer."""
-        self._operations.check_room(1 + declares)
+        self._stubs.drop(to[5])
+        self._operations.check_room(1 if to[2] is None else 2)
         self._gate.check_sent(size)
 
-    def _target(
-        self, kind: int, number: int, namespace: int | None, object_id: str | None, name: str | None
-    ) -> Target:
+    def _target(self, to: Address) -> Target:
         """Whom a call goes to; with a namespace, a stub that it declares."""
+        kind, number, namespace, object_id, name, _ = to
         if namespace is not None:
             return self._stubs.declare(number, namespace, object_id, name)
         if kind == 0 and (stub := self._stubs.find(number)) is not None:
