@@ -19,6 +19,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from durabox.cli import late_package
 from durabox.errors import DuraboxError, JavaScriptError
 
 #: Where `serve` keeps state unless told otherwise, inside the project's folder.
@@ -66,9 +67,8 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         uvloop.run(work)
 
 
-def _import_aiohttp() -> None:
-    """Half of this is certificates, and happens outside of the interpreter."""
-    importlib.import_module("aiohttp.web")
+def _import_server() -> None:
+    importlib.import_module("durabox.server.app")
 
 
 def _load_engine() -> None:
@@ -97,12 +97,12 @@ def _collect_seldom() -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     gc.disable()
-    _meanwhile(_import_aiohttp, _load_engine)
+    allowed: list[str] = options.allow_net
+    if not allowed:
+        late_package.place("aiohttp")
+    _meanwhile(_load_engine, _import_server)
     from durabox.objects.host import Host
-    from durabox.server.admin import Admin
-    from durabox.server.app import Address, Application
-    from durabox.server.app import serve as run_server
-    from durabox.storage.database import Durability
+    from durabox.storage.durability import Durability
     from durabox.storage.history.retention import Retention
 
     _log_to_stderr(options.log_level)
@@ -122,8 +122,6 @@ def _serve(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise DuraboxError(f"--history: {error}") from None
 
-    allowed: list[str] = options.allow_net
-
     async def work() -> None:
         durability = Durability(options.durability)
         async with AsyncExitStack() as stack:
@@ -138,6 +136,11 @@ def _serve(options: argparse.Namespace) -> None:
                     path, state, durability=durability, history=history, network=network, dev=options.dev
                 )
             )
+            # Last: the project is evaluated while these are being imported.
+            from durabox.server.admin import Admin
+            from durabox.server.app import Address, Application
+            from durabox.server.app import serve as run_server
+
             admin = Admin(opened, token=token) if options.admin else None
             application = Application(opened, admin=admin, dev=options.dev)
             _collect_seldom()

@@ -1,7 +1,8 @@
 """Wasmtime through its C interface; the only file that touches ctypes.
 
 The published wheel's library is used directly because entering a guest through the Python package's own objects costs
-thirty microseconds, and through this file two. Facts relied on here, checked by ``tests/engine/test_ffi.py``:
+thirty microseconds, and through this file two; nor is that package imported, which takes as long as the library's own start.
+Facts relied on here, checked by ``tests/engine/test_ffi.py``:
 
 * A raw argument of a host function is 16 bytes wide (it can hold a v128); results overwrite the first one.
 * ``wasmtime_context_epoch_deadline_async_yield_and_update`` returns nothing (the package's binding says otherwise).
@@ -12,31 +13,42 @@ thirty microseconds, and through this file two. Facts relied on here, checked by
 from __future__ import annotations
 
 import ctypes as C
-import importlib.metadata
+import os
 import struct
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
-from wasmtime import _bindings as c_api
-
+from durabox import installed
 from durabox.engine.ticker import Ticker, this_thread
 from durabox.errors import EngineError
 
 #: The only series whose structures and symbols this file was checked against.
 SUPPORTED_SERIES: Final = "50."
 
-WASMTIME_VERSION: Final = importlib.metadata.version("wasmtime")
+WASMTIME_VERSION: Final = installed.version("wasmtime")
 if not WASMTIME_VERSION.startswith(SUPPORTED_SERIES):
     raise EngineError(
         f"durabox needs wasmtime {SUPPORTED_SERIES}x, but {WASMTIME_VERSION} is installed: "
         f"pip install 'wasmtime=={SUPPORTED_SERIES}*'"
     )
 
-_library: Final = C.CDLL(c_api.dll._name)  # type: ignore[attr-defined]
+
+def _path() -> str:
+    """Where the package keeps its library for this machine."""
+    machine = {"AMD64": "x86_64", "arm64": "aarch64"}.get(os.uname().machine, os.uname().machine)
+    ending = "dylib" if sys.platform == "darwin" else "so"
+    return str(installed.folder("wasmtime") / f"{sys.platform}-{machine}" / f"_libwasmtime.{ending}")
+
+
+try:
+    _library: Final = C.CDLL(_path())
+except OSError as error:
+    raise EngineError(f"libwasmtime {WASMTIME_VERSION} cannot be loaded: {error}") from None
 #: The same, for calls too short to let other threads run meanwhile: when threads that commit wait for their turn, the
 #: way back from each call would be a long one.
-_short: Final = C.PyDLL(c_api.dll._name)  # type: ignore[attr-defined]
+_short: Final = C.PyDLL(_library._name)
 _P: Final = C.c_void_p
 _S: Final = C.c_size_t
 
@@ -50,6 +62,57 @@ def _bind(name: str, result: Any, *arguments: Any, library: C.CDLL = _library) -
     return function  # type: ignore[no-any-return]
 
 
+class _Value(C.Structure):
+    """``wasmtime_val_t``. The guest's are i32, kind 0, in the first 4 bytes of `of`."""
+
+    _fields_ = (("kind", C.c_uint8), ("of", C.c_uint64 * 3))
+
+
+class _Function(C.Structure):
+    """``wasmtime_func_t``."""
+
+    _fields_ = (("store_id", C.c_uint64), ("private", _P))
+
+
+class _Memory(C.Structure):
+    """``wasmtime_memory_t``."""
+
+    _fields_ = (("store_id", C.c_uint64), ("private", C.c_uint32 * 4))
+
+
+class _Item(C.Union):
+    """What an export is."""
+
+    _fields_ = (("func", _Function), ("memory", _Memory))
+
+
+class _Export(C.Structure):
+    """``wasmtime_extern_t``."""
+
+    _fields_ = (("kind", C.c_uint8), ("of", _Item))
+
+
+class _Instance(C.Structure):
+    """``wasmtime_instance_t``."""
+
+    _fields_ = (("store_id", C.c_uint64), ("private", _S))
+
+
+class _Vector(C.Structure):
+    """``wasm_byte_vec_t`` and ``wasm_valtype_vec_t``: so many bytes, or pointers."""
+
+    _fields_ = (("size", _S), ("data", _P))
+
+
+_config_new: Final = _bind("wasm_config_new", _P)
+_pool_new: Final = _bind("wasmtime_pooling_allocation_config_new", _P)
+_pool_delete: Final = _bind("wasmtime_pooling_allocation_config_delete", None, _P)
+_engine_new: Final = _bind("wasm_engine_new_with_config", _P, _P)
+_linker_new: Final = _bind("wasmtime_linker_new", _P, _P)
+_type_new: Final = _bind("wasm_valtype_new", _P, C.c_uint8)
+_types_new: Final = _bind("wasm_valtype_vec_new", None, _P, _S, _P)
+_signature_new: Final = _bind("wasm_functype_new", _P, _P, _P)
+_signature_delete: Final = _bind("wasm_functype_delete", None, _P)
 _store_new: Final = _bind("wasmtime_store_new", _P, _P, _P, _P, library=_short)
 _store_delete: Final = _bind("wasmtime_store_delete", None, _P)
 _store_context: Final = _bind("wasmtime_store_context", _P, _P, library=_short)
@@ -194,6 +257,8 @@ def _abort(_: int, __: int, slots: int, ___: int) -> int | None:
 
 _I32: Final = "i32"
 _F64: Final = "f64"
+#: ``wasm_valkind_t``.
+_KINDS: Final = {_I32: 0, _F64: 3}
 _IMPORTS: Final[tuple[tuple[str, list[str], list[str], Any], ...]] = (
     ("op", [_I32] * 7, [_I32], _op),
     ("reply", [_I32] * 2, [_I32], _reply),
@@ -203,8 +268,16 @@ _IMPORTS: Final[tuple[tuple[str, list[str], list[str], Any], ...]] = (
 )
 
 
+def _types(names: Sequence[str]) -> Any:
+    """A ``wasm_valtype_vec_t``, which whoever takes it frees."""
+    vector = _Vector()
+    types = (_P * len(names))(*(_type_new(_KINDS[name]) for name in names))
+    _types_new(C.byref(vector), len(names), types)
+    return C.byref(vector)
+
+
 def _message_of(error: int) -> str:
-    text = c_api.wasm_byte_vec_t()
+    text = _Vector()
     _error_message(error, C.byref(text))
     message = C.string_at(text.data, text.size).decode("utf-8", "replace")
     _bytes_delete(C.byref(text))
@@ -230,7 +303,7 @@ class Trapped(Exception):
 def _trapped(trap: int) -> Trapped:
     code = C.c_uint8()
     has_code = _trap_code(trap, C.byref(code))
-    text = c_api.wasm_byte_vec_t()
+    text = _Vector()
     _trap_message(trap, C.byref(text))
     message = C.string_at(text.data, text.size).decode("utf-8", "replace").rstrip("\0")
     _bytes_delete(C.byref(text))
@@ -268,30 +341,32 @@ class NativeEngine:
     """
 
     def __init__(self, isolates: int, max_memory: int, stack: int) -> None:
-        config = c_api.wasm_config_new()
-        c_api.wasmtime_config_epoch_interruption_set(config, True)
-        c_api.wasmtime_config_async_stack_size_set(config, stack)
-        c_api.wasmtime_config_max_wasm_stack_set(config, stack // 2)
-        c_api.wasmtime_config_memory_init_cow_set(config, True)
-        c_api.wasmtime_config_native_unwind_info_set(config, False)
-        pool = c_api.wasmtime_pooling_allocation_config_new()
-        for name, value in {
-            "total_stacks": isolates,
-            "total_core_instances": 2 * isolates,
-            "total_memories": isolates,
-            "total_tables": isolates,
-            "max_memory_size": max_memory,
-            "max_unused_warm_slots": 128,
-        }.items():
-            getattr(c_api, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
-        c_api.wasmtime_pooling_allocation_strategy_set(config, pool)
-        c_api.wasmtime_pooling_allocation_config_delete(pool)
-        engine = c_api.wasm_engine_new_with_config(config)
-        if not engine:
+        config = _config_new()
+        for name, kind, value in (
+            ("epoch_interruption", C.c_bool, True),
+            ("async_stack_size", _S, stack),
+            ("max_wasm_stack", _S, stack // 2),
+            ("memory_init_cow", C.c_bool, True),
+            ("native_unwind_info", C.c_bool, False),
+        ):
+            _bind(f"wasmtime_config_{name}_set", None, _P, kind)(config, value)
+        pool = _pool_new()
+        for name, width, number in (
+            ("total_stacks", C.c_uint32, isolates),
+            ("total_core_instances", C.c_uint32, 2 * isolates),
+            ("total_memories", C.c_uint32, isolates),
+            ("total_tables", C.c_uint32, isolates),
+            ("max_memory_size", _S, max_memory),
+            ("max_unused_warm_slots", C.c_uint32, 128),
+        ):
+            _bind(f"wasmtime_pooling_allocation_config_{name}_set", None, _P, width)(pool, number)
+        _bind("wasmtime_pooling_allocation_strategy_set", None, _P, _P)(config, pool)
+        _pool_delete(pool)
+        self._pointer: int | None = _engine_new(config)
+        if not self._pointer:
             raise EngineError("Wasmtime could not be started with the pooling allocator.")
-        self._pointer = C.cast(engine, _P).value
-        self._linker: int = C.cast(c_api.wasmtime_linker_new(engine), _P).value or 0
-        c_api.wasmtime_linker_allow_shadowing(C.cast(self._linker, C.POINTER(c_api.wasmtime_linker_t)), True)
+        self._linker: int = _linker_new(self._pointer)
+        _bind("wasmtime_linker_allow_shadowing", None, _P, C.c_bool)(self._linker, True)
         self._define_imports()
         self.instantiation = threading.Lock()
         self.memory_type = C.c_ubyte * max_memory
@@ -301,11 +376,8 @@ class NativeEngine:
         _increment_epoch(self._pointer)
 
     def _define_imports(self) -> None:
-        from wasmtime import FuncType, ValType
-
-        kinds = {_I32: ValType.i32, _F64: ValType.f64}
         for name, arguments, results, function in _IMPORTS:
-            signature = FuncType([kinds[kind]() for kind in arguments], [kinds[kind]() for kind in results])
+            signature = _signature_new(_types(arguments), _types(results))
             raw = name.encode()
             error = _linker_define_function(
                 self._linker,
@@ -313,11 +385,12 @@ class NativeEngine:
                 7,
                 raw,
                 len(raw),
-                C.cast(signature.ptr(), _P),
+                signature,
                 C.cast(function, _P),
                 None,
                 None,
             )
+            _signature_delete(signature)
             if error:
                 raise EngineError(f"import {name}: {_message_of(error)}")
 
@@ -337,7 +410,7 @@ class NativeEngine:
 
     def serialize(self, module: Module) -> bytes:
         """A module's native code, for `deserialize` in another process."""
-        code = c_api.wasm_byte_vec_t()
+        code = _Vector()
         error = _module_serialize(module.pointer, C.byref(code))
         if error:
             raise EngineError(f"serialize: {_message_of(error)}")
@@ -391,12 +464,12 @@ class _Frame(C.Structure):
     """What Wasmtime reads and writes for one instance, in one piece at one address."""
 
     _fields_ = (
-        ("arguments", c_api.wasmtime_val_t * 3),
-        ("result", c_api.wasmtime_val_t),
+        ("arguments", _Value * 3),
+        ("result", _Value),
         ("trap", _P),
         ("error", _P),
-        ("memory", c_api.wasmtime_memory_t),
-        ("functions", c_api.wasmtime_func_t * len(_EXPORTS)),
+        ("memory", _Memory),
+        ("functions", _Function * len(_EXPORTS)),
     )
 
 
@@ -407,11 +480,11 @@ _ERROR_AT: Final = _Frame.error.offset
 _MEMORY_AT: Final = _Frame.memory.offset
 #: Address in the frame, arguments and results of each export.
 _CALLS: Final = tuple(
-    (_Frame.functions.offset + number * C.sizeof(c_api.wasmtime_func_t), arguments, results)
+    (_Frame.functions.offset + number * C.sizeof(_Function), arguments, results)
     for number, (_, arguments, results) in enumerate(_EXPORTS)
 )
-_OF: Final = c_api.wasmtime_val_t.of.offset
-_VALUE_TAIL: Final = C.sizeof(c_api.wasmtime_val_t) - _OF - 4
+_OF: Final = _Value.of.offset
+_VALUE_TAIL: Final = C.sizeof(_Value) - _OF - 4
 #: Three i32 values (kind 0), and a result with the trap and the error that follow it.
 _arguments: Final = struct.Struct("<" + f"{_OF}xi{_VALUE_TAIL}x" * 3).pack_into
 _outcome: Final = struct.Struct(f"<{_OF}xi{_VALUE_TAIL}xQQ").unpack_from
@@ -453,8 +526,8 @@ class Machine:
         self._event = self._prepare(EVENT)
         # A failed attempt at the memory counts as an instance and a memory all the same.
         _store_limiter(self._store, max_memory, 1 << 16, 1 + _SEAL_ATTEMPTS, 1, _SEAL_ATTEMPTS)
-        instance = c_api.wasmtime_instance_t()
-        extern = c_api.wasmtime_extern_t()
+        instance = _Instance()
+        extern = _Export()
         trap = _P()
         try:
             self._instantiate_memory(memory, instance, trap)

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aiohttp import ClientWebSocketResponse, WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp.http import WebSocketError, WSCloseCode, WSMsgType
 
 from durabox.objects.sockets import ABNORMAL, MESSAGE_COST, NO_CODE, SERVICE_RESTART, TRY_AGAIN_LATER, Half
+
+if TYPE_CHECKING:
+    from aiohttp import ClientWebSocketResponse, web
 
 #: Bytes of a message that the remote may send, as on the platform; more closes the connection with 1009. aiohttp's own number is
 #: that of the shortest message which is too long.

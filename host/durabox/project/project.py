@@ -113,11 +113,9 @@ def load_project(path: Path) -> Project:
     Raises:
         ProjectError: It is not there or cannot be used; the text names the file and the cure.
     """
-    from durabox.project.wrangler import read
-
     if path.is_file():
         if path.name in CONFIG_FILES:
-            return read(path)
+            return _configured(path)
         if path.suffix not in (".js", ".mjs"):
             raise ProjectError(f"{path}: expected a .js or .mjs file, or a folder with {CONFIG_FILES[-1]}")
         return plain(path.parent, path.name, path.stem)
@@ -125,13 +123,20 @@ def load_project(path: Path) -> Project:
         raise ProjectError(f"{path}: there is no such file or folder")
     for name in CONFIG_FILES:
         if (path / name).is_file():
-            return read(path / name)
+            return _configured(path / name)
     for name in _MAINS:
         if (path / name).is_file():
             return plain(path, name, path.resolve().name)
     raise ProjectError(
         f"{path}: neither a configuration ({', '.join(CONFIG_FILES)}) nor a main file ({', '.join(_MAINS)}) is here"
     )
+
+
+def _configured(path: Path) -> Project:
+    """A project with a configuration, whose reader stands on this module."""
+    from durabox.project.wrangler import read
+
+    return read(path)
 
 
 def plain(root: Path, main: str, name: str) -> Project:

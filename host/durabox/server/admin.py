@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import json
-from collections.abc import Awaitable, Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from http import HTTPStatus
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
 
 from durabox.objects.host import Host
 from durabox.server.answers import plain
 
+if TYPE_CHECKING:
+    from durabox.server.paths import Paths
+
 PREFIX: Final = "/-/"
 OBJECTS: Final = "/-/objects/"
-
-#: Answers one request; gets the variable parts of its path, decoded.
-Handler = Callable[[web.BaseRequest, Mapping[str, str]], Awaitable[web.StreamResponse]]
 
 
 class Admin:
@@ -40,24 +40,8 @@ class Admin:
     def __init__(self, host: Host, *, token: str | None = None) -> None:
         self._host = host
         self._expected = None if token is None else f"Bearer {token}".encode()
-        self._router = web.UrlDispatcher()
-        self._handlers: dict[web.AbstractRoute, Handler] = {}
-        self.add("GET", PREFIX, self._status)
 
-    def add(self, method: str, path: str, handler: Handler) -> None:
-        """
-        Hang a handler on a path.
-
-        Args:
-            method: HTTP method; ``GET`` answers ``HEAD`` too.
-            path: Begins with `PREFIX`; ``{name}`` stands for one part of it.
-            handler: What answers.
-        """
-        resource = self._router.add_resource(path)
-        for each in (method, hdrs.METH_HEAD) if method == hdrs.METH_GET else (method,):
-            self._handlers[resource.add_route(each, _unused)] = handler
-
-    def refusal(self, request: web.BaseRequest) -> web.StreamResponse | None:
+    def refusal(self, request: BaseRequest) -> StreamResponse | None:
         """Why the client may not use the surface, as the answer to give; ``None`` when it may."""
         headers = request.headers
         if self._expected is not None:
@@ -86,43 +70,19 @@ class Admin:
             return plain(HTTPStatus.FORBIDDEN, "The admin surface is not for pages of other origins.")
         return None
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: BaseRequest) -> StreamResponse:
         """Answer a request that `refusal` has nothing against."""
-        match = await self._router.resolve(cast(web.Request, request))
-        handler = self._handlers.get(match.route)
-        if handler is not None:
-            return await handler(request, match)
-        error = match.http_exception
-        if error is not None and error.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            allowed = plain(HTTPStatus.METHOD_NOT_ALLOWED, f"Allowed here: {error.headers[hdrs.ALLOW]}.")
-            allowed.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-            return allowed
-        return plain(
-            HTTPStatus.NOT_FOUND, f"There is nothing here. Objects are at {OBJECTS}<Class>/<name>/<path>."
-        )
+        return await self._paths.handle(request)
 
-    async def _status(self, request: web.BaseRequest, parts: Mapping[str, str]) -> web.StreamResponse:
-        host = self._host
-        return in_json(
-            {
-                "classes": host.class_names,
-                "bindings": host.binding_names,
-                "worker": host.has_worker,
-                "live": host.live,
-            }
-        )
+    @cached_property
+    def _paths(self) -> Paths:
+        """What answers. Imported for the first who asks: a server starts without it."""
+        from durabox.server.inventory import add_inventory
+        from durabox.server.paths import Paths
 
-
-def in_json(value: object, status: int = HTTPStatus.OK) -> web.Response:
-    """A value as the answer to an admin request."""
-    answer = plain(status, json.dumps(value))
-    answer.content_type = "application/json"
-    return answer
-
-
-async def _unused(request: web.Request) -> web.StreamResponse:
-    """What the router wants to have for a route; `Admin` calls its own handlers."""
-    raise NotImplementedError
+        paths = Paths(self._host)
+        add_inventory(paths, self._host.objects)
+        return paths
 
 
 def _is_loopback(address: str | None) -> bool:

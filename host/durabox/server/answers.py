@@ -10,8 +10,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response as OwnResponse
+from aiohttp.web_response import StreamResponse
 from multidict import CIMultiDict
 
 from durabox.errors import (
@@ -24,7 +27,6 @@ from durabox.errors import (
 )
 from durabox.objects.coding import CodedBody, coding_of, sent_as
 from durabox.objects.messages import BodyStream, Response
-from durabox.server.websockets import upgrade
 
 logger = logging.getLogger("durabox.server")
 
@@ -63,7 +65,7 @@ class _Date:
         return cls.text
 
 
-class _Whole(web.StreamResponse):
+class _Whole(StreamResponse):
     """
     A guest's answer whose body is at hand.
 
@@ -89,7 +91,7 @@ class _Whole(web.StreamResponse):
         """Whether the connection stays."""
         return self._lasting
 
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Make the head; `write_eof` sends it."""
         flat = self._flat
         major, minor = request.version
@@ -113,7 +115,7 @@ class _Whole(web.StreamResponse):
             await writer.write_eof(self._whole)
 
 
-class _Plain(web.Response):
+class _Plain(OwnResponse):
     """A response of our own, with exactly the headers it was given, plus Content-Length and Date."""
 
     async def _prepare_headers(self) -> None:
@@ -123,7 +125,7 @@ class _Plain(web.Response):
             self._headers.pop(name, None)
 
 
-class _Streamed(web.StreamResponse):
+class _Streamed(StreamResponse):
     """The same for a body in pieces."""
 
     async def _prepare_headers(self) -> None:
@@ -168,7 +170,7 @@ def _headers(response: Response) -> tuple[list[str], int | None, bool, str | Non
     return headers, declared, dated, coding
 
 
-async def send(request: web.BaseRequest, response: Response) -> web.StreamResponse:
+async def send(request: BaseRequest, response: Response) -> StreamResponse:
     """
     Send a guest's response.
 
@@ -179,6 +181,8 @@ async def send(request: web.BaseRequest, response: Response) -> web.StreamRespon
         JavaScriptError: It cannot be sent as it is; nothing was sent.
     """
     if response.socket is not None:
+        from durabox.server.websockets import upgrade
+
         return await upgrade(request, response)
     body = response.body
     if not 200 <= response.status <= 599:
@@ -225,8 +229,8 @@ async def _drop(body: bytes | BodyStream | None) -> None:
 
 
 async def _stream(
-    request: web.BaseRequest, answer: web.StreamResponse, body: BodyStream, declared: int | None
-) -> web.StreamResponse:
+    request: BaseRequest, answer: StreamResponse, body: BodyStream, declared: int | None
+) -> StreamResponse:
     if declared is not None:
         answer.content_length = declared
     left = declared
@@ -258,12 +262,12 @@ async def _stream(
     return answer
 
 
-def plain(status: int, text: str) -> web.Response:
+def plain(status: int, text: str) -> OwnResponse:
     """A response of our own."""
     return _Plain(status=status, text=text + "\n", headers={"X-Content-Type-Options": "nosniff"})
 
 
-def failure(error: DuraboxError, *, dev: bool) -> web.Response:
+def failure(error: DuraboxError, *, dev: bool) -> OwnResponse:
     """
     What a client is told about an error.
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
 
 from durabox.errors import (
     DuraboxError,
@@ -28,12 +29,14 @@ from durabox.server import answers
 from durabox.server.admin import OBJECTS, PREFIX, Admin
 from durabox.server.bodies import Upload, incoming
 from durabox.server.connection import listener
+from durabox.server.open_sockets import close_all
 from durabox.server.routes import BadPathError, Routes
 from durabox.server.targets import BadRequestError, origin_of, path_of
-from durabox.server.websockets import close_all
 
 logger = logging.getLogger("durabox.server")
 
+#: Connections that may wait to be accepted.
+_BACKLOG: Final = 1024
 #: Seconds that requests under way get at shutdown.
 _GRACE: Final = 30.0
 #: The caller's doing, or logged where it happened: nothing for the log.
@@ -77,16 +80,6 @@ class Application:
         self._admin = admin
         self._dev = dev
         self._routes = Routes(host)
-        self._complete = False
-
-    def _completed(self, admin: Admin) -> Admin:
-        """The admin surface with its API, which takes a while to import and waits for the first who asks."""
-        if not self._complete:
-            from durabox.server.inventory import add_inventory
-
-            add_inventory(admin, self._host.objects)
-            self._complete = True
-        return admin
 
     def announce(self, address: Address, port: int) -> None:
         """Leave word in the state directory where the admin surface answers, if there is one."""
@@ -94,7 +87,7 @@ class Application:
             everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
             self._host.announce(_url(everywhere.get(address.host, address.host), port))
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: BaseRequest) -> StreamResponse:
         """Answer one request."""
         try:
             path = path_of(request)
@@ -104,7 +97,7 @@ class Application:
                 if refused is not None:
                     return refused
                 if not path.startswith(OBJECTS):
-                    return await self._completed(admin).handle(request)
+                    return await admin.handle(request)
                 stub, path = self._routes.object_at(path[len(OBJECTS) :])
                 return await self._exchange(request, path, stub.request)
             if self._host.has_worker:
@@ -121,7 +114,7 @@ class Application:
             return answers.failure(error, dev=self._dev)
 
     @staticmethod
-    async def _exchange(request: web.BaseRequest, path: str, fetch: _Fetch) -> web.StreamResponse:
+    async def _exchange(request: BaseRequest, path: str, fetch: _Fetch) -> StreamResponse:
         """Hand the request over, and its answer back."""
         url = origin_of(request) + path
         headers: list[str] = []
@@ -158,18 +151,22 @@ async def listening(application: Application, address: Address) -> AsyncIterator
     Raises:
         CannotListenError: The port is in use, or the address is not ours.
     """
-    runner = web.ServerRunner(listener(application.handle), shutdown_timeout=_GRACE)
-    await runner.setup()
+    connections = listener(application.handle)
     try:
-        site = web.TCPSite(runner, address.host, address.port, backlog=1024, reuse_address=True)
-        try:
-            await site.start()
-        except OSError as error:
-            raise CannotListenError(_why_not(error, address)) from None
-        yield runner.addresses[0][1]
+        server = await asyncio.get_running_loop().create_server(
+            connections, address.host, address.port, backlog=_BACKLOG, reuse_address=True
+        )
+    except OSError as error:
+        raise CannotListenError(_why_not(error, address)) from None
+    try:
+        yield server.sockets[0].getsockname()[1]
     finally:
         await close_all()
-        await runner.cleanup()
+        server.close()
+        # Requests that have come already are begun, before connections without one are closed.
+        await asyncio.sleep(0)
+        connections.pre_shutdown()
+        await connections.shutdown(_GRACE)
 
 
 def _url(host: str, port: int) -> str:

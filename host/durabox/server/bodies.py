@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import hdrs
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_writer import HttpVersion11
 from aiohttp.web_protocol import PayloadAccessError
+from aiohttp.web_request import BaseRequest
 
 from durabox.errors import JavaScriptError
 
@@ -29,7 +31,7 @@ class Upload:
 
     __slots__ = ("_over", "_request", "_waits")
 
-    def __init__(self, request: web.BaseRequest) -> None:
+    def __init__(self, request: BaseRequest) -> None:
         self._request = request
         self._waits = _waits_for_continue(request)
         self._over = False
@@ -61,7 +63,7 @@ class Upload:
         self._over = True
 
 
-async def incoming(request: web.BaseRequest) -> bytes | Upload | None:
+async def incoming(request: BaseRequest) -> bytes | Upload | None:
     """
     A request's body: nothing, bytes when it is short, else a stream.
 
@@ -78,12 +80,12 @@ async def incoming(request: web.BaseRequest) -> bytes | Upload | None:
     return await request.read()
 
 
-def _waits_for_continue(request: web.BaseRequest) -> bool:
+def _waits_for_continue(request: BaseRequest) -> bool:
     expected = request.headers.get(hdrs.EXPECT)
     return expected is not None and expected.lower() == "100-continue" and request.version >= HttpVersion11
 
 
-async def _send_continue(request: web.BaseRequest) -> None:
+async def _send_continue(request: BaseRequest) -> None:
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     # It does not count as the beginning of an answer.
     request.writer.output_size = 0

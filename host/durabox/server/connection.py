@@ -6,8 +6,11 @@ import logging
 from http import HTTPStatus
 from typing import Any, Final
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
+from aiohttp.web_server import Server
 
 from durabox.server.answers import plain
 
@@ -20,18 +23,18 @@ MAX_FIELD: Final = 32 * 1024
 MAX_HEADERS: Final = 256
 
 
-class Connection(web.RequestHandler):
+class Connection(RequestHandler):
     """A connection that refuses malformed requests in its own words, and without a traceback in the log."""
 
     __slots__ = ()
 
     def handle_error(
         self,
-        request: web.BaseRequest,
+        request: BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
         message: str | None = None,
-    ) -> web.StreamResponse:
+    ) -> StreamResponse:
         """The answer to what is no request; the connection ends after it."""
         if isinstance(exc, HttpProcessingError):
             logger.debug("malformed request from %s: %s", request.remote, exc.message)
@@ -45,7 +48,7 @@ class Connection(web.RequestHandler):
         return answer
 
 
-class Listener(web.Server):
+class Listener(Server):
     """Makes a `Connection` for each client."""
 
     def __call__(self) -> Connection:

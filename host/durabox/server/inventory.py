@@ -29,14 +29,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import StreamResponse
 
 from durabox.errors import DuraboxError, InvalidObjectIdError, ModuleError, UnknownObjectClassError
 from durabox.objects.inventory import KEYS, Inventory
 from durabox.objects.listing import PAGE, as_json
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError
-from durabox.server.admin import PREFIX, Admin, Handler, in_json
+from durabox.server.admin import PREFIX
 from durabox.server.bodies import Upload
+from durabox.server.paths import Handler, Paths, in_json
 
 #: Bytes of a JSON body; a migration's script is the largest.
 _BODY: Final = 8 * 1024 * 1024
@@ -56,12 +58,12 @@ _STATUS: Final = {
 Parts = Mapping[str, str]
 
 
-def add_inventory(admin: Admin, inventory: Inventory) -> None:
+def add_inventory(paths: Paths, inventory: Inventory) -> None:
     """
     Hang the API on the admin surface.
 
     Args:
-        admin: The surface.
+        paths: The surface's.
         inventory: What it shows and changes.
     """
     api = _Api(inventory)
@@ -82,11 +84,11 @@ def add_inventory(admin: Admin, inventory: Inventory) -> None:
         ("POST", f"{an_object}/vacuum", api.vacuum),
     ]
     for method, path, handler in handlers:
-        admin.add(method, path, _with_errors(handler))
+        paths.add(method, path, _with_errors(handler))
 
 
 def _with_errors(handler: Handler) -> Handler:
-    async def handle(request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def handle(request: BaseRequest, parts: Parts) -> StreamResponse:
         try:
             return await handler(request, parts)
         except DuraboxError as error:
@@ -102,10 +104,10 @@ class _Api:
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
 
-    async def classes(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def classes(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         return in_json({"classes": await self._inventory.classes()})
 
-    async def list(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def list(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         page = await self._inventory.list(
             parts["class"],
             prefix=request.query.get("prefix", ""),
@@ -114,7 +116,7 @@ class _Api:
         )
         return in_json(as_json(page))
 
-    async def show(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def show(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         return in_json(
             await self._inventory.show(
                 parts["class"],
@@ -126,7 +128,7 @@ class _Api:
             )
         )
 
-    async def sql(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def sql(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         asked = await _asked(request, query=str, object=str | None, prefix=str | None, facet=list | None)
         rows = self._inventory.sql(
             parts["class"],
@@ -137,7 +139,7 @@ class _Api:
         )
         return await _lines(request, rows)
 
-    async def migrate(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def migrate(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         asked = await _asked(request, script=str, language=str, migration=str | None, prefix=str | None)
         if asked["language"] not in ("sql", "javascript"):
             raise BadArgumentError("language: expected sql or javascript")
@@ -150,20 +152,20 @@ class _Api:
         )
         return await _lines(request, outcomes)
 
-    async def delete(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def delete(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         await self._inventory.delete(parts["class"], parts["object"])
         return in_json({})
 
-    async def vacuum(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def vacuum(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         return in_json(await self._inventory.vacuum(parts["class"], parts["object"]))
 
-    async def restore(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def restore(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         asked = await _asked(request, to=str | int | float, facet=list | None)
         return in_json(
             await self._inventory.restore(parts["class"], parts["object"], asked["to"], facet=_facet(asked))
         )
 
-    async def copy(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def copy(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         asked = await _asked(request, object=str, force=bool | None, **{"class": str | None})
         return in_json(
             await self._inventory.copy(
@@ -175,7 +177,7 @@ class _Api:
             )
         )
 
-    async def export(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def export(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         async with self._file() as path:
             salvaged = request.query.get("salvage") == "1"
             write = self._inventory.salvage if salvaged else self._inventory.export
@@ -183,7 +185,7 @@ class _Api:
             told = json.dumps(written)
             if len(told) > _HEADER:
                 told = json.dumps({name: written[name] for name in ("id", "name", "bytes")})
-            answer = web.StreamResponse(
+            answer = StreamResponse(
                 headers={
                     "Content-Type": "application/vnd.sqlite3",
                     "Content-Length": str(written["bytes"]),
@@ -197,7 +199,7 @@ class _Api:
             await answer.write_eof()
             return answer
 
-    async def load(self, request: web.BaseRequest, parts: Parts) -> web.StreamResponse:
+    async def load(self, request: BaseRequest, parts: Parts) -> StreamResponse:
         async with self._file() as path:
             body = Upload(request)
             with path.open("wb") as file:
@@ -216,7 +218,7 @@ class _Api:
             yield Path(file.name)
 
 
-def _number(request: web.BaseRequest, name: str, default: int) -> int:
+def _number(request: BaseRequest, name: str, default: int) -> int:
     text = request.query.get(name)
     if text is None:
         return default
@@ -232,7 +234,7 @@ def _facet(asked: dict[str, Any]) -> list[str]:
     return names
 
 
-async def _asked(request: web.BaseRequest, **fields: Any) -> dict[str, Any]:
+async def _asked(request: BaseRequest, **fields: Any) -> dict[str, Any]:
     """The JSON object in a request's body, with exactly these fields; those that may be ``None`` may be missing."""
     body = bytearray()
     upload = Upload(request)
@@ -252,9 +254,9 @@ async def _asked(request: web.BaseRequest, **fields: Any) -> dict[str, Any]:
     return asked
 
 
-async def _lines(request: web.BaseRequest, values: AsyncIterator[dict[str, Any]]) -> web.StreamResponse:
+async def _lines(request: BaseRequest, values: AsyncIterator[dict[str, Any]]) -> StreamResponse:
     """A JSON value a line, as fast as the client reads them."""
-    answer = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    answer = StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     async with aclosing(values) as each:  # type: ignore[type-var]
         try:
             async for value in each:

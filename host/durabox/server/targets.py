@@ -6,7 +6,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
+from aiohttp.web_request import BaseRequest
 
 from durabox.errors import DuraboxError
 
@@ -20,7 +21,7 @@ class BadRequestError(DuraboxError):
     code = "bad-request"
 
 
-def path_of(request: web.BaseRequest) -> str:
+def path_of(request: BaseRequest) -> str:
     """
     The path with the query that a request asks for, percent-encoded, without a fragment.
 
@@ -37,7 +38,7 @@ def path_of(request: web.BaseRequest) -> str:
     return path if path.startswith("/") else f"/{path}"
 
 
-def origin_of(request: web.BaseRequest) -> str:
+def origin_of(request: BaseRequest) -> str:
     """
     Scheme and host of the URL that a request asks for, by its Host header.
 

@@ -1,4 +1,4 @@
-"""Clients' WebSockets: the handshake, and their end at shutdown."""
+"""Clients' WebSockets: the handshake. Imported with the first of them, as `network.sockets` and aiohttp's are."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import asyncio
 import logging
 from typing import Final
 
-from aiohttp import WSCloseCode, hdrs, web
+from aiohttp import hdrs
+from aiohttp.http import WSCloseCode
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response as OwnResponse
+from aiohttp.web_response import StreamResponse
+from aiohttp.web_ws import WebSocketResponse
 
 from durabox.errors import JavaScriptError
 from durabox.network.sockets import CLOSE_SECONDS, MAX_MESSAGE, Frames
 from durabox.objects.messages import Response
+from durabox.server.open_sockets import open_sockets
 
 # aiohttp warns of each client that offers protocols of which the class chose none. Without any handler that goes to stderr.
 logging.getLogger("aiohttp.websocket").addHandler(logging.NullHandler())
-
-#: Seconds that clients get to answer a Close at shutdown.
-_SHUTDOWN_SECONDS: Final = 2.0
 
 #: Headers of the handshake, which the server makes itself.
 _HANDSHAKE: Final = frozenset(
@@ -30,9 +33,6 @@ _HANDSHAKE: Final = frozenset(
         "transfer-encoding",
     }
 )
-
-#: Those that are open, to be closed at shutdown.
-_open: Final[set[Frames]] = set()
 
 
 class _Drain(asyncio.Protocol):
@@ -62,7 +62,7 @@ class _Drain(asyncio.Protocol):
             self.over.set_result(None)
 
 
-class _Connection(web.WebSocketResponse[bool]):
+class _Connection(WebSocketResponse[bool]):
     """
     A client's connection. `Frames` ends it: aiohttp would close a socket from which it has not read all, and so take the Close
     frame that says why from a client that still sends.
@@ -73,16 +73,7 @@ class _Connection(web.WebSocketResponse[bool]):
         return False
 
 
-async def close_all() -> None:
-    """Close every client's socket, for shutdown, and wait a while for the clients' answers."""
-    sockets = list(_open)
-    for socket in sockets:
-        socket.restart()
-    if sockets:
-        await asyncio.wait([socket.over for socket in sockets], timeout=_SHUTDOWN_SECONDS)
-
-
-async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamResponse:
+async def upgrade(request: BaseRequest, response: Response) -> StreamResponse:
     """
     Make the client's connection a WebSocket, and serve it until it is over.
 
@@ -119,14 +110,14 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
         )
     if request.headers.get(hdrs.SEC_WEBSOCKET_VERSION) != "13":
         half.lose()
-        return web.Response(
+        return OwnResponse(
             status=426,
             text="This server speaks version 13 of the WebSocket protocol.\n",
             headers={hdrs.SEC_WEBSOCKET_VERSION: "13"},
         )
     if request.method != hdrs.METH_GET or not connection.can_prepare(request):
         half.lose()
-        return web.Response(status=400, text="This is no handshake of the WebSocket protocol.\n")
+        return OwnResponse(status=400, text="This is no handshake of the WebSocket protocol.\n")
     connection.headers.extend(extra)
     try:
         await connection.prepare(request)
@@ -143,9 +134,9 @@ async def upgrade(request: web.BaseRequest, response: Response) -> web.StreamRes
             await passing.over
 
     frames = Frames(connection, half, drain)
-    _open.add(frames)
+    open_sockets.add(frames)
     try:
         await frames.run(transport)
     finally:
-        _open.discard(frames)
+        open_sockets.discard(frames)
     return connection
