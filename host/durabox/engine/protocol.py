@@ -33,14 +33,13 @@ Common argument shapes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One row of the host → guest table."""
 
     number: int
@@ -49,8 +48,7 @@ class Event:
     doc: str
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(Struct, frozen=True):
     """
     One row of the guest → host table.
 

@@ -22,9 +22,10 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct, field
 
 from durabox.storage.alarm_index import START, Pending, Position
 
@@ -73,8 +74,7 @@ def order_of(known: int | None, stored: int | None) -> Order:
     return Order.AFTER
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(Struct, frozen=True):
     """
     Run the handler.
 
@@ -103,8 +103,7 @@ def begin(stored: int | None, now: int, *, replaced: bool = False, early: bool =
     return Begin(now, armed=False) if replaced else Begin(stored, armed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """
     How often an alarm has been tried.
 
@@ -136,21 +135,18 @@ class Outcome(Enum):
     DROPPED = "dropped"  # it failed and does not want to be tried again
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """Try again after a delay in nanoseconds."""
 
     delay_ns: int
     retry: Retry
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(Struct, frozen=True):
     """Clear the stored time: the alarm is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Over:
+class Over(Struct, frozen=True):
     """The alarm is done with; the object has another one, or none."""
 
     stored: int | None
@@ -184,8 +180,7 @@ def ended(
 # When to look at which object
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """Ask the index for what is due; report with `Timetable.answered` or `Timetable.unanswered`."""
 
     unique_key: str
@@ -194,8 +189,7 @@ class Ask:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Fire:
+class Fire(Struct, frozen=True):
     """Run the object's alarm, if `begin` agrees; report with `Timetable.ended`."""
 
     unique_key: str
@@ -203,15 +197,13 @@ class Fire:
     retry: Retry
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """Nothing to do before that time, or until something is reported."""
 
     until_ns: int | None
 
 
-@dataclass(slots=True)
-class _Class:
+class _Class(Struct):
     after: Position = START
     #: Nothing behind `after` is due before this; ``None`` when nothing is there.
     following: int | None = START[0]
@@ -220,16 +212,14 @@ class _Class:
     heard: int | None = None
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     alarm: Pending
     retry: Retry
     #: When it is tried again; ``None`` while it runs or is about to.
     until: int | None = None
 
 
-@dataclass(slots=True)
-class Timetable:
+class Timetable(Struct):
     """The alarms of all classes; see the module's head."""
 
     max_running: int = MAX_RUNNING

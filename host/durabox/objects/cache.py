@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
+
+from msgspec import Struct
 
 from durabox.errors import NetworkError
 from durabox.objects.messages import BodyStream, Response
@@ -25,8 +26,7 @@ _DIRECTIVE: Final = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,"]*)))?')
 _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct):
     status: int
     reason: str
     headers: list[str]

@@ -28,9 +28,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Generic, TypeVar
+
+from msgspec import Struct, field
 
 W = TypeVar("W")
 
@@ -64,8 +65,7 @@ class Phase(Enum):
     BROKEN = "broken"  # the first error decides; only a fresh object helps
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """
     Why an object broke: a JavaScript error's name and message, and the flags its callers see.
 
@@ -80,39 +80,33 @@ class Failure:
     value: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Activate:
+class Activate(Struct, frozen=True):
     """Make the isolate and run the constructor; report with `turn_ended`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run(Generic[W]):
+class Run(Struct, Generic[W], frozen=True):
     """Enter the guest with this work; report with `turn_ended`."""
 
     work: W
 
 
-@dataclass(frozen=True, slots=True)
-class StartSection:
+class StartSection(Struct, frozen=True):
     """Enter the guest with ``section_start``; report with `turn_ended`."""
 
     section: int
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Commit the implicit transaction; report with `committed`. Held outputs leave after that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Break:
+class Break(Struct, frozen=True):
     """Fail all work, drop all held outputs and the isolate."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """
     Nothing to do until something is reported.
 
@@ -123,8 +117,7 @@ class Wait:
     until: float | None = None
 
 
-@dataclass(slots=True)
-class _Section:
+class _Section(Struct):
     number: int
     parent: int
     transaction: bool
@@ -132,8 +125,7 @@ class _Section:
     deadline: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """
     What a turn did, as far as the core must know.
 
@@ -152,8 +144,7 @@ class Turn:
 QUIET: Final = Turn()
 
 
-@dataclass(slots=True)
-class ActorCore(Generic[W]):
+class ActorCore(Struct, Generic[W]):
     """State of one object's loop; see the module's head. ``W`` is whatever the shell calls a piece of work."""
 
     phase: Phase = Phase.ABSENT

@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec import Struct
 
 from durabox.errors import FacetEndedError, GuestProtocolError, ObjectBrokenError, StorageError
 from durabox.objects.capabilities import Stub
@@ -48,8 +49,7 @@ REPLACED: Final = "Facet was cloned-over."
 Change: TypeAlias = Callable[[], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Struct, frozen=True):
     """
     What a facet is, as its startup callback says.
 

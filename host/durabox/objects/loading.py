@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from durabox.console import Console
 from durabox.engine.image import Image
@@ -41,8 +42,7 @@ _LAZY_GLOBALS = {
 STARTUP_CPU_MS = 3000
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Struct, frozen=True):
     """
     One export of the main module.
 
@@ -59,8 +59,7 @@ class Export:
     handlers: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedProject:
+class LoadedProject(Struct, frozen=True):
     """
     A project that can run.
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
+
+from msgspec import Struct, field
 
 from durabox.objects.sockets import Half
 
@@ -27,8 +28,7 @@ class BodyStream(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """
     A request to a Worker or an object.
 
@@ -45,8 +45,7 @@ class Request:
     body: bytes | BodyStream | None = None
 
 
-@dataclass(slots=True)
-class Response:
+class Response(Struct):
     """
     An answer.
 

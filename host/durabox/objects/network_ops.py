@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from durabox.errors import DuraboxError, GuestProtocolError, NetworkError
 from durabox.objects.coding import coded, coding_of, sent_as

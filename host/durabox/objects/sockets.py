@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from msgspec import Struct, field
 
 from durabox.engine.ops import GuestError
 from durabox.engine.protocol import EVENT
@@ -246,8 +247,7 @@ def _ignore(error: Exception) -> None:
     """An event for an isolate that is gone: its table has heard of that."""
 
 
-@dataclass(slots=True)
-class SocketTable:
+class SocketTable(Struct):
     """
     The guest ends of one isolate.
 

@@ -8,9 +8,10 @@ Source: ``compatibility-date.capnp`` of workerd.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
+
+from msgspec import Struct, field
 
 
 class Change(Enum):
@@ -31,8 +32,7 @@ class Change(Enum):
     DELETE_ALL_DELETES_ALARM = ("delete_all_deletes_alarm", "delete_all_preserves_alarm", date(2026, 2, 24))
 
 
-@dataclass(frozen=True, slots=True)
-class Compatibility:
+class Compatibility(Struct, frozen=True):
     """
     What a project asks for.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+from msgspec import Struct
 
 from durabox.errors import ProjectError
 from durabox.project.files import Files
@@ -60,8 +61,7 @@ class CommonJSError(UnusableImportError):
     code = "commonjs-module"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """
     What a file is, by its path.
 

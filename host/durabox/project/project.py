@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from durabox.errors import ProjectError
 from durabox.project.compatibility import Compatibility
@@ -19,8 +21,7 @@ _LISTENS: Final = re.compile(r"\baddEventListener\s*\(")
 _WORD: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectBinding:
+class ObjectBinding(Struct, frozen=True):
     """
     A namespace under a name in ``env``.
 
@@ -33,8 +34,7 @@ class ObjectBinding:
     class_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceBinding:
+class ServiceBinding(Struct, frozen=True):
     """
     An entrypoint of the project itself under a name in ``env``.
 
@@ -49,8 +49,7 @@ class ServiceBinding:
     props: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """
     A project that can be loaded. Made by `load_project`.
 

@@ -9,12 +9,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
+from msgspec import Struct
 
 from durabox.errors import (
     DuraboxError,
@@ -51,8 +51,7 @@ class CannotListenError(DuraboxError):
     code = "cannot-listen"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """
     Where to listen.
 

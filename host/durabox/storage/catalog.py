@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import apsw
+from msgspec import Struct
 
 from durabox.storage.failures import storage_error
 from durabox.storage.metadata import name_bytes, name_from
@@ -47,8 +47,7 @@ _COLUMNS: Final = "SELECT id, CAST(name AS BLOB), used FROM object"
 _AFTER_ALL: Final = b"\xff"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """
     One object of a catalogue.
 

@@ -11,11 +11,11 @@ SQLite opens the file, not we: the locks that this process has on it would go wi
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
 import apsw
+from msgspec import Struct
 
 from durabox.storage.connection import MAX_ROW
 from durabox.storage.failures import storage_error
@@ -28,8 +28,7 @@ SELECT (SELECT value FROM _cf_METADATA WHERE key = {int(Key.ALARM)}),
 _HAS: Final = "SELECT 1 FROM sqlite_schema WHERE name = '_cf_METADATA'"
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(Struct, frozen=True):
     """
     What an object's file says.
 

@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from durabox.errors import StorageError
 from durabox.storage.facet_index import FacetIndex, facet_id
@@ -25,8 +26,7 @@ Facets: TypeAlias = "Callable[[str], FacetIndex]"
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """
     The files of an object and its facets, from outside.
 

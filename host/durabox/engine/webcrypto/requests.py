@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from durabox.engine.ops import GuestError
 
@@ -32,8 +33,7 @@ _HASHES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CryptoRequest:
+class CryptoRequest(Struct, frozen=True):
     """
     A row of op ``crypto``.
 

@@ -6,7 +6,8 @@ import os
 import shutil
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from durabox.errors import StorageError
 from durabox.storage.history.blocks import Frames, Placed, Replaced, Rest
@@ -18,8 +19,7 @@ _JOURNAL_AT = 18
 _WAL_VERSIONS = b"\x02\x02"
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """
     A state and when it came to be.
 
@@ -252,8 +252,7 @@ def _difference(one: bytes, other: bytes) -> bytes:
     return (int.from_bytes(one, "little") ^ int.from_bytes(other, "little")).to_bytes(len(one), "little")
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
+class _Index(Struct, frozen=True):
     """The first piece of a block of frames."""
 
     frames: list[tuple[int, int]]
