@@ -21,6 +21,10 @@ export interface Native {
   opEntries(number: number, entries: object, flag: boolean): void;
   /** As `op`, for one that answers with a flat list of keys and values. */
   opMap(number: number, args: unknown[]): Map<string, unknown>;
+  /** The next key with its value of what an op gave to be read so, undefined after the last; the bytes remember where that is. */
+  nextPair(part: ArrayBuffer): [string, unknown] | undefined;
+  /** The key that `nextPair` gave or failed to give last, as it is stored. */
+  lastKey(part: ArrayBuffer): ArrayBuffer | undefined;
   /** The same with a V8-serialized value as body. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   opValue(number: number, args: readonly unknown[] | string | undefined, value: unknown): any;

@@ -119,8 +119,10 @@ bool durabox_tracks_length(JSValueConst view);
 /* A string's characters where they lie; see there. */
 int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const void **chars, size_t *len, bool *wide);
 JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len);
-/* Another plain object with the prototype and the only property of `model`, with `value` in it. */
-JSValue durabox_like(JSContext *ctx, JSValueConst model, JSValue value);
+/* Whether a plain object has so many properties, so that others may be made like it. */
+bool durabox_is_model(JSValueConst object, int count);
+/* Another plain object with the prototype and the properties of `model`, which are fields, and these values of them; takes them. */
+JSValue durabox_like(JSContext *ctx, JSValueConst model, JSValue *values);
 /* The string of UTF-8 bytes; what is malformed becomes U+FFFD or, if fatal, throws. */
 JSValue durabox_utf8(JSContext *ctx, const uint8_t *bytes, size_t len, bool fatal);
 /* Makes all that the runtime holds a part of the image that is about to be taken; see image_heap.h. */

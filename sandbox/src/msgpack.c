@@ -585,29 +585,54 @@ static int view_binary(Reader *reader, const uint8_t **bytes, size_t *size)
     return 0;
 }
 
+/* What goes before the items of an array. 0, or -1 with the exception pending. */
+static int take_array_header(Reader *reader, uint64_t *count)
+{
+    uint8_t tag = reader->at < reader->end ? *reader->at++ : 0;
+
+    *count = tag & 15;
+    if ((tag & 0xf0) == 0x90 || ((tag == 0xdc || tag == 0xdd) && !take(reader, tag == 0xdc ? 2 : 4, count)))
+        return 0;
+    throw_malformed(reader);
+    return -1;
+}
+
+/* Two bins, a key in UTF-8 and a value in V8's format. 0, or -1 with the exception pending. */
+static int take_pair(Reader *reader, JSValue *pair)
+{
+    JSContext *ctx = reader->ctx;
+    const uint8_t *key, *value;
+    size_t key_len, value_len;
+
+    if (view_binary(reader, &key, &key_len) || view_binary(reader, &value, &value_len))
+        return -1;
+    pair[0] = durabox_utf8(ctx, key, key_len, false);
+    if (JS_IsException(pair[0]))
+        return -1;
+    pair[1] = durabox_v8_read(ctx, value, value_len);
+    if (!JS_IsException(pair[1]))
+        return 0;
+    JS_FreeValue(ctx, pair[0]);
+    return -1;
+}
+
 JSValue msgpack_decode_pairs(JSContext *ctx, const uint8_t *data, size_t len)
 {
     Reader reader = { ctx, data, data + len };
-    uint8_t tag = len ? *reader.at++ : 0;
-    uint64_t count = tag & 15, i;
+    uint64_t count, i;
     JSValue map;
 
-    if ((tag & 0xf0) != 0x90 && (tag < 0xdc || tag > 0xdd || take(&reader, tag == 0xdc ? 2 : 4, &count)))
-        return throw_malformed(&reader);
+    if (take_array_header(&reader, &count))
+        return JS_EXCEPTION;
     map = JS_CallConstructor(ctx, durabox_builtins.map, 0, NULL);
     for (i = 0; i < count && !JS_IsException(map); i += 2) {
-        JSValue pair[2] = { JS_UNDEFINED, JS_UNDEFINED }, put = JS_EXCEPTION;
-        const uint8_t *key, *value;
-        size_t key_len, value_len;
+        JSValue pair[2], put = JS_EXCEPTION;
 
-        if (!view_binary(&reader, &key, &key_len) && !view_binary(&reader, &value, &value_len)) {
-            pair[0] = durabox_utf8(ctx, key, key_len, false);
-            pair[1] = JS_IsException(pair[0]) ? JS_EXCEPTION : durabox_v8_read(ctx, value, value_len);
-            if (!JS_IsException(pair[1]))
-                put = JS_Call(ctx, durabox_builtins.map_put, map, 2, (JSValueConst *)pair);
+        if (!take_pair(&reader, pair)) {
+            put = JS_Call(ctx, durabox_builtins.map_put, map, 2, (JSValueConst *)pair);
+            JS_FreeValue(ctx, pair[0]);
+            JS_FreeValue(ctx, pair[1]);
         }
-        JS_FreeValue(ctx, pair[0]);
-        JS_FreeValue(ctx, pair[1]);
         if (JS_IsException(put)) {
             JS_FreeValue(ctx, map);
             return JS_EXCEPTION;
@@ -615,6 +640,72 @@ JSValue msgpack_decode_pairs(JSContext *ctx, const uint8_t *data, size_t len)
         JS_FreeValue(ctx, put);
     }
     return map;
+}
+
+/* Where an array of pairs is read, one by one; this lies before it, in the guest's byte order. */
+typedef struct {
+    uint32_t next; /* pair, from the beginning of the array; 0: none was read */
+    uint32_t last; /* pair that was read */
+} Place;
+
+/* What is left of a part from one of its places on. 0, or -1 with the exception pending. */
+static int open_part(JSContext *ctx, JSValueConst part, Place *place, uint8_t **bytes, Reader *reader)
+{
+    uint64_t count;
+    size_t len;
+
+    if (durabox_bytes(ctx, part, bytes, &len))
+        return -1;
+    *reader = (Reader){ ctx, *bytes, *bytes + len };
+    if (len >= sizeof(*place))
+        memcpy(place, *bytes, sizeof(*place));
+    if (len < sizeof(*place) || place->next > len - sizeof(*place) || place->last > place->next) {
+        throw_malformed(reader);
+        return -1;
+    }
+    reader->at += sizeof(*place);
+    if (!place->next && take_array_header(reader, &count))
+        return -1;
+    return 0;
+}
+
+/* native.nextPair(part) */
+static JSValue native_next_pair(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    JSValue pair[2];
+    uint8_t *bytes;
+    Reader reader;
+    Place place;
+    int failed;
+
+    if (open_part(ctx, argv[0], &place, &bytes, &reader))
+        return JS_EXCEPTION;
+    reader.at += place.next;
+    if (reader.at == reader.end)
+        return JS_UNDEFINED;
+    place.last = reader.at - bytes - sizeof(place);
+    failed = take_pair(&reader, pair);
+    /* A value that cannot be read does not keep those after it from being read. */
+    place.next = reader.at - bytes - sizeof(place);
+    memcpy(bytes, &place, sizeof(place));
+    return failed ? JS_EXCEPTION : JS_NewArrayFrom(ctx, 2, pair);
+}
+
+/* native.lastKey(part) */
+static JSValue native_last_key(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    const uint8_t *key;
+    uint8_t *bytes;
+    Reader reader;
+    Place place;
+    size_t len;
+
+    if (open_part(ctx, argv[0], &place, &bytes, &reader))
+        return JS_EXCEPTION;
+    if (!place.next)
+        return JS_UNDEFINED;
+    reader.at += place.last;
+    return view_binary(&reader, &key, &len) ? JS_EXCEPTION : JS_NewArrayBufferCopy(ctx, key, len);
 }
 
 /* The names of a row's columns as atoms; NULL with the exception pending. */
@@ -637,32 +728,45 @@ static JSAtom *column_atoms(JSContext *ctx, JSValueConst names, uint32_t count)
     return atoms;
 }
 
-/* An array of `count` values as an object with one property for each. */
-static JSValue take_row(Reader *reader, const JSAtom *atoms, JSAtom skipped, uint32_t count)
+/* Reads a row, an array of `count` values. 0, or -1 with the exception pending and no values. */
+static int take_values(Reader *reader, JSValue *values, uint32_t count)
 {
-    JSContext *ctx = reader->ctx;
-    uint64_t len = 0;
-    JSValue row;
-    uint32_t i;
     uint8_t tag = reader->at < reader->end ? *reader->at++ : 0;
+    uint64_t len = tag & 15;
+    uint32_t i;
 
-    if ((tag & 0xf0) == 0x90)
-        len = tag & 15;
-    else if (tag != 0xdc || take(reader, 2, &len))
-        return throw_malformed(reader);
-    if (len != count)
-        return throw_malformed(reader);
-    row = JS_NewObject(ctx);
-    for (i = 0; i < count && !JS_IsException(row); i++) {
-        JSValue value = decode(reader, 0);
-        if (atoms[i] == skipped && !JS_IsException(value)) {
-            JS_FreeValue(ctx, value);
-        } else if (JS_IsException(value) || JS_DefinePropertyValue(ctx, row, atoms[i], value, JS_PROP_C_W_E) < 0) {
-            JS_FreeValue(ctx, row);
-            row = JS_EXCEPTION;
+    if (((tag & 0xf0) != 0x90 && (tag != 0xdc || take(reader, 2, &len))) || len != count) {
+        throw_malformed(reader);
+        return -1;
+    }
+    for (i = 0; i < count; i++) {
+        values[i] = decode(reader, 0);
+        if (JS_IsException(values[i])) {
+            while (i--)
+                JS_FreeValue(reader->ctx, values[i]);
+            return -1;
         }
     }
-    return row;
+    return 0;
+}
+
+/* An object with these values; takes them. */
+static JSValue name_values(JSContext *ctx, JSValue *values, const JSAtom *atoms, JSAtom skipped, uint32_t count)
+{
+    JSValue row = JS_NewObject(ctx);
+    bool failed = JS_IsException(row);
+    uint32_t i;
+
+    for (i = 0; i < count; i++) {
+        if (failed || atoms[i] == skipped)
+            JS_FreeValue(ctx, values[i]);
+        else
+            failed = JS_DefinePropertyValue(ctx, row, atoms[i], values[i], JS_PROP_C_W_E) < 0;
+    }
+    if (!failed)
+        return row;
+    JS_FreeValue(ctx, row);
+    return JS_EXCEPTION;
 }
 
 /* native.rows(bytes, names): an array of rows, each an array of its values (names null) or an object of them by name, where
@@ -674,7 +778,8 @@ static JSValue native_rows(JSContext *ctx, JSValueConst this_val, int argc, JSVa
     int64_t columns = 0;
     uint64_t count = 0, i;
     JSAtom *atoms, skipped;
-    JSValue rows;
+    JSValueConst model = JS_UNDEFINED;
+    JSValue rows, *values;
     Reader reader;
 
     if (durabox_bytes(ctx, argv[0], &bytes, &len))
@@ -687,14 +792,21 @@ static JSValue native_rows(JSContext *ctx, JSValueConst this_val, int argc, JSVa
     if (JS_GetLength(ctx, argv[1], &columns) || !(atoms = column_atoms(ctx, argv[1], columns)))
         return JS_EXCEPTION;
     skipped = JS_NewAtom(ctx, "__proto__");
-    rows = JS_NewArray(ctx);
+    values = js_malloc(ctx, (columns + !columns) * sizeof(*values));
+    rows = values ? JS_NewArray(ctx) : JS_EXCEPTION;
     for (i = 0; i < count && !JS_IsException(rows); i++) {
-        JSValue row = take_row(&reader, atoms, skipped, columns);
+        JSValue row = take_values(&reader, values, columns) ? JS_EXCEPTION
+                      : JS_IsObject(model)                  ? durabox_like(ctx, model, values)
+                                           : name_values(ctx, values, atoms, skipped, columns);
         if (JS_IsException(row) || JS_DefinePropertyValueUint32(ctx, rows, i, row, JS_PROP_C_W_E) < 0) {
             JS_FreeValue(ctx, rows);
             rows = JS_EXCEPTION;
+        } else if (i == 0 && durabox_is_model(row, columns)) {
+            /* Each column is a property, in order: the others have the first one's shape. `rows` holds it. */
+            model = row;
         }
     }
+    js_free(ctx, values);
     JS_FreeAtom(ctx, skipped);
     for (i = 0; i < (uint64_t)columns; i++)
         JS_FreeAtom(ctx, atoms[i]);
@@ -715,7 +827,9 @@ static JSValue native_msgpack(JSContext *ctx, JSValueConst this_val, int argc, J
 }
 
 static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("lastKey", 1, native_last_key),
     JS_CFUNC_DEF("msgpack", 1, native_msgpack),
+    JS_CFUNC_DEF("nextPair", 1, native_next_pair),
     JS_CFUNC_DEF("rows", 2, native_rows),
 };
 

@@ -159,7 +159,9 @@ static int gather(JSContext *ctx, const Kept *statement, int count, JSValueConst
 /* A cursor over nothing, of a statement that changed so many rows. */
 static JSValue cursor_of(JSContext *ctx, double changed, const Kept *statement)
 {
-    return durabox_like(ctx, model, JS_NewNumber(ctx, changed * statement->entries));
+    JSValue entries = JS_NewNumber(ctx, changed * statement->entries);
+
+    return durabox_like(ctx, model, &entries);
 }
 
 static JSValue exec(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
@@ -198,6 +200,8 @@ static JSValue native_sql_exec(JSContext *ctx, JSValueConst this_val, int argc, 
 {
     if (JS_ToInt32(ctx, &again_op, argv[0]) || JS_ToInt32(ctx, &many_op, argv[1]))
         return JS_EXCEPTION;
+    if (!JS_IsObject(argv[2]) || !durabox_is_model(argv[2], 1))
+        return JS_ThrowInternalError(ctx, "a cursor has other fields than one");
     model = JS_DupValue(ctx, argv[2]);
     otherwise = JS_DupValue(ctx, argv[3]);
     return JS_NewCFunction(ctx, exec, "exec", 0);

@@ -507,6 +507,28 @@ async def test_the_synchronous_list_is_read_as_it_is_iterated(in_object: InObjec
     """) == [1500, "k00000", "k00002", "k02998", 0]
 
 
+async def test_a_long_synchronous_list_keeps_its_order_and_its_limit(in_object: InObject) -> None:
+    assert await in_object("""
+      const { kv } = storage;
+      const keys = Array.from({ length: 3_000 }, (_, i) => String(i).padStart(4, "0") + String.fromCharCode(0xd800 + (i % 7)));
+      for (const key of keys) kv.put(key, "v".repeat(100));
+      const up = [...kv.list({ limit: 2_500 })].map(([key]) => key);
+      const down = [...kv.list({ limit: 2_500, reverse: true })].map(([key]) => key);
+      const same = (a, b) => a.length === b.length && a.every((key, i) => key.slice(0, 4) === b[i].slice(0, 4));
+      return [same(up, keys.slice(0, 2_500)), same(down, keys.slice(500).reverse())];
+    """) == [True, True]
+
+
+async def test_rows_of_one_result_share_nothing_but_their_form(in_object: InObject) -> None:
+    assert await in_object("""
+      const [first, second] = storage.sql.exec("SELECT 1 AS a, 'x' AS b UNION ALL SELECT 2, 'y'").toArray();
+      first.c = 3;
+      delete first.a;
+      const double = storage.sql.exec("SELECT 1 AS a, 2 AS a, 3 AS __proto__ UNION ALL SELECT 4, 5, 6").toArray();
+      return [first, second, double, Object.getPrototypeOf(second) === Object.prototype];
+    """) == [{"b": "x", "c": 3}, {"a": 2, "b": "y"}, [{"a": 2}, {"a": 5}], True]
+
+
 async def test_a_list_that_holds_streams_is_whole(in_object: InObject) -> None:
     assert await in_object("""
       await storage.put({ a: 1, z: "last" });

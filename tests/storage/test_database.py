@@ -322,6 +322,8 @@ def test_a_batch_of_which_one_value_is_too_large_leaves_nothing(tmp_path: Path) 
 def test_as_many_keys_as_one_likes_are_written_read_and_deleted_at_once(tmp_path: Path, count: int) -> None:
     state = _state(tmp_path)
     database = _committed(state)
+    # From here on the connection has the limits of the object's own SQL.
+    assert database.sql.exec("SELECT 1", ()).columns == ["1"]
     keys = [b"%03d" % number for number in range(count)]
     random.Random(count).shuffle(keys)
     flat = [part for key in keys for part in (key, b"old", key, key[::-1])]

@@ -160,7 +160,7 @@ export function remove(owner: string, key: unknown, options: unknown): boolean |
 /** `list(options)`. */
 export function list(owner: string, options: unknown): Map<string, unknown> {
   newest++;
-  return native.opMap(OP.kv_list, rangeOf(owner, options, false));
+  return native.opMap(OP.kv_list, rangeOf(owner, options));
 }
 
 /** Counts lists: only the newest may still be read key by key. */
@@ -188,60 +188,60 @@ export function removeOne(key: unknown): boolean {
   return native.op(DELETE, `${key as string}`);
 }
 
+const INVALIDATED =
+  "kv.list() iterator was invalidated because a new call to kv.list() was started. " +
+  "Only one kv.list() iterator can exist at a time.";
+
 /** `kv.list(options)`: read as it is iterated, a part at a time; a part is read again when something was written. */
 export class Listing {
-  done = false;
   readonly #number = ++newest;
   readonly #range: Range;
+  /** How many may still be read; -1 once the end was told. */
   #left: number;
-  #part: readonly ArrayBuffer[] = [];
-  #at = 0;
+  #part: ArrayBuffer | undefined;
+  /** The writes that there were when the part was read. */
   #seen = -1;
 
   constructor(owner: string, options: unknown) {
-    this.#range = rangeOf(owner, options, true);
+    this.#range = rangeOf(owner, options);
     this.#left = this.#range[4] < 0 ? Infinity : this.#range[4];
   }
 
-  /** Whether another list was started since. */
-  get invalid(): boolean {
-    return this.#number !== newest;
-  }
-
-  next(): [string, unknown] | undefined {
-    if (this.#left > 0 && (this.#at >= this.#part.length || this.#seen !== isolate.writes)) this.#read();
-    if (this.#left <= 0 || this.#part.length === 0) {
-      this.done = true;
-      return undefined;
+  next(): IteratorResult<[string, unknown], undefined> {
+    const left = this.#left;
+    if (left < 0) return { done: true, value: undefined };
+    if (this.#number !== newest) throw new Error(INVALIDATED);
+    if (left > 0) {
+      if (this.#seen !== isolate.writes) this.#read(left);
+      this.#left = left - 1;
+      const pair = native.nextPair(this.#part as ArrayBuffer) ?? native.nextPair(this.#read(left));
+      if (pair !== undefined) return { done: false, value: pair };
     }
-    const key = this.#part[this.#at++] as ArrayBuffer;
-    const value = this.#part[this.#at++] as ArrayBuffer;
-    this.#left--;
-    this.#continueAfter(key);
-    return [native.utf8Decode(key, false, true), native.deserialize(value)];
+    this.#left = -1;
+    return { done: true, value: undefined };
   }
 
-  #read(): void {
-    this.#range[4] = Number.isFinite(this.#left) ? this.#left : -1;
-    this.#part = native.op(OP.kv_list, this.#range);
-    this.#at = 0;
+  #read(left: number): ArrayBuffer {
+    const range = this.#range;
+    const last = this.#part && native.lastKey(this.#part);
+    if (last !== undefined) {
+      if (range[3]) range[1] = last;
+      else {
+        const after = new Uint8Array(last.byteLength + 1);
+        after.set(new Uint8Array(last));
+        range[0] = after.buffer;
+      }
+    }
+    range[4] = Number.isFinite(left) ? left : -1;
     this.#seen = isolate.writes;
-  }
-
-  #continueAfter(key: ArrayBuffer): void {
-    if (this.#range[3]) this.#range[1] = key;
-    else {
-      const after = new Uint8Array(key.byteLength + 1);
-      after.set(new Uint8Array(key));
-      this.#range[0] = after.buffer;
-    }
+    return (this.#part = native.op(OP.kv_part, range) as ArrayBuffer);
   }
 }
 
-/** Start (inclusive), end (exclusive), prefix, reverse, limit or -1, whether only as many as fit one answer. */
-type Range = [ArrayBuffer | null, ArrayBuffer | null, ArrayBuffer | null, boolean, number, boolean];
+/** Start (inclusive), end (exclusive), prefix, reverse, limit or -1. */
+type Range = [ArrayBuffer | null, ArrayBuffer | null, ArrayBuffer | null, boolean, number];
 
-function rangeOf(owner: string, options: unknown, part: boolean): Range {
+function rangeOf(owner: string, options: unknown): Range {
   const given = optionsOf<ListOptions>(options, "list", owner, 1, "ListOptions");
   const { end, limit, prefix, reverse, start, startAfter } = given;
   const first = startAfter === undefined ? bound(start) : bound(`${startAfter as string}\0`);
@@ -249,7 +249,7 @@ function rangeOf(owner: string, options: unknown, part: boolean): Range {
   if (start !== undefined && startAfter !== undefined)
     throw new TypeError("list() cannot be called with both start and startAfter values.");
   if (limit !== undefined && count <= 0) throw new TypeError("List limit must be positive.");
-  return [first, bound(end), bound(prefix), Boolean(reverse), count, part];
+  return [first, bound(end), bound(prefix), Boolean(reverse), count];
 }
 
 function bound(value: unknown): ArrayBuffer | null {

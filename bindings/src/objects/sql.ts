@@ -126,6 +126,9 @@ class Rows extends Done {
   }
 
   override nextArray(): Step<Value[]> {
+    const rows = this.arrays;
+    if (rows !== undefined && this.at < this.length - 1 && this.deletions === deletions)
+      return { done: false, value: rows[this.at++] as Value[] };
     return this.hasRow() ? this.next((this.arrays ??= native.rows(this.bytes, null))) : { done: true, value: undefined };
   }
 

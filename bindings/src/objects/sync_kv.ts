@@ -7,16 +7,8 @@ import * as kv from "./kv";
 
 const OWNER = "SyncKvStorage";
 const MAKER = Symbol("kv");
-const INVALIDATED =
-  "kv.list() iterator was invalidated because a new call to kv.list() was started. " +
-  "Only one kv.list() iterator can exist at a time.";
 
-const makeIterator = iteratorClass<kv.Listing, [string, unknown]>("ListIterator", (listing) => {
-  if (listing.done) return { done: true, value: undefined };
-  if (listing.invalid) throw new Error(INVALIDATED);
-  const pair = listing.next();
-  return pair === undefined ? { done: true, value: undefined } : { done: false, value: pair };
-});
+const makeIterator = iteratorClass<kv.Listing, [string, unknown]>("ListIterator", (listing) => listing.next());
 
 /** Throw unless a method was called on a store and with enough arguments. */
 let check: (receiver: unknown, method: string, given: number, wanted: number) => void;

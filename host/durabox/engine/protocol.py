@@ -310,9 +310,8 @@ OPS: Final[tuple[Op, ...]] = (
     Op(
         40,
         "kv_list",
-        tuple[bytes | None, bytes | None, bytes | None, bool, int, bool],
-        "[start (inclusive), end (exclusive), prefix, reverse, limit or -1, part] → flat [key, value, …] (msgpack bins); a part is "
-        "as many of the first as fit one answer, at least one, if there is one.",
+        tuple[bytes | None, bytes | None, bytes | None, bool, int],
+        "[start (inclusive), end (exclusive), prefix, reverse, limit or -1] → flat [key, value, …] (msgpack bins).",
     ),
     Op(41, "kv_delete_all", tuple[()], "Drop everything the object stores."),
     Op(42, "sync", tuple[int, int], "[async id, section]: completes when every write so far is durable."),
@@ -553,6 +552,13 @@ OPS: Final[tuple[Op, ...]] = (
         "facet_clone",
         tuple[str, str],
         "[name, other name]: the other one breaks and stores what the first does.",
+    ),
+    # More of storage
+    Op(
+        176,
+        "kv_part",
+        tuple[bytes | None, bytes | None, bytes | None, bool, int],
+        "As kv_list → as many of the first as fit one answer, at least one, if there is one; bytes for native.nextPair.",
     ),
     # More of RPC
     Op(190, "revoke", tuple[int], "[export]: whoever holds it can call it no more."),

@@ -6,8 +6,9 @@ outputs wait for the commit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from durabox import wire
 from durabox.engine.ops import V8, GuestError
 from durabox.engine.protocol import EVENT
 from durabox.errors import DuraboxError, StorageError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from durabox.objects.ops import ObjectOps
 
 _COMPLETE = EVENT["complete"]
+#: Where a part is read: the guest's business.
+_UNREAD: Final = bytes(8)
 
 
 class StorageOps:
@@ -131,14 +134,29 @@ class StorageOps:
         prefix: bytes | None,
         reverse: bool,
         limit: int,
-        part: bool,
         body: bytes,
     ) -> list[bytes]:
-        """A range of keys and values, or as much of its beginning as fits one answer."""
+        """A range of keys and values."""
         try:
-            return self._kv.list(start, end, prefix, reverse, limit, part=part)
+            return self._kv.list(start, end, prefix, reverse, limit)
         except StorageError as error:
             raise thrown(error) from None
+
+    def op_kv_part(
+        self,
+        start: bytes | None,
+        end: bytes | None,
+        prefix: bytes | None,
+        reverse: bool,
+        limit: int,
+        body: bytes,
+    ) -> bytes:
+        """The beginning of a range, to be read pair by pair."""
+        try:
+            flat = self._kv.list(start, end, prefix, reverse, limit, part=True)
+        except StorageError as error:
+            raise thrown(error) from None
+        return _UNREAD + wire.encode(flat)
 
     def op_kv_delete_all(self, body: bytes) -> None:
         """Everything goes, facets included."""
