@@ -1,4 +1,4 @@
-"""ES modules in their darker corners, driven directly; the plain cases are in test_image.py."""
+"""ES modules, driven directly; see rig.py."""
 
 from __future__ import annotations
 
@@ -13,6 +13,129 @@ IMPORT = "native.importModule('a')"
 
 def imported(modules: dict[str, Any], expression: str = f"(await {IMPORT}).default") -> Any:
     return Guest(modules).value(f"(async () => {expression})()")
+
+
+class TestGraphs:
+    def test_a_graph_with_every_type_of_module(self) -> None:
+        guest = Guest(
+            {
+                "main": "import { b } from './b'; import j from './j' with { type: 'json' }; import t from './t'; import d from './d';"
+                "export default [b, j, t, [...new Uint8Array(d)], import.meta.url]",
+                "b": "export const b = await Promise.resolve('late')",
+                "j": ("json", b'{"x": [1]}'),
+                "t": ("text", "hé".encode()),
+                "d": ("data", b"\1\2"),
+            }
+        )
+        assert guest.value("(await native.importModule('main')).default") == [
+            "late",
+            {"x": [1]},
+            "hé",
+            [1, 2],
+            "file:///main",
+        ]
+
+    def test_cycles_see_each_other(self) -> None:
+        guest = Guest(
+            {
+                "a": "import { b } from './b'; export function a() { return 'a' + b() }",
+                "b": "import { a } from './a'; export function b() { return 'b' } export const later = () => a()",
+            }
+        )
+        assert guest.value("(await native.importModule('b')).later()") == "ab"
+
+    def test_dynamic_import_gives_the_one_instance(self) -> None:
+        guest = Guest(
+            {
+                "a": "export let n = 0; export const up = () => ++n",
+                "b": "export const a = await import('./a'); a.up()",
+            }
+        )
+        assert guest.value(
+            "(async () => { await native.importModule('b'); const x = await native.importModule('a'); return [x.n, (await native.importModule('b')).a === x] })()"
+        ) == [1, True]
+
+    def test_a_synthetic_module_hides_the_hosts(self) -> None:
+        guest = Guest(
+            {
+                "cloudflare:workers": "export const env = 'host'",
+                "a": "import { env } from 'cloudflare:workers'; export { env }",
+            }
+        )
+        guest.run("native.defineModule('cloudflare:workers', { env: { X: 1 } })")
+        assert guest.value("(await native.importModule('a')).env") == {"X": 1}
+        assert (
+            guest.value("native.defineModule('cloudflare:workers', {})")
+            == "TypeError: module 'cloudflare:workers' is already defined"
+        )
+
+    def test_a_missing_export_of_a_synthetic_module_is_a_syntax_error(self) -> None:
+        guest = Guest({"a": "import { nothing } from 'syn'"})
+        guest.run("native.defineModule('syn', { something: 1 })")
+        assert guest.value("native.importModule('a')").startswith("SyntaxError: ")
+
+    @pytest.mark.parametrize(
+        ("modules", "message", "place"),
+        [
+            (
+                {"a": "import './bad'", "bad": "let x = 1;\nlet y = = 2;"},
+                "SyntaxError: unexpected token",
+                "bad:2:9",
+            ),
+            ({"a": "import './j'", "j": ("json", b'{"a":\n  1,}')}, "SyntaxError: ", "j:2:5"),
+            ({"a": "\n  throw new Error('boom')"}, "Error: boom", "a:2:13"),
+            (
+                {"a": "function f(x) {\n  const y = x;\n  return y.z;\n}\nf(null)"},
+                "TypeError: ",
+                "f (a:3:10)",
+            ),
+            ({"a": "await 0;\nnope()"}, "ReferenceError: nope", "a:2:1"),
+        ],
+    )
+    def test_errors_name_file_line_and_column(
+        self, modules: dict[str, Any], message: str, place: str
+    ) -> None:
+        text = Guest(modules).value("native.importModule('a').catch((e) => `${e}\\n${e.stack}`)")
+        assert text.startswith(message)
+        assert place in text
+
+    def test_a_module_that_does_not_exist_says_who_asked(self) -> None:
+        assert (
+            Guest({"a": "import './nope'"}).value("native.importModule('a')")
+            == "Error: no module './nope', imported by 'a'"
+        )
+        assert Guest().value("native.importModule('nope')") == "Error: no module 'nope', imported by ''"
+
+    def test_a_failed_graph_can_be_asked_for_again(self) -> None:
+        guest = Guest({"a": "import './b'"})
+        assert guest.value("native.importModule('a')").startswith("Error: no module './b'")
+        guest.modules["b"] = "export {}"
+        assert guest.value("native.importModule('a').then(() => 'ok')") == "ok"
+
+    def test_import_attributes_other_than_type_are_refused(self) -> None:
+        guest = Guest({"a": "import './a' with { mode: 'x' }"})
+        assert (
+            guest.value("native.importModule('a')") == "TypeError: import attribute 'mode' is not supported"
+        )
+
+    def test_sources_with_bytes_that_are_not_utf8_and_zeros_do_not_end_early(self) -> None:
+        guest = Guest({"t": ("text", b"a\0b\xff")})
+        assert guest.value("(await native.importModule('t')).default") == "a\0b\ufffd"
+
+    def test_eval_module_gives_the_namespace_and_its_own_errors(self) -> None:
+        guest = Guest({"dep": "export const n = 20"})
+        assert (
+            guest.value(
+                "(await native.evalModule(`import { n } from 'dep'; export const m = await n + 1`, 'box.js')).m"
+            )
+            == 21
+        )
+        assert guest.value("native.evalModule('export let = 1', 'box2.js')").startswith("SyntaxError")
+        assert (
+            guest.value("native.evalModule('await 0; throw new RangeError(`r`)', 'box3.js')")
+            == "RangeError: r"
+        )
+        assert guest.rejections == []
 
 
 class TestEvaluation:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from durabox.engine.image import Image
 from durabox.engine.isolate import Isolate
@@ -65,8 +66,7 @@ _SECTION_START = EVENT["section_start"]
 _CALLBACK_NS = 2_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """
     What all actors of a project have in common.
 

@@ -1,10 +1,5 @@
 // EventSource over streams, case by case: what of a text is an event. Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
-const attempt = async (run) => { try { return await run(); } catch (error) { return error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : `thrown ${String(error)}`; } };
-const failure = async (run) => { try { await run(); return "no error"; } catch (error) { return error?.name ?? `thrown ${String(error)}`; } };
-const utf8 = (t) => new TextEncoder().encode(t);
-const wait = (ms) => scheduler.wait(ms);
-const stream = (...parts) => new ReadableStream({ start(c) { for (const p of parts) c.enqueue(typeof p === "string" ? utf8(p) : p); c.close(); } });
+import { asking, attempt, failure, probe, stream, utf8, wait } from "./frames/together.js";
 const sse = async (...parts) => { const s = EventSource.from(stream(...parts)); const log = []; for (const t of ["message", "open", "error", "x", "y"]) s.addEventListener(t, (e) => log.push([e.type, e.data ?? null, e.lastEventId ?? null])); await wait(15); const state = s.readyState; s.close(); return [log.filter(([k]) => k !== "error"), state]; };
 
 const cases = {
@@ -31,15 +26,6 @@ const cases = {
   "events event props": async () => { const s = EventSource.from(stream("data: a\n\n")); return new Promise((r) => { s.onmessage = (e) => r([e instanceof MessageEvent, e.origin, e.bubbles, e.cancelable, e.isTrusted, e.target === s, e.source, e.ports]); }); },
 };
 
-export class Probe extends DurableObject {
-  async fetch() {
-    const out = {};
-    for (const [name, run] of Object.entries(cases)) {
-      const value = await Promise.race([attempt(run), wait(2000).then(() => "hangs")]);
-      out[name] = value === undefined ? "(undefined)" : value;
-    }
-    return Response.json(out);
-  }
-}
+export class Probe extends probe(cases, attempt, 2000) {}
 
-export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
+export default asking;

@@ -1,15 +1,7 @@
 // More of the web platform: contexts of asynchronous code, forms, blobs, requests, patterns, ports, errors that nobody catches. Served by durabox and by workerd.
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { EventEmitter } from "node:events";
-import { DurableObject } from "cloudflare:workers";
-const attempt = async (run) => { try { return await run(); } catch (error) { return error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : `thrown ${String(error)}`; } };
-const failure = async (run) => { try { await run(); return "no error"; } catch (error) { return error?.name ?? `thrown ${String(error)}`; } };
-const utf8 = (t) => new TextEncoder().encode(t);
-const wait = (ms) => scheduler.wait(ms);
-const read = (s) => new Response(s).text();
-const stream = (...parts) => new ReadableStream({ start(c) { for (const p of parts) c.enqueue(typeof p === "string" ? utf8(p) : p); c.close(); } });
-const all = async (s) => { const out = []; for await (const c of s) out.push(c); return out; };
-const dec = (v) => v === undefined ? "(undefined)" : new TextDecoder().decode(v);
+import { all, asking, attempt, dec, failure, probe, read, stream, utf8, wait } from "./frames/together.js";
 let ENV;
 let ctx;
 const attemptSync = (f) => { try { const v = f(); return v === undefined ? "(undefined)" : v; } catch (e) { return `${e.name}: ${e.message}`; } };
@@ -314,20 +306,15 @@ const cases = {
   "new features": () => [typeof Array.fromAsync, typeof Object.groupBy, typeof Promise.try, typeof Promise.withResolvers, typeof Set.prototype.union, typeof Uint8Array.fromBase64, typeof Math.sumPrecise, typeof RegExp.escape, typeof Error.isError, typeof Iterator.from, typeof Array.prototype.toSorted, typeof String.prototype.isWellFormed, typeof ArrayBuffer.prototype.transfer, typeof Symbol.dispose, typeof DisposableStack, typeof SuppressedError, typeof Float16Array],
 };
 
-export class Probe extends DurableObject {
+export class Probe extends probe(cases, attempt, 2000) {
   hello() { return 1; }
   async call(callback) { await callback(); }
   async fetch(request) {
     if (new URL(request.url).pathname === "/empty") return new Response("");
     ctx = this.ctx;
     ENV = this.env;
-    const out = {};
-    for (const [name, run] of Object.entries(cases)) {
-      const value = await Promise.race([attempt(run), wait(2000).then(() => "hangs")]);
-      out[name] = value === undefined ? "(undefined)" : value;
-    }
-    return Response.json(out);
+    return super.fetch(request);
   }
 }
 
-export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
+export default asking;

@@ -1,15 +1,7 @@
 // Streams of bytes and of values, bodies and their states, case by case. Served by durabox and by workerd; the two answers must be equal.
-import { asking, probe } from "./frames/together.js";
-const attempt = async (run) => { try { return await run(); } catch (error) { return error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : `thrown ${String(error)}`; } };
-const failure = async (run) => { try { await run(); return "no error"; } catch (error) { return error?.name ?? `thrown ${String(error)}`; } };
-const utf8 = (t) => new TextEncoder().encode(t);
+import { all, asking, attempt, dec, failure, probe, read, stream, utf8, wait } from "./frames/together.js";
 const hex = (b) => [...new Uint8Array(b)].map((x) => x.toString(16).padStart(2, "0")).join("");
-const wait = (ms) => scheduler.wait(ms);
-const read = (s) => new Response(s).text();
-const stream = (...parts) => new ReadableStream({ start(c) { for (const p of parts) c.enqueue(typeof p === "string" ? utf8(p) : p); c.close(); } });
 const bytestream = (...parts) => new ReadableStream({ type: "bytes", start(c) { for (const p of parts) c.enqueue(typeof p === "string" ? utf8(p) : p); c.close(); } });
-const all = async (s) => { const out = []; for await (const c of s) out.push(c); return out; };
-const dec = (v) => v === undefined ? "(undefined)" : new TextDecoder().decode(v);
 const forever = () => new ReadableStream({ pull(c) { c.enqueue(utf8("x")); return wait(1); } });
 
 const cases = {

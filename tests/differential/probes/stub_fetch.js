@@ -1,12 +1,5 @@
 // Fetching from an object by its stub: bodies both ways, redirects, sockets, abort. Served by durabox and by workerd; the two answers must be equal.
-import { DurableObject } from "cloudflare:workers";
-const attempt = async (run) => { try { return await run(); } catch (error) { return error instanceof Error || error instanceof DOMException ? `${error.name}: ${error.message}` : `thrown ${String(error)}`; } };
-const failure = async (run) => { try { await run(); return "no error"; } catch (error) { return error?.name ?? `thrown ${String(error)}`; } };
-const utf8 = (t) => new TextEncoder().encode(t);
-const wait = (ms) => scheduler.wait(ms);
-const read = (s) => new Response(s).text();
-const stream = (...parts) => new ReadableStream({ start(c) { for (const p of parts) c.enqueue(typeof p === "string" ? utf8(p) : p); c.close(); } });
-const dec = (v) => v === undefined ? "(undefined)" : new TextDecoder().decode(v);
+import { asking, attempt, failure, probe, read, stream, utf8, wait } from "./frames/together.js";
 let ENV;
 const serve = async (self, request) => {
   const { pathname } = new URL(request.url);
@@ -68,17 +61,12 @@ const cases = {
   "stub redirect no location": async () => { const r = await ENV.PROBE.getByName("o1").fetch("http://x/plain302"); return [r.status, await r.text()]; },
 };
 
-export class Probe extends DurableObject {
+export class Probe extends probe(cases, attempt, 2000) {
   async fetch(request) {
     if (new URL(request.url).pathname !== "/") return serve(this, request);
     ENV = this.env;
-    const out = {};
-    for (const [name, run] of Object.entries(cases)) {
-      const value = await Promise.race([attempt(run), wait(2000).then(() => "hangs")]);
-      out[name] = value === undefined ? "(undefined)" : value;
-    }
-    return Response.json(out);
+    return super.fetch(request);
   }
 }
 
-export default { fetch: (request, env) => env.PROBE.getByName("probe").fetch(request) };
+export default asking;
