@@ -22,7 +22,7 @@ import { startTimer } from "./web/timers";
 export type Platform = typeof platform & { readonly native: typeof native };
 
 /** What modules export as a whole (Node's `module.exports`), by their names. */
-export type LayerModules = Readonly<Record<string, object>>;
+type LayerModules = Readonly<Record<string, object>>;
 
 /** A layer's default export. */
 export type Layer = (platform: Platform) => LayerModules;

@@ -14,7 +14,7 @@ import { plain } from "./plain";
 import { type Entry, entrypointRoot } from "./worker";
 
 /** Where the path of a call begins. */
-export interface Root {
+interface Root {
   readonly target: object;
   readonly lookup?: Lookup;
   /** What follows the caller's arguments. */

@@ -3,7 +3,7 @@
 import { DurableObject } from "./workers";
 
 /** `[name, kind, extends DurableObject, handlers]` as op `loaded` wants it. */
-export type ExportDescription = [string, "class" | "function" | "object" | "value", boolean, string[]];
+type ExportDescription = [string, "class" | "function" | "object" | "value", boolean, string[]];
 
 export type Constructor = new (ctx: unknown, env: unknown) => object;
 

@@ -20,14 +20,14 @@ const scope = new EventTarget();
 /** What `respondWith` was given. */
 let answerOf: (event: FetchEvent) => unknown;
 
-export class ExtendableEvent extends Event {
+class ExtendableEvent extends Event {
   waitUntil(promise: unknown): void {
     if (arguments.length === 0) throw wrongParameter("waitUntil", "ExtendableEvent", 1, "Promise");
     watch(promise);
   }
 }
 
-export class FetchEvent extends ExtendableEvent {
+class FetchEvent extends ExtendableEvent {
   readonly request: Request;
   #answer: unknown;
 

@@ -201,7 +201,7 @@ class Rows extends Done {
 let nextObject: (cursor: Cursor) => Step<Row>;
 let nextArray: (cursor: Cursor) => Step<Value[]>;
 
-export class Cursor {
+class Cursor {
   /** Of a statement without rows the entries written, as long as nothing else is asked for. The only field: see `native.sqlExec`. */
   #of: number | Done;
 
@@ -273,7 +273,7 @@ function isOutOfMemory(error: unknown): boolean {
 }
 
 /** Only there for `instanceof`: prepared statements are not offered. */
-export class Statement {
+class Statement {
   constructor() {
     throw illegalConstructor();
   }

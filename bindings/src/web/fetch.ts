@@ -57,7 +57,7 @@ setConnector(async (url, protocols, signal) => {
 });
 
 /** What is asked where: a request, or what a redirect leaves of it. */
-export interface Hop extends Pick<OutgoingRequest, "method" | "headers" | "kind" | "handle" | "raw" | "length"> {
+interface Hop extends Pick<OutgoingRequest, "method" | "headers" | "kind" | "handle" | "raw" | "length"> {
   readonly url: URL;
 }
 

@@ -5,7 +5,7 @@ import { illegalInvocation, wrongParameter } from "./interface";
 import { exposeIterators, type PairIterator } from "./iterators";
 
 export type FormValue = string | File;
-export type FormEntry = [name: string, value: FormValue];
+type FormEntry = [name: string, value: FormValue];
 
 /** The entries behind a form; changes show in both. */
 export let entriesOf: (form: FormData) => FormEntry[];

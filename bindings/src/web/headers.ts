@@ -19,7 +19,7 @@ const MAX_KNOWN_NAMES = 512;
 const knownNames = new Map<string, string>();
 
 /** A name in lower case. @throws TypeError when it is none. */
-export function normalizeName(name: string): string {
+function normalizeName(name: string): string {
   const known = knownNames.get(name);
   if (known !== undefined) return known;
   if (!NAME.test(name)) throw new TypeError("Invalid header name.");
@@ -29,7 +29,7 @@ export function normalizeName(name: string): string {
 }
 
 /** A value without surrounding blanks. @throws TypeError when it cannot be sent. */
-export function normalizeValue(value: string): string {
+function normalizeValue(value: string): string {
   if (!UNUSUAL_VALUE.test(value)) return value;
   const trimmed = value.replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, "");
   if (FORBIDDEN_IN_VALUE.test(trimmed)) throw new TypeError("Invalid header value.");

@@ -44,7 +44,7 @@ function escape(name: string): string {
 }
 
 /** The essence of a media type in lower case, and its parameters. */
-export function parseMediaType(text: string): { essence: string; parameters: Map<string, string> } {
+function parseMediaType(text: string): { essence: string; parameters: Map<string, string> } {
   const parameters = parseParameters(text);
   return { essence: (text.split(";", 1)[0] as string).trim().toLowerCase(), parameters };
 }

@@ -38,7 +38,7 @@ interface ResponseInit {
 }
 
 /** A response on its way to the host. */
-export interface OutgoingResponse {
+interface OutgoingResponse {
   readonly status: number;
   readonly statusText: string;
   readonly headers: HeaderList;

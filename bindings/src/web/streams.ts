@@ -260,7 +260,7 @@ function checkedLength(length: unknown): number {
 }
 
 /** The same with a length that is known, so that a body of it has a Content-Length. */
-export class FixedLengthStream extends IdentityTransformStream {
+class FixedLengthStream extends IdentityTransformStream {
   constructor(length?: unknown, options?: unknown) {
     if (length === undefined) throw wrongConstructorParameter("FixedLengthStream", 1, "bigint");
     super(options, WITH_LENGTH, checkedLength(length));

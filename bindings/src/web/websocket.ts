@@ -65,7 +65,7 @@ function nextNumber(): number {
 }
 
 /** What `hibernation.ts` and `response.ts` may do with a socket. */
-export interface SocketAccess {
+interface SocketAccess {
   /** Make an end that the host knows. */
   given(number: number): WebSocket;
   /** A hibernatable end of before this isolate. */
@@ -100,10 +100,10 @@ function bytesOfMessage(data: unknown): Message {
 }
 
 /** Asks a server for a socket; `fetch.ts` gives it. */
-export type Connector = (url: string, protocols: readonly string[], signal: AbortSignal) => Promise<Upgraded>;
+type Connector = (url: string, protocols: readonly string[], signal: AbortSignal) => Promise<Upgraded>;
 
 /** What the server answered. */
-export interface Upgraded {
+interface Upgraded {
   readonly status: number;
   readonly webSocket: WebSocket | null;
   readonly protocol: string | null;

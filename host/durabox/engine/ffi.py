@@ -152,7 +152,6 @@ _bytes_delete: Final = _bind("wasm_byte_vec_delete", None, _P)
 #: wasmtime_trap_code of the traps that have a meaning of their own here.
 TRAP_STACK_OVERFLOW: Final = 0
 TRAP_OUT_OF_BOUNDS: Final = 1
-TRAP_UNREACHABLE: Final = 9
 
 #: This process's memory by address, for the arguments and results of host functions: reading them through a view is
 #: several times faster than through a ctypes object made for each call.

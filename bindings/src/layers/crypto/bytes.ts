@@ -2,7 +2,7 @@
 
 import { invalidArgType } from "../node_errors";
 
-export interface BufferClass {
+interface BufferClass {
   from(data: string | ArrayBuffer, encoding?: string): Uint8Array & { toString(encoding?: string): string };
   alloc(size: number): Uint8Array & { toString(encoding?: string): string };
 }

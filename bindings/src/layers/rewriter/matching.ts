@@ -32,7 +32,7 @@ interface Found {
 }
 
 /** What is kept of an open element. */
-export interface OpenElement {
+interface OpenElement {
   readonly name: string;
   readonly found: Found;
   children: number;

@@ -4,7 +4,7 @@ import { type CSSToken, tokenize, TokenType } from "@csstools/css-tokenizer";
 import { parserError } from "./context";
 import { lowerAscii } from "./lexer";
 
-export type Operator = "=" | "~=" | "|=" | "^=" | "$=" | "*=";
+type Operator = "=" | "~=" | "|=" | "^=" | "$=" | "*=";
 
 /** A condition on one element. Values and names are text, types and names of attributes in lower case. */
 export type Condition =

@@ -29,7 +29,7 @@ function fromBase64url(given: unknown): Bytes | undefined {
 }
 
 /** What `alg` says of a key; undefined where the platform says nothing. */
-export function jwkAlgorithm({ name, length, hash }: KeyAlgorithm): string | undefined {
+function jwkAlgorithm({ name, length, hash }: KeyAlgorithm): string | undefined {
   const size = hash?.name === "SHA-1" ? "1" : hash?.name.slice(4);
   switch (name) {
     case "HMAC":
