@@ -189,13 +189,13 @@ async def _microseconds(batch: Callable[[], Awaitable[float]]) -> float:
 
 
 async def _measure() -> list[list[str]]:
-    base = Engine.shared().base
-    loaded = await load(load_project(SOURCE), base)
+    engine = Engine.shared()
+    loaded = await load(load_project(SOURCE), engine)
     entry, op, get = await _engine(loaded.image)
     plain_commit, _ = await _storage(None)
     commit, opening = await _storage(Retention())
     rows: list[tuple[str, float, float | None]] = [
-        ("isolate creation, from the base image", await _creation(base), 200),
+        ("isolate creation, from the base image", await _creation(engine.base), 200),
         ("isolate creation, from a class image", await _creation(loaded.image), 200),
         ("event entry", entry, 5),
         ("op (`idFromString` with an instant host)", op, None),

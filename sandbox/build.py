@@ -2,8 +2,8 @@
 Build the engine image: `python sandbox/build.py`.
 
 QuickJS, ada and our guest are compiled to wasm; code is cut from data; the guest is booted with the bindings and
-its memory kept. The result is `host/durabox/engine/image/`: engine.wasm (code), base.wasm (memory), layers (bytecode),
-manifest.json and the licence texts. When no input has changed since, nothing is done.
+its memory kept. The result is `host/durabox/engine/image/`: engine.wasm (code), base.wasm (memory), intl.wasm (memory
+with `Intl`), layers (bytecode), manifest.json and the licence texts. When no input has changed since, nothing is done.
 
 The output is a function of the inputs alone: two builds, anywhere, give the same bytes.
 """
@@ -23,9 +23,10 @@ if str(Path(__file__).resolve().parents[1]) not in sys.path:
 
 from sandbox.steps.bindings import bundle_bindings, generate_protocol
 from sandbox.steps.compiler import compile_guest
-from sandbox.steps.image import BaseImage, compile_script, take_base_image
+from sandbox.steps.image import BaseImage, compile_script, take_base_image, take_intl_image
 from sandbox.steps.layout import BuildError, Layout, write_if_changed
 from sandbox.steps.licences import collect
+from sandbox.steps.protocol import read_protocol
 from sandbox.steps.sources import read_lock
 from sandbox.steps.wasm import cut
 
@@ -51,11 +52,13 @@ def build(progress: Callable[[str], None] = print) -> bool:
     started = time.monotonic()
     guest = cut(compile_guest(layout, progress))
     bundles = bundle_bindings(layout, progress)
-    progress("image    engine.wasm, base.wasm, layers")
+    progress("image    engine.wasm, base.wasm, intl.wasm, layers")
     layers = {
         name: compile_script(guest, f"durabox:{name}", source) for name, source in bundles.layers.items()
     }
-    write_image(layout, take_base_image(guest, bundles.main), layers, collect(layout), inputs)
+    image = take_base_image(guest, bundles.main)
+    intl = take_intl_image(guest, image, layers, read_protocol(layout.protocol))
+    write_image(layout, image, intl, layers, collect(layout), inputs)
     progress(f"built    in {time.monotonic() - started:.1f} s")
     return True
 
@@ -102,7 +105,12 @@ def is_current(layout: Layout, inputs: str) -> bool:
 
 
 def write_image(
-    layout: Layout, image: BaseImage, layers: dict[str, bytes], licences: dict[str, bytes], inputs: str
+    layout: Layout,
+    image: BaseImage,
+    intl: bytes,
+    layers: dict[str, bytes],
+    licences: dict[str, bytes],
+    inputs: str,
 ) -> None:
     """
     Put the image in place; the manifest goes last, so that an interrupted build is never taken for a whole one.
@@ -110,11 +118,12 @@ def write_image(
     Args:
         layout: Where to.
         image: Code and memory.
+        intl: Memory with the layer of `Intl`.
         layers: Bytecode by name.
         licences: Texts by file name.
         inputs: The fingerprint of what it was made from.
     """
-    files = {"engine.wasm": image.code, "base.wasm": image.base}
+    files = {"engine.wasm": image.code, "base.wasm": image.base, "intl.wasm": intl}
     files |= {f"layers/{name}.bytecode": code for name, code in layers.items()}
     files |= {f"licenses/{name}": text for name, text in licences.items()}
     manifest = {

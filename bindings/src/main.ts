@@ -46,6 +46,9 @@ handlers[EVENT.start] = () => {
   native.seed();
   web.leaveGlobalScope();
 };
+handlers[EVENT.prepare_intl] = () => {
+  web.prepareIntl();
+};
 handlers[EVENT.load] = ([specifier, environment, format], body) => void load(specifier, environment, format, body);
 handlers[EVENT.construct] = ([className, hex, name]) => {
   construct(className, hex, name);

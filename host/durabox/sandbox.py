@@ -9,6 +9,7 @@ from typing import Any, Final
 from durabox.console import Console
 from durabox.engine.engine import Engine
 from durabox.engine.isolate import Isolate
+from durabox.engine.layers import mentions_intl
 from durabox.engine.ops import GuestError
 from durabox.engine.platform_ops import LongWork, PlatformOps
 from durabox.engine.protocol import EVENT
@@ -162,10 +163,9 @@ class Sandbox:
         self._busy = asyncio.Lock()
 
     async def __aenter__(self) -> Sandbox:
-        """Start the isolate."""
+        """Open it; its isolate is made for the first source that it is given."""
+        Engine.shared()
         self._ops = _Ops(self._limits)
-        self._isolate = Engine.shared().base.instantiate(self._ops, self._limits)
-        await self._isolate.run(EVENT["start"], [])
         return self
 
     async def __aexit__(
@@ -182,6 +182,8 @@ class Sandbox:
             self._ops.due.put_nowait(None)
         if self._isolate is not None:
             self._isolate.close()
+        else:
+            self._ops = None
 
     async def eval(self, source: str, name: str = "eval.js", /, **variables: Any) -> Any:
         """
@@ -199,6 +201,7 @@ class Sandbox:
             LimitExceededError: Past a limit; the sandbox is over.
             NeverSettledError: It awaits what never comes; the sandbox is over.
             IsolateClosedError: The sandbox is over.
+            EngineError: As many isolates live as the engine has room for.
 
         Cancelling it ends the sandbox.
         """
@@ -224,13 +227,22 @@ class Sandbox:
         for variable, value in variables.items():
             _check_plain(value, variable, 0)
         async with self._busy:
-            ops, isolate = self._ops, self._isolate
-            if ops is None or isolate is None:
+            ops = self._ops
+            if ops is None:
                 raise IsolateClosedError("The sandbox is not open: use it in `async with`.")
+            encoded = source.encode("utf-8", "surrogatepass")
+            isolate, is_new = self._isolate, self._isolate is None
+            if isolate is None:
+                # Where a later source is the first to need `Intl`, that is evaluated then.
+                engine = Engine.shared()
+                image = engine.intl if mentions_intl(encoded) else engine.base
+                self._isolate = isolate = image.instantiate(ops, self._limits)
             wall_ms = self._limits.wall_ms
             try:
                 async with asyncio.timeout(None if wall_ms is None else wall_ms / 1000.0):
-                    return await self._settle(ops, isolate, source, [name, variables, module, name])
+                    if is_new:
+                        await isolate.run(EVENT["start"], [])
+                    return await self._settle(ops, isolate, encoded, [name, variables, module, name])
             except TimeoutError:
                 self.close()
                 assert wall_ms is not None
@@ -242,11 +254,11 @@ class Sandbox:
             finally:
                 ops.stop()
 
-    async def _settle(self, ops: _Ops, isolate: Isolate, source: str, arguments: list[Any]) -> Any:
+    async def _settle(self, ops: _Ops, isolate: Isolate, source: bytes, arguments: list[Any]) -> Any:
         ops.settled, ops.failure, ops.result, ops.console.written = False, None, None, 0
         before = isolate.cpu_ns
         ops.thread_ns = isolate.carried_ns = 0
-        await isolate.run(EVENT["eval"], arguments, source.encode("utf-8", "surrogatepass"))
+        await isolate.run(EVENT["eval"], arguments, source)
         while not ops.settled:
             if not ops.timers and not ops.under_way and ops.due.empty():
                 raise NeverSettledError("The code awaits a promise that nothing can settle any more.")

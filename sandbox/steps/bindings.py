@@ -28,9 +28,12 @@ _NODE_MODULES = ("buffer", "events", "process", "string_decoder", "util")
 _GLOBAL_PACKAGES = {"abort-controller": "./src/layers/stream/abort_controller.ts"}
 #: What packages ask of Node's global `process` to find a terminal.
 _NO_TERMINAL = ("--define:process.stderr=undefined", "--define:process.emitWarning=undefined")
-#: More options, by layer. Packages of `Intl` look for each other in the global one, which is theirs to be. The package that
-#: `url` stands on warns of its own functions.
-_IN_INTL = ("--inject:./src/layers/intl/intl.ts",)
+#: More options, by layer. Packages of `Intl` look for each other in the global one, which is theirs to be, and find locales by
+#: our rule. The package that `url` stands on warns of its own functions.
+_IN_INTL = (
+    "--inject:./src/layers/intl/intl.ts",
+    "--alias:@formatjs/intl-localematcher=./src/layers/intl/lookup.ts",
+)
 _LAYER_OPTIONS = {
     "intl": _IN_INTL, "intl_names": _IN_INTL, "intl_segmenter": _IN_INTL, "url": ("--pure:console.warn",)
 }  # fmt: skip

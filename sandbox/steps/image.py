@@ -1,19 +1,26 @@
 """
 Compile the bindings' scripts in the guest, boot it once and keep its memory.
 
-The high-level Wasmtime API is slow and safe: right for a build. The guest sees no host here: the clock stands at 0
-and an op or a wish for randomness is an error, because nothing of this machine and moment may be baked in.
+The high-level Wasmtime API is slow and safe: right for a build. The guest sees no host here but for layers: the clock stands at 0
+and any other op or a wish for randomness is an error, because nothing of this machine and moment may be baked in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType, ModuleType
+from typing import Any, NoReturn
 
 from sandbox.steps.compiler import STACK_BYTES
 from sandbox.steps.layout import BuildError
 from sandbox.steps.wasm import PAGE, Guest, memory_module, nonzero_runs
+
+#: A reply that is an ArrayBuffer.
+_BYTES = b"\x03"
+#: The empty array in msgpack.
+_NO_ARGUMENTS = b"\x90"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +72,57 @@ def take_base_image(guest: Guest, bundle: bytes) -> BaseImage:
     code = compile_script(guest, "durabox:bindings", bundle)
     instance = _Instance(guest)
     instance.enter("durabox_boot", code, "the bindings do not evaluate")
-    instance.check(instance.call("durabox_seal"), "the bindings cannot be frozen")
-    memory = instance.contents()
+    memory = instance.freeze("the bindings cannot be frozen")
     return BaseImage(
         code=guest.code,
-        base=memory_module(len(memory) // PAGE, nonzero_runs(memory, STACK_BYTES)),
-        pages=len(memory) // PAGE,
+        base=memory,
+        pages=instance.pages,
         stack_bytes=STACK_BYTES,
         protocol=instance.call("durabox_version"),
     )
+
+
+def take_intl_image(
+    guest: Guest, base: BaseImage, layers: Mapping[str, bytes], protocol: ModuleType
+) -> bytes:
+    """
+    Evaluate the layer of `Intl` on top of the base image and freeze the memory.
+
+    Args:
+        guest: The linked guest.
+        base: What it booted to.
+        layers: Bytecode of layers by name.
+        protocol: The table of events and ops.
+    Returns:
+        The memory module.
+    Raises:
+        BuildError: It cannot be evaluated without a host.
+    """
+    instance = _Instance(
+        guest, base.base, {protocol.OP["layer"]: lambda name: _BYTES + layers[name.decode()]}
+    )
+    instance.deliver(protocol.EVENT["prepare_intl"], "Intl cannot be prepared")
+    return instance.freeze("the image with Intl cannot be frozen")
 
 
 class _Instance:
     """
     A guest that runs.
 
+    Args:
+        guest: The linked guest.
+        memory: The memory module that it starts from; ``None``: before it was booted.
+        ops: Answers ops by number: a function from the arguments to the reply. All others are errors.
     Raises:
         BuildError: It is not of the expected shape.
     """
 
-    def __init__(self, guest: Guest) -> None:
+    def __init__(
+        self,
+        guest: Guest,
+        memory: bytes | None = None,
+        ops: Mapping[int, Callable[[bytes], bytes]] = MappingProxyType({}),
+    ) -> None:
         import wasmtime as w  # only a build that really takes an image needs it
 
         if guest.stack_pointer != STACK_BYTES:
@@ -93,15 +131,20 @@ class _Instance:
             )
         engine, code = _compiled(guest)
         self._store = store = w.Store(engine)
-        pages = next(i.type.limits.min for i in code.imports if isinstance(i.type, w.MemoryType))
-        contents = w.Module(engine, memory_module(pages, list(guest.segments)))
-        memory = w.Instance(store, contents, []).exports(store)["memory"]
-        if not isinstance(memory, w.Memory):
+        self._ops, self._reply = ops, b""
+        if memory is None:
+            pages = next(i.type.limits.min for i in code.imports if isinstance(i.type, w.MemoryType))
+            contents = memory_module(pages, list(guest.segments))
+        else:
+            contents = memory
+        exported = w.Instance(store, w.Module(engine, contents), []).exports(store)["memory"]
+        if not isinstance(exported, w.Memory):
             raise BuildError("the memory module exports no memory")
-        self._memory = memory
-        instance = w.Instance(store, code, [_import(w, store, memory, i) for i in code.imports])
+        self._memory = exported
+        instance = w.Instance(store, code, [self._import(w, i) for i in code.imports])
         self._exports = instance.exports(store)
-        self.call("_initialize")
+        if memory is None:
+            self.call("_initialize")
 
     def call(self, name: str, *arguments: int) -> Any:
         """What an exported function returns."""
@@ -118,6 +161,16 @@ class _Instance:
         self._memory.write(self._store, content, self.call("durabox_scratch", len(content)))
         self.check(self.call(name, len(content)), failure)
 
+    def deliver(self, event: int, failure: str) -> None:
+        """
+        Run an event without arguments.
+
+        Raises:
+            BuildError: It failed.
+        """
+        self._memory.write(self._store, _NO_ARGUMENTS, self.call("durabox_scratch", len(_NO_ARGUMENTS)))
+        self.check(self.call("durabox_event", event, len(_NO_ARGUMENTS), 0), failure)
+
     def check(self, result: int, failure: str) -> None:
         """
         Judge a result.
@@ -133,9 +186,55 @@ class _Instance:
         at = self.call("durabox_scratch", 0)
         return bytes(self._memory.read(self._store, at, at + self.call("durabox_error_len")))
 
-    def contents(self) -> bytes:
-        """The memory."""
-        return bytes(self._memory.read(self._store))
+    def freeze(self, failure: str) -> bytes:
+        """
+        The memory as it is now, as a module.
+
+        Raises:
+            BuildError: There is no room for what belongs to an image.
+        """
+        self.check(self.call("durabox_seal"), failure)
+        memory = bytes(self._memory.read(self._store))
+        return memory_module(len(memory) // PAGE, nonzero_runs(memory, STACK_BYTES))
+
+    @property
+    def pages(self) -> int:
+        """Size of the memory, in pages of 64 KiB."""
+        return int(self._memory.size(self._store))
+
+    def _import(self, w: Any, wanted: Any) -> Any:
+        """What stands in for one of the guest's imports."""
+        if wanted.module != "durabox":
+            raise BuildError(f"the guest imports {wanted.module}.{wanted.name}")
+        if wanted.name == "memory":
+            return self._memory
+        functions: dict[str, Callable[..., Any]] = {
+            "op": self._op, "reply": self._copy_reply, "random": _refuse, "clock": lambda: 0.0, "abort": self._abort,
+        }  # fmt: skip
+        if wanted.name not in functions:
+            raise BuildError(f"the guest imports the unknown function durabox.{wanted.name}")
+        return w.Func(self._store, wanted.type, functions[wanted.name])
+
+    def _op(
+        self, number: int, args: int, args_len: int, body: int, body_len: int, reply: int, cap: int
+    ) -> int:
+        answer = self._ops.get(number)
+        if answer is None:
+            _refuse(number)
+        self._reply = answer(bytes(self._memory.read(self._store, args, args + args_len)))
+        return self._copy_reply(reply, cap) if len(self._reply) <= cap else -len(self._reply)
+
+    def _copy_reply(self, reply: int, cap: int) -> int:
+        self._memory.write(self._store, self._reply, reply)
+        return len(self._reply)
+
+    def _abort(self, at: int, length: int) -> None:
+        text = bytes(self._memory.read(self._store, at, at + length)).decode(errors="replace")
+        raise BuildError(f"the guest gave up: {text}")
+
+
+def _refuse(*arguments: int) -> NoReturn:
+    raise BuildError(f"the bindings called the host {arguments} while an image was being taken")
 
 
 @lru_cache(maxsize=1)
@@ -145,25 +244,3 @@ def _compiled(guest: Guest) -> tuple[Any, Any]:
 
     engine = w.Engine()
     return engine, w.Module(engine, guest.code)
-
-
-def _import(w: Any, store: Any, memory: Any, wanted: Any) -> Any:
-    """What stands in for one of the guest's imports while it boots."""
-
-    def refuse(*arguments: int) -> int:
-        raise BuildError(
-            f"the bindings called the host ({wanted.name}{arguments}) while the image was being taken"
-        )
-
-    def abort(at: int, length: int) -> None:
-        text = bytes(memory.read(store, at, at + length)).decode(errors="replace")
-        raise BuildError(f"the guest gave up: {text}")
-
-    if wanted.module != "durabox":
-        raise BuildError(f"the guest imports {wanted.module}.{wanted.name}")
-    if wanted.name == "memory":
-        return memory
-    functions = {"op": refuse, "reply": refuse, "random": refuse, "clock": lambda: 0.0, "abort": abort}
-    if wanted.name not in functions:
-        raise BuildError(f"the guest imports the unknown function durabox.{wanted.name}")
-    return w.Func(store, wanted.type, functions[wanted.name])

@@ -2,41 +2,126 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from durabox.engine import layers, time_zones
+from durabox.errors import JavaScriptError
+from durabox.objects.host import Host
 from durabox.sandbox import Sandbox
 from tests.bindings_objects.conftest import InObject, OpenModule, ask_worker
 
 
-async def test_a_project_that_mentions_it_has_it_in_its_image(
-    open_module: OpenModule, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of layers that isolates ask for."""
+    names: list[str] = []
     bytecode = layers.bytecode
 
     def noted(name: str) -> bytes | None:
-        asked.append(name)
+        names.append(name)
         return bytecode(name)
 
     monkeypatch.setattr(layers, "bytecode", noted)
-    module = """export default { fetch: () => new Response(new Date(0).toLocaleDateString("en-GB", { dateStyle: "long" })) };"""
-    async with open_module(module) as host:
-        assert asked == ["intl"], "it is evaluated with the project's modules"
+    return names
+
+
+DATE = 'new Date(0).toLocaleDateString("en-GB", { dateStyle: "long" })'
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {"index.js": f"export default {{ fetch: () => new Response({DATE}) }};"},
+        {
+            "index.js": 'import date from "./date.js"; export default { fetch: () => new Response(date()) };',
+            "date.js": f"export default () => {DATE};",
+        },
+        {
+            "index.js": 'const { default: date } = await import("./date.js"); export default { fetch: () => new Response(date()) };',
+            "date.js": f"export default () => {DATE};",
+        },
+    ],
+    ids=["in the main module", "in an imported one", "in one that is imported later"],
+)
+async def test_a_project_that_mentions_it_starts_from_an_image_that_has_it(
+    tmp_path: Path, asked: list[str], modules: dict[str, str]
+) -> None:
+    for name, source in modules.items():
+        (tmp_path / name).write_text(source)
+    async with Host.open(tmp_path / "index.js") as host:
         assert await ask_worker(host) == "1 January 1970"
-    assert asked == ["intl"]
-    asked.clear()
-    async with open_module('export default { fetch: () => new Response("x") };') as host:
-        assert await ask_worker(host) == "x"
     assert asked == []
 
 
-async def test_it_is_there_for_code_that_nobody_saw_before() -> None:
+async def test_a_project_that_does_not_mention_it_does_without(
+    open_module: OpenModule, asked: list[str]
+) -> None:
+    async with open_module(
+        """export default { fetch: () => new Response(globalThis["In" + "tl"].NumberFormat.name) };"""
+    ) as host:
+        assert asked == []
+        assert await ask_worker(host) == "NumberFormat"
+    assert asked == ["intl"]
+
+
+async def test_it_is_there_with_other_layers(in_object: InObject) -> None:
+    more = 'import { createHash } from "node:crypto"; import { inspect } from "node:util";'
+    body = """return [
+      (1234.5).toLocaleString("en-IN"), createHash("sha1").update("a").digest("hex").slice(0, 8), inspect({ a: 1 }),
+      new URLPattern({ pathname: "/:a" }).exec("https://x/b").pathname.groups.a, [...new Intl.Segmenter("en").segment("ab")].length,
+      new Intl.DisplayNames("en-GB", { type: "region" }).of("DE"), typeof CryptoKey];"""
+    assert await in_object(body, more) == ["1,234.5", "86f7e437", "{ a: 1 }", "b", 2, "Germany", "function"]
+
+
+async def test_a_sandbox_starts_with_it_if_its_first_source_mentions_it(asked: list[str]) -> None:
     async with Sandbox() as box:
         assert (
             await box.eval("(1234.5).toLocaleString('en-US', { style: 'currency', currency: 'EUR' })")
             == "€1,234.50"
         )
+        with pytest.raises(JavaScriptError, match='no data for "de"'):
+            await box.eval("(1).toLocaleString('de')")
+    assert asked == []
+
+
+async def test_a_sandbox_gets_it_when_a_later_source_needs_it(asked: list[str]) -> None:
+    async with Sandbox() as box:
+        await box.eval("globalThis.kept = 5")
+        assert asked == []
+        assert await box.eval("kept.toLocaleString('en-US', { minimumFractionDigits: 2 })") == "5.00"
+        assert (
+            await box.eval("new Date(0).toLocaleString('en-GB', { timeZone: 'Asia/Tokyo' })")
+            == "01/01/1970, 09:00:00"
+        )
+    assert asked == ["intl"]
+
+
+async def test_time_zones_are_the_hosts_and_not_those_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_zones, "names", lambda: ["Mars/Base", "UTC"])
+    monkeypatch.setattr(time_zones, "periods", lambda name: [0, 3600, 0] if name == "Mars/Base" else None)
+    async with Sandbox() as box:
+        assert (
+            await box.eval("new Date(0).toLocaleTimeString('en-GB', { timeZone: 'mars/base' })") == "01:00:00"
+        )
+        assert await box.eval("Intl.supportedValuesOf('timeZone')") == ["Mars/Base", "UTC"]
+        assert await box.eval("new Date(0).toLocaleTimeString('en-GB', { timeZone: 'UTC' })") == "00:00:00"
+
+
+async def test_methods_without_options_do_not_mix_up_what_they_show(in_object: InObject) -> None:
+    body = """
+      const date = new Date(0);
+      const all = (tag) => [date.toLocaleString(tag), date.toLocaleDateString(tag), date.toLocaleTimeString(tag)];
+      const tags = ["en", "en-GB", "en-AU", "en-CA", "en-IN", "en-NZ", "en-ZA", "en-IE", "en-SG", "en-HK"];
+      const first = tags.map(all);
+      return [all(), all("en-GB"), JSON.stringify(tags.map(all)) === JSON.stringify(first), date.toLocaleDateString("en-GB", { month: "long" }),
+        (() => { try { date.toLocaleString("undefined"); } catch (error) { return error.name; } })()];"""
+    assert await in_object(body) == [
+        ["1/1/1970, 12:00:00 AM", "1/1/1970", "12:00:00 AM"],
+        ["01/01/1970, 00:00:00", "01/01/1970", "00:00:00"],
+        True, "January", "RangeError",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,6 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         "| `en-IE` with `hour12`": ["en-IE date hours of 12"],
         "| dates of `en-ZA` in a range": ["en-ZA range"],
         "| numbers of regions such as `en-DE`": ["en-DE methods"],
-        "| a region of English that the data does not know": ["no such region"],
     },
     "mixed": {
         "| a statement or trigger that rolls back": [

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from sandbox import build
+from sandbox.steps.bindings import bundle_bindings
 from sandbox.steps.compiler import STACK_BYTES, Compiler, Unit, _patch_quickjs, compile_guest
-from sandbox.steps.image import take_base_image
+from sandbox.steps.image import compile_script, take_base_image, take_intl_image
 from sandbox.steps.layout import BuildError, Layout, write_if_changed
 from sandbox.steps.protocol import c_header, read_protocol, typescript
 from sandbox.steps.sources import Source, fetch, read_lock
@@ -77,9 +78,18 @@ class TestImage:
         guest = cut(compile_guest(DEFAULT, quiet))
         assert take_base_image(guest, rig.BUNDLE) == take_base_image(guest, rig.BUNDLE)
 
+    def test_two_images_with_intl_are_equal(self) -> None:
+        guest = cut(compile_guest(DEFAULT, quiet))
+        bundles = bundle_bindings(DEFAULT, quiet)
+        code = {"intl": compile_script(guest, "durabox:intl", bundles.layers["intl"])}
+        assert code["intl"] == compile_script(guest, "durabox:intl", bundles.layers["intl"])
+        base, protocol = take_base_image(guest, bundles.main), read_protocol(DEFAULT.protocol)
+        image = take_intl_image(guest, base, code, protocol)
+        assert image == take_intl_image(guest, base, code, protocol)
+
     def test_no_path_of_this_machine_is_in_it(self) -> None:
         build.build(quiet)
-        for name in ("engine.wasm", "base.wasm"):
+        for name in ("engine.wasm", "base.wasm", "intl.wasm"):
             content = (DEFAULT.image / name).read_bytes()
             for folder in (DEFAULT.root, DEFAULT.cache, Path.home()):
                 assert str(folder).encode() + b"/" not in content
@@ -116,7 +126,12 @@ class TestCurrency:
         (tmp_path / "bindings" / "package-lock.json").write_text("{}")
         layout = Layout(tmp_path, tmp_path / "cache", tmp_path / "image")
         build.write_image(
-            layout, rig.base_image(), {"x": b"layer"}, {"x.txt": b"licence"}, build.fingerprint(layout)
+            layout,
+            rig.base_image(),
+            b"intl",
+            {"x": b"layer"},
+            {"x.txt": b"licence"},
+            build.fingerprint(layout),
         )
         return layout
 
@@ -144,7 +159,8 @@ class TestCurrency:
         assert not build.is_current(checkout, build.fingerprint(checkout))
 
     @pytest.mark.parametrize(
-        "name", ["engine.wasm", "base.wasm", "layers/x.bytecode", "licenses/x.txt", "manifest.json"]
+        "name",
+        ["engine.wasm", "base.wasm", "intl.wasm", "layers/x.bytecode", "licenses/x.txt", "manifest.json"],
     )
     @pytest.mark.parametrize("damage", ["missing", "changed"])
     def test_a_damaged_image_is_not_current(self, checkout: Layout, name: str, damage: str) -> None:
@@ -166,11 +182,11 @@ class TestCurrency:
 
         monkeypatch.setattr(build, "write_if_changed", fail)
         with pytest.raises(KeyboardInterrupt):
-            build.write_image(checkout, rig.base_image(), {"x": b"layer"}, {}, inputs)
+            build.write_image(checkout, rig.base_image(), b"intl", {"x": b"layer"}, {}, inputs)
         assert not build.is_current(checkout, inputs)
 
     def test_layers_and_licences_of_parts_that_are_gone_are_removed(self, checkout: Layout) -> None:
-        build.write_image(checkout, rig.base_image(), {"y": b"layer"}, {"y.txt": b"other"}, "")
+        build.write_image(checkout, rig.base_image(), b"intl", {"y": b"layer"}, {"y.txt": b"other"}, "")
         assert [path.name for path in (checkout.image / "licenses").iterdir()] == ["y.txt"]
         assert [path.name for path in (checkout.image / "layers").iterdir()] == ["y.bytecode"]
 

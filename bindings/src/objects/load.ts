@@ -2,7 +2,7 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { describeError, makeDatesNow, makeNow } from "../web";
+import { describeError, makeNow } from "../web";
 import { type Environment, env, fillEnvironment } from "./env";
 import { WebSocketRequestResponsePair } from "./hibernation";
 import { hasFetchListener, listenerGlobals } from "./listeners";
@@ -30,9 +30,7 @@ export async function load(
     native.defineModule("cloudflare:workers", workersModule);
     if (format === "script") loadScript(specifier, source);
     else await loadModule(specifier);
-    const mentioned = native.op(OP.mentioned, []) as string[];
-    makeNow(mentioned);
-    if (mentioned.includes("Date")) makeDatesNow();
+    makeNow(native.op(OP.mentioned, []) as string[]);
   } catch (error) {
     native.op(OP.load_failed, [describeError(error)]);
   }

@@ -1,23 +1,39 @@
 /** `Intl` and the methods that depend on it. It is a layer; whoever looks at it or calls a method evaluates that. */
 
 import { requireModule } from "../layers";
-import { defineLazily } from "./lazy";
+import { defineLazily, makeNow } from "./lazy";
 
 type Formatter = { format(value: unknown): string; compare(a: string, b: string): number };
 type Formats = Record<string, new (locales: unknown, options: unknown) => Formatter>;
 
-/** Formatters for no locale and no options, by class: making one costs far more than using it. */
-const plain = new Map<string, Formatter>();
+/** Formatters for which no options were given, by class, purpose and locale: making one costs far more than using it. */
+const kept = new Map<string, Formatter>();
+const MOST_KEPT = 16;
 
-function formatter(name: string, locales: unknown, options: unknown): Formatter {
-  if (locales !== undefined || options !== undefined)
-    return new ((requireModule("durabox:intl") as Formats)[name] as Formats[string])(locales, options);
-  let found = plain.get(name);
+function makeFormatter(name: string, locales: unknown, options: unknown): Formatter {
+  return new ((requireModule("durabox:intl") as Formats)[name] as Formats[string])(locales, options);
+}
+
+/** @param make Makes it with the options of that purpose. */
+function keptFormatter(purpose: string, locales: string | undefined, make: () => Formatter): Formatter {
+  const key = locales === undefined ? purpose : `${purpose} ${locales}`;
+  let found = kept.get(key);
   if (found === undefined) {
-    found = new ((requireModule("durabox:intl") as Formats)[name] as Formats[string])(undefined, undefined);
-    plain.set(name, found);
+    found = make();
+    if (kept.size >= MOST_KEPT) kept.clear();
+    kept.set(key, found);
   }
   return found;
+}
+
+/** Whether one for these may be kept. */
+function isPlain(locales: unknown, options: unknown): locales is string | undefined {
+  return options === undefined && (locales === undefined || typeof locales === "string");
+}
+
+function formatter(name: string, locales: unknown, options: unknown): Formatter {
+  const make = (): Formatter => makeFormatter(name, locales, options);
+  return isPlain(locales, options) ? keptFormatter(name, locales, make) : make();
 }
 
 type DateOptions = Record<string, unknown>;
@@ -35,12 +51,25 @@ function withDefaults(given: unknown, required: readonly string[], defaults: rea
   return options;
 }
 
-function formatDate(date: Date, locales: unknown, options: DateOptions): string {
-  const time = Date.prototype.getTime.call(date);
-  return Number.isNaN(time) ? "Invalid Date" : formatter("DateTimeFormat", locales, options).format(time);
+/** What a method shows: the parts of which one must be asked for, and those that are shown if none is. */
+interface Purpose {
+  readonly name: string;
+  readonly required: readonly string[];
+  readonly defaults: readonly string[];
 }
 
 const [SHORT_DATE, SHORT_TIME] = [DATE.slice(1), TIME.slice(1, 4)];
+const WHOLE: Purpose = { name: "whole", required: [...DATE, ...TIME], defaults: [...SHORT_DATE, ...SHORT_TIME] };
+const DAY: Purpose = { name: "day", required: DATE, defaults: SHORT_DATE };
+const HOUR: Purpose = { name: "hour", required: TIME, defaults: SHORT_TIME };
+
+function formatDate(date: Date, locales: unknown, options: unknown, purpose: Purpose): string {
+  const time = Date.prototype.getTime.call(date);
+  const make = (): Formatter =>
+    makeFormatter("DateTimeFormat", locales, withDefaults(options, purpose.required, purpose.defaults));
+  if (Number.isNaN(time)) return "Invalid Date";
+  return (isPlain(locales, options) ? keptFormatter(purpose.name, locales, make) : make()).format(time);
+}
 
 const { toString, toTimeString } = Date.prototype;
 
@@ -57,15 +86,15 @@ const dateMethods = {
     return withZone(toTimeString.call(this));
   },
   toLocaleString(this: Date, locales?: unknown, options?: unknown): string {
-    return formatDate(this, locales, withDefaults(options, [...DATE, ...TIME], [...SHORT_DATE, ...SHORT_TIME]));
+    return formatDate(this, locales, options, WHOLE);
   },
   toLocaleDateString(this: Date, locales?: unknown, options?: unknown): string {
     if ((options as DateOptions | undefined)?.timeStyle !== undefined) throw new TypeError("Invalid option : timeStyle");
-    return formatDate(this, locales, withDefaults(options, DATE, SHORT_DATE));
+    return formatDate(this, locales, options, DAY);
   },
   toLocaleTimeString(this: Date, locales?: unknown, options?: unknown): string {
     if ((options as DateOptions | undefined)?.dateStyle !== undefined) throw new TypeError("Invalid option : dateStyle");
-    return formatDate(this, locales, withDefaults(options, TIME, SHORT_TIME));
+    return formatDate(this, locales, options, HOUR);
   },
 };
 
@@ -136,9 +165,19 @@ function replaceMethods(prototype: object, methods: Record<string, unknown>): vo
   }
 }
 
-/** Make what the first date costs, for the image that objects start from: the patterns of the language are parsed then. */
-export function makeDatesNow(): void {
-  formatDate(new Date(0), undefined, withDefaults(undefined, DATE, SHORT_DATE));
+/** Regions whose data is read, and whose patterns of dates are parsed, for the image with `Intl`. */
+const PREPARED = ["en", "en-GB"];
+
+/** Make all that the first use of `Intl` costs, for an image; see `Engine.intl` of the host. */
+export function prepareIntl(): void {
+  makeNow(["Intl"]);
+  for (const locale of [undefined, ...PREPARED]) {
+    const date = new Date(0);
+    for (const text of ["toLocaleString", "toLocaleDateString", "toLocaleTimeString"] as const) date[text](locale);
+    date.toLocaleString(locale, { dateStyle: "long", timeStyle: "short" });
+    (0).toLocaleString(locale);
+  }
+  "a".localeCompare("b");
 }
 
 /** Called once, before any user code. */

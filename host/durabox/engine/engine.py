@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Final
 
 from durabox.engine import cache
-from durabox.engine.ffi import WASMTIME_VERSION, NativeEngine
+from durabox.engine.ffi import WASMTIME_VERSION, Module, NativeEngine
 from durabox.engine.image import Image
 from durabox.engine.layers import IMAGE_FOLDER
 from durabox.engine.protocol import VERSION
@@ -52,7 +53,6 @@ class Engine:
     def __init__(self, folder: Path = IMAGE_FOLDER) -> None:
         try:
             manifest = json.loads((folder / "manifest.json").read_text())
-            wasm = {name: (folder / name).read_bytes() for name in ("engine.wasm", "base.wasm")}
         except FileNotFoundError as error:
             raise EngineError(
                 f"the engine image is not built ({error.filename} is missing): run `make build`"
@@ -63,18 +63,41 @@ class Engine:
             raise EngineError(
                 f"the engine image speaks protocol {manifest.get('protocol')}, this host {VERSION}: run `make build`"
             )
-        for name, content in wasm.items():
-            if hashlib.sha256(content).hexdigest() != manifest["files"].get(name):
-                raise EngineError(f"{folder / name} is damaged: run `make clean build`")
+        self._folder = folder
+        self._digests: dict[str, str] = manifest["files"]
         #: Isolates that may live at once.
         self.capacity = _room()
         self.native = NativeEngine(self.capacity, _MAX_MEMORY, _STACK)
-        fingerprint = f"wasmtime {WASMTIME_VERSION} memory {_MAX_MEMORY} epochs"
-        self.code = self.native.deserialize(cache.load(wasm["engine.wasm"], fingerprint, self._compile))
+        self.code = self._module("engine.wasm")
         #: The guest with its bindings, before any user code.
-        self.base = Image(
-            self, self.native.deserialize(cache.load(wasm["base.wasm"], fingerprint, self._compile))
-        )
+        self.base = Image(self, self._module("base.wasm"))
+
+    @cached_property
+    def intl(self) -> Image:
+        """
+        The base image with the layer of `Intl`, evaluated and used, for code that will use it: that takes longer than whatever
+        else an isolate does before its own code. Loaded when it is first asked for.
+
+        Raises:
+            EngineError: It is missing or damaged.
+        """
+        return Image(self, self._module("intl.wasm"))
+
+    def _module(self, name: str) -> Module:
+        """A module of the engine image."""
+        path = self._folder / name
+        try:
+            wasm = path.read_bytes()
+        except FileNotFoundError as error:
+            raise EngineError(
+                f"the engine image is not built ({error.filename} is missing): run `make build`"
+            ) from None
+        except OSError as error:
+            raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
+        if hashlib.sha256(wasm).hexdigest() != self._digests.get(name):
+            raise EngineError(f"{path} is damaged: run `make clean build`")
+        fingerprint = f"wasmtime {WASMTIME_VERSION} memory {_MAX_MEMORY} epochs"
+        return self.native.deserialize(cache.load(wasm, fingerprint, self._compile))
 
     def _compile(self, wasm: bytes) -> bytes:
         return self.native.serialize(self.native.compile(wasm))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,13 @@ from durabox.errors import EngineError
 
 #: Where the build puts the engine image.
 IMAGE_FOLDER: Final = Path(__file__).parent / "image"
+
+_INTL: Final = re.compile(rb"\bIntl\b|\btoLocale(?:Date|Time)?String\b|\blocaleCompare\b")
+
+
+def mentions_intl(source: bytes) -> bool:
+    """Whether a source has a name in it that needs `Intl`."""
+    return _INTL.search(source) is not None
 
 
 @cache

@@ -164,6 +164,12 @@ EVENTS: Final[tuple[Event, ...]] = (
         "[start, facet name, section]",
         "A facet is used that does not run: call the startup callback that the stub was made with which opened it. Answered by op facet_started or facet_start_failed.",
     ),
+    Event(
+        187,
+        "prepare_intl",
+        "[]",
+        "Build time only: evaluates the layer of Intl and makes what is made when a date or a number is first written.",
+    ),
 )
 
 OPS: Final[tuple[Op, ...]] = (

@@ -145,7 +145,7 @@ class Host:
             project = load_project(Path(project))
         if limits is None:
             limits = Limits() if project.cpu_ms is None else replace(Limits(), cpu_ms=project.cpu_ms)
-        loaded = await load(project, Engine.shared().base)
+        loaded = await load(project, Engine.shared())
         clock = clock or SystemClock()
         directory = StateDirectory(
             None if str(state) == ":memory:" else Path(state),

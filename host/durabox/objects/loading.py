@@ -7,8 +7,10 @@ import re
 from msgspec import Struct
 
 from durabox.console import Console
+from durabox.engine.engine import Engine
 from durabox.engine.image import Image
-from durabox.engine.ops import GuestError
+from durabox.engine.layers import mentions_intl
+from durabox.engine.ops import EndIsolate, GuestError
 from durabox.engine.platform_ops import PlatformOps
 from durabox.engine.protocol import EVENT
 from durabox.engine.webcrypto import CryptoRequest
@@ -27,18 +29,15 @@ _LAZY_GLOBALS = {
     "Buffer": re.compile(rb"\bBuffer\b"),
     "process": re.compile(rb"\bprocess\b"),
     "setImmediate": re.compile(rb"\b(?:set|clear)Immediate\b"),
-    "Intl": re.compile(rb"\bIntl\b|\btoLocale(?:Date|Time)?String\b|\blocaleCompare\b"),
     "CompressionStream": re.compile(rb"\b(?:De)?[cC]ompressionStream\b"),
     "CryptoKey": re.compile(rb"\b(?:CryptoKey|SubtleCrypto|subtle|DigestStream)\b"),
     "HTMLRewriter": re.compile(rb"\bHTMLRewriter\b"),
     "MessageChannel": re.compile(rb"\bMessage(?:Channel|Port)\b"),
     "URLPattern": re.compile(rb"\bURLPattern\b"),
-    "Date": re.compile(rb"\bDateTimeFormat\b|\btoLocale(?:Date|Time)?String\b"),
 }
 
 #: Module evaluation may take this much processor time. The platform allows one second at start-up; the layers of the bindings
-#: that a project needs are evaluated in the same time, and the largest, Intl, takes up to a second of a busy machine. So is
-#: what finding and reading hundreds of modules takes.
+#: that a project needs are evaluated in the same time, and so is what finding and reading hundreds of modules takes.
 STARTUP_CPU_MS = 3000
 
 
@@ -76,10 +75,25 @@ class LoadedProject(Struct, frozen=True):
     has_worker: bool
 
 
-class _LoadOps(PlatformOps):
-    """The ops that module evaluation may use."""
+class _IntlMentionedError(DuraboxError):
+    """A module needs `Intl`, which the image that its project is being loaded into has not."""
 
-    def __init__(self, project: Project, classes: tuple[str, ...], limits: Limits) -> None:
+    code = "intl-mentioned"
+
+
+class _LoadOps(PlatformOps):
+    """
+    The ops that module evaluation may use.
+
+    Args:
+        project: What is loaded.
+        classes: Names of its classes.
+        limits: Of the evaluation.
+        has_intl: Whether `Intl` is in the image that it is loaded into.
+    """
+
+    def __init__(self, project: Project, classes: tuple[str, ...], limits: Limits, *, has_intl: bool) -> None:
+        self._has_intl = has_intl
         self._modules = project.modules
         self._ids = [IdFactory(project.unique_key(name)) for name in classes]
         self._console = Console("module", limits.log_kb)
@@ -112,6 +126,8 @@ class _LoadOps(PlatformOps):
             source = self._modules.source(name.decode())
         except DuraboxError as error:
             raise GuestError("Error", str(error)) from None
+        if not self._has_intl and mentions_intl(source):
+            raise EndIsolate(_IntlMentionedError())
         self.note_globals(source)
         return source
 
@@ -182,9 +198,20 @@ def _node_features(compatibility: Compatibility) -> dict[str, bool]:
     }
 
 
-async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> tuple[Image, list[Export]]:
+async def _evaluate(project: Project, engine: Engine, classes: tuple[str, ...]) -> tuple[Image, list[Export]]:
+    if not mentions_intl(project.modules.source(project.main)):
+        try:
+            return await _evaluate_in(engine.base, project, classes, has_intl=False)
+        except _IntlMentionedError:
+            pass  # Imports are read before anything is evaluated: little is lost.
+    return await _evaluate_in(engine.intl, project, classes, has_intl=True)
+
+
+async def _evaluate_in(
+    base: Image, project: Project, classes: tuple[str, ...], *, has_intl: bool
+) -> tuple[Image, list[Export]]:
     limits = Limits(cpu_ms=STARTUP_CPU_MS)
-    ops = _LoadOps(project, classes, limits)
+    ops = _LoadOps(project, classes, limits, has_intl=has_intl)
     index = {name: number for number, name in enumerate(classes)}
     env = {
         "vars": project.vars,
@@ -221,13 +248,13 @@ async def _evaluate(project: Project, base: Image, classes: tuple[str, ...]) -> 
         isolate.close()
 
 
-async def load(project: Project, base: Image) -> LoadedProject:
+async def load(project: Project, engine: Engine) -> LoadedProject:
     """
     Evaluate a project's modules and freeze the result.
 
     Args:
         project: Its configuration and modules.
-        base: The engine's base image.
+        engine: What its isolates will run in.
     Raises:
         ModuleError: Syntax error, missing module or failing evaluation, with position and code frame.
         ProjectError: A binding names a class that is not exported.
@@ -237,7 +264,7 @@ async def load(project: Project, base: Image) -> LoadedProject:
     guess = tuple(_EXPORTED_CLASS.findall(project.modules.source(project.main).decode("utf-8", "replace")))
     first = project.with_classes(guess)
     named = tuple(dict.fromkeys(binding.class_name for binding in first.bindings))
-    image, exports = await _evaluate(first, base, named)
+    image, exports = await _evaluate(first, engine, named)
     by_name = {export.name: export for export in exports}
     for binding in project.bindings:
         found = by_name.get(binding.class_name)
@@ -258,7 +285,7 @@ async def load(project: Project, base: Image) -> LoadedProject:
     classes = bound + tuple(name for name in durable if name not in bound)
     completed = project.with_classes(classes)
     if completed.bindings != first.bindings:
-        image, exports = await _evaluate(completed, base, classes)
+        image, exports = await _evaluate(completed, engine, classes)
     default = by_name.get("default")
     return LoadedProject(
         project=completed,

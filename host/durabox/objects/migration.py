@@ -162,5 +162,5 @@ async def evaluate(source: str, migration: str, clock: Clock, together: int) -> 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "migration.js").write_text(source)
         (Path(folder) / "index.js").write_text(_WRAPPER)
-        loaded = await load(load_project(Path(folder) / "index.js"), Engine.shared().base)
+        loaded = await load(load_project(Path(folder) / "index.js"), Engine.shared())
     return Script(loaded, migration, clock, together)

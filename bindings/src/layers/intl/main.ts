@@ -28,7 +28,7 @@ const layer: Layer = ({ native, ops }) => {
   defer("DisplayNames", "durabox:intl_names");
   defer("Segmenter", "durabox:intl_segmenter");
   Object.defineProperty(Intl, "supportedValuesOf", {
-    value: (key: unknown) => supportedValuesOf(key, () => Object.keys(Intl.DateTimeFormat.tzData)),
+    value: (key: unknown) => supportedValuesOf(key, () => Object.keys(Intl.DateTimeFormat.tzData).sort()),
     writable: true,
     configurable: true,
   });

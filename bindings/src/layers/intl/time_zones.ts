@@ -19,11 +19,15 @@ function periods(flat: readonly number[]): Period[] {
   return list;
 }
 
-/** Let the class find the zones by name; each is asked for when it is first used. */
+/**
+ * Let the class find the zones by name; each is asked for when it is first used, and so are their names. UTC is known without the host: the
+ * image with `Intl` is made where there is none.
+ */
 export function useHostTimeZones(DateTimeFormat: Zoned, native: Platform["native"], ops: Platform["ops"]): void {
-  const zones: Zoned["tzData"] = {};
-  const load = (): Zoned["tzData"] => {
-    for (const name of native.op(ops.time_zones, []) as string[])
+  const zones: Zoned["tzData"] = { UTC: [[Number.NEGATIVE_INFINITY, 0, 0, false]] };
+  const load = (): void => {
+    for (const name of native.op(ops.time_zones, []) as string[]) {
+      if (Object.hasOwn(zones, name)) continue;
       Object.defineProperty(zones, name, {
         get() {
           const value = periods(native.op(ops.time_zone, [name]) as number[]);
@@ -33,14 +37,17 @@ export function useHostTimeZones(DateTimeFormat: Zoned, native: Platform["native
         enumerable: true,
         configurable: true,
       });
-    return zones;
+    }
+    DateTimeFormat.tzData = zones;
   };
-  Object.defineProperty(DateTimeFormat, "tzData", {
-    get() {
-      const value = load();
-      Object.defineProperty(DateTimeFormat, "tzData", { value });
-      return value;
+  DateTimeFormat.tzData = new Proxy(zones, {
+    get(target, name: string) {
+      if (!Object.hasOwn(target, name)) load();
+      return target[name];
     },
-    configurable: true,
+    ownKeys(target) {
+      load();
+      return Reflect.ownKeys(target);
+    },
   });
 }
