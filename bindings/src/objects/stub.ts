@@ -235,13 +235,14 @@ export class Fetcher {
     const outgoing = readRequest(request);
     if (outgoing.kind === KIND.raw) addContentLength(outgoing.headers, outgoing.raw);
     // What a client asked passes as it is, its answer too.
-    if (outgoing.redirect !== "follow" && outgoing.method !== "HEAD") return this.#ask(request, outgoing, makeResponse);
+    const { redirect, method, signal } = outgoing;
+    if (redirect !== "follow" && method !== "HEAD" && signal === undefined) return this.#ask(request, outgoing, makeResponse);
     return this.#ask(request, outgoing, this.#reader(request, outgoing, []));
   }
 
   /** Makes the response of what an object answered; a redirect is followed, to the same object. */
   #reader(request: Request, outgoing: OutgoingRequest, visited: string[]): Reader<Response> {
-    const { method, redirect, headers } = outgoing;
+    const { method, redirect, headers, signal } = outgoing;
     const read = (received: Received, body: ArrayBuffer | undefined): Response => {
       if (received[0] === 101 && getHeader(headers, "upgrade")?.toLowerCase() !== "websocket") {
         makeResponse.discard(received);
@@ -253,7 +254,7 @@ export class Fetcher {
         makeResponse.discard(received);
         received[3] = KIND.none;
       }
-      const response = makeResponse(received, body, visited.length > 0);
+      const response = makeResponse(received, body, visited.length > 0, signal);
       if (redirect !== "follow" || received[0] < 300 || received[0] > 399) return response;
       const hop = redirected({ ...outgoing, url: new URL(outgoing.url) }, response, visited);
       if (hop === undefined) return response;

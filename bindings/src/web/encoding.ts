@@ -124,7 +124,7 @@ export class TextDecoder {
     if (input !== undefined && !(input instanceof ArrayBuffer) && !ArrayBuffer.isView(input))
       throw wrongParameter("decode", "TextDecoder", 1, "Array");
     const more = Boolean(options.stream);
-    if (!more && !this.#begun && input !== undefined && this.#encoding === "utf-8")
+    if (!more && !this.#begun && this.#rest.length === 0 && input !== undefined && this.#encoding === "utf-8")
       return native.utf8Decode(input, this.#fatal, this.#ignoreBOM);
     let bytes = input === undefined ? new Uint8Array(0) : viewOf(input);
     if (this.#rest.length > 0) {

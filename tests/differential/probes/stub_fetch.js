@@ -30,6 +30,11 @@ const serve = async (self, request) => {
 const cases = {
   // Request/Response through an object, with streams
   "stub stream back": async () => { const r = await ENV.PROBE.getByName("o1").fetch("http://x/stream"); return r.text(); },
+  "stub abort while reading": async () => { const c = new AbortController(); const r = await ENV.PROBE.getByName("a1").fetch("http://x/endless", { signal: c.signal }); const d = r.body.getReader(); await d.read(); c.abort(new RangeError("mine")); return attempt(async () => { for (;;) if ((await d.read()).done) return "ended"; }); },
+  "stub abort while all is read": async () => { const c = new AbortController(); const r = await ENV.PROBE.getByName("a2").fetch("http://x/endless", { signal: c.signal }); const p = attempt(() => r.text()); await wait(3); c.abort(); return p; },
+  "stub abort before reading": async () => { const c = new AbortController(); const r = await ENV.PROBE.getByName("a3").fetch("http://x/endless", { signal: c.signal }); c.abort(); return failure(() => r.text()); },
+  "stub abort while reading, no redirects": async () => { const c = new AbortController(); const r = await ENV.PROBE.getByName("a4").fetch("http://x/endless", { signal: c.signal, redirect: "manual" }); const p = attempt(() => r.text()); await wait(3); c.abort(); return p; },
+  "stub abort reaches": async () => { const c = new AbortController(); const s = ENV.PROBE.getByName("a5"); const r = await s.fetch("http://x/endless", { signal: c.signal }); const p = failure(() => r.text()); c.abort(); await p; await wait(30); return (await s.fetch("http://x/cancelled")).text(); },
   "stub cancel reaches": async () => { const s = ENV.PROBE.getByName("o2"); const r = await s.fetch("http://x/endless"); const d = r.body.getReader(); await d.read(); await d.cancel("enough"); await wait(30); return (await s.fetch("http://x/cancelled")).text(); },
   "stub upload": async () => { const r = await ENV.PROBE.getByName("o1").fetch("http://x/upper", { method: "POST", body: stream("ab", "cd") }); return r.text(); },
   "stub error mid stream": async () => { const r = await ENV.PROBE.getByName("o1").fetch("http://x/breaks"); return attempt(() => r.text()); },
