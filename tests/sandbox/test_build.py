@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -86,6 +87,19 @@ class TestImage:
         base, protocol = take_base_image(guest, bundles.main), read_protocol(DEFAULT.protocol)
         image = take_intl_image(guest, base, code, protocol)
         assert image == take_intl_image(guest, base, code, protocol)
+
+    def test_layers_bring_nothing_of_the_main_bundle_a_second_time(self) -> None:
+        """A copy of it would work on globals that are not its own, and without the engine behind it."""
+        sources = DEFAULT.root / "bindings" / "src"
+        alone = [sources / "protocol", sources / "web" / "misuse"]
+        imported = {
+            (path.name, where)
+            for path in (sources / "layers").rglob("*.ts")
+            for where in re.findall(r'^import (?!type ).* from "(\.[^"]*)";$', path.read_text(), re.MULTILINE)
+            if not (target := (path.parent / where).resolve()).is_relative_to(sources / "layers")
+            and target not in alone
+        }
+        assert imported == set()
 
     def test_no_path_of_this_machine_is_in_it(self) -> None:
         build.build(quiet)

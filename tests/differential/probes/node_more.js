@@ -27,6 +27,7 @@ const parts = (u) => ({ ...u });
 const cases = {
   // util and async_hooks of old
   "util checks": () => ["isArray", "isBoolean", "isBuffer", "isDate", "isError", "isFunction", "isNull", "isNullOrUndefined", "isNumber", "isObject", "isPrimitive", "isRegExp", "isString", "isSymbol", "isUndefined"].map((name) => [[], true, Buffer.alloc(1), new Date(), new Error(), () => {}, null, undefined, 1, {}, /x/, "s", Symbol()].map((value) => Number(util[name](value))).join("")),
+  "util promises": () => [Promise.resolve(4), new Promise(() => {}), [Promise.resolve("x")]].map((value) => util.inspect(value)),
   "async hooks": () => [asyncHooks.executionAsyncId(), asyncHooks.triggerAsyncId(), typeof asyncHooks.createHook({}).enable, asyncHooks.executionAsyncResource()],
   // url
   "url parse": () => parts(url.parse("http://user:pa%20ss@Host.com:8080/p/a/t/h?query=string#hash")),

@@ -1,7 +1,7 @@
 /** `crypto.DigestStream`: a sink of bytes whose digest a promise tells. */
 
 import { OP } from "../../protocol";
-import { wrongConstructorParameter } from "../../web/interface";
+import { wrongConstructorParameter } from "../../web/misuse";
 import { hashName } from "./algorithms";
 import { platform } from "./platform";
 
