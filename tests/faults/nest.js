@@ -8,6 +8,10 @@ export class Nest extends DurableObject {
     else if (step === "clone") this.ctx.facets.clone("a", "d");
     else if (step === "delete") this.ctx.facets.delete("a");
     else if (step === "clear") await this.ctx.storage.deleteAll();
+    else if (step === "renew") {
+      this.ctx.storage.deleteAll();
+      await this.ctx.storage.put("value", step);
+    }
     return new Response("done");
   }
 

@@ -23,6 +23,7 @@ STEPS = (
     "fill-a",
     "clear",
     "fill-d/b",
+    "renew",
 )
 
 
@@ -38,6 +39,8 @@ def after(step: str, before: Content) -> Content:
             return {path: value for path, value in before.items() if path[:1] != "a"}
         case "clear":
             return {}
+        case "renew":
+            return {"": step}
         case "":
             return before
     raise ValueError(step)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from durabox.objects.host import Host
-from tests.faults import nest
+from tests.faults import emptied, nest
 from tests.faults.bank import SOURCE, STEPS, Content, after
 from tests.served import PATIENCE, environment
 
@@ -80,22 +80,20 @@ def facet_labels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return labels
 
 
-async def _check_facets(state: Path, label: str, when: str) -> None:
-    code, answered = _run(state, "nest", label, when)
+async def _check_facets(
+    state: Path, label: str, when: str, script: str = "nest", steps: tuple[str, ...] = nest.STEPS
+) -> None:
+    code, answered = _run(state, script, label, when)
     assert code == -9
-    assert answered == list(nest.STEPS[: len(answered)])
+    assert answered == list(steps[: len(answered)])
     content: nest.Content = {}
     for step in answered:
         content = nest.after(step, content)
-    step = nest.STEPS[len(answered)] if len(answered) < len(nest.STEPS) else ""
-    possible = [content, nest.after(step, content)]
-    if step == "clear":
-        # The object's own database is one thing, its facets are another.
-        possible.append({path: value for path, value in content.items() if path})
+    step = steps[len(answered)] if len(answered) < len(steps) else ""
     async with Host.open(nest.SOURCE, state) as host:
         stub = host.namespace("Nest").get_by_name("a")
         found = await stub.call("tell", nest.PATHS)
-        assert found in possible, f"killed {when} {label}"
+        assert found in [content, nest.after(step, content)], f"killed {when} {label}"
         await stub.fetch("/fill-a/b")
         assert await stub.call("tell", nest.PATHS) == nest.after("fill-a/b", found)
     assert [*state.glob(".durabox/exchange/*/*")] == []
@@ -116,3 +114,16 @@ async def test_facets_are_deleted_and_copied_whole_on_either_side_of_every_point
 ) -> None:
     for number, label in enumerate(facet_labels):
         await _check_facets(tmp_path / str(number), label, when)
+
+
+async def test_an_object_is_emptied_with_its_facets_or_not_at_all_whenever_the_process_is_killed(
+    tmp_path: Path,
+) -> None:
+    code, labels = _run(tmp_path / "labels", "emptied")
+    assert code == 0
+    # What is not met before.
+    points = labels[labels.index("write facets") + 1 :]
+    assert {"write folder", "write plan", "rename plan", "truncate wal", "remove plan"} <= {*points}
+    for label in points:
+        for when in ("before", "halfway", "after") if label.startswith("write") else ("before", "after"):
+            await _check_facets(tmp_path / f"{label} {when}", label, when, "emptied", emptied.STEPS)

@@ -38,6 +38,24 @@ export class Node extends DurableObject {
   stop(name) { this.ctx.facets.abort(name, new RangeError("stopped")); }
   end() { this.ctx.abort("over"); }
   clear() { return this.ctx.storage.deleteAll(); }
+  async renew(key, value) {
+    this.ctx.facets.clone("a", "b");
+    const all = this.ctx.storage.deleteAll();
+    this.ctx.facets.clone("a", "c");
+    await this.ctx.storage.put(key, value);
+    return all;
+  }
+  async both(path) {
+    const cleared = below(this.ctx, "a").at(path, "clear");
+    this.ctx.facets.clone("a", "b");
+    return cleared;
+  }
+  async cleared_and_ended(path) {
+    const cleared = below(this.ctx, "a").at(path, "clear");
+    await Promise.resolve();
+    this.ctx.facets.delete("a");
+    return cleared.catch((error) => error.message);
+  }
   spin() { for (;;); }
   fill() { const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1)); }
   wait(milliseconds) { return scheduler.wait(milliseconds); }
@@ -256,6 +274,49 @@ async def test_delete_all_takes_the_facets_along_and_leaves_no_file(
         await node(host).call("clear")
         assert [path.suffix for path in state.glob(f"*/{node(host).id}*")] == [".facets"]
         assert await node(host).call("at", ["a", "b"], "list") == []
+
+
+async def test_what_is_written_after_delete_all_stays_and_no_facet_does(
+    host_of: OpenHost, state: Path | str
+) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        await node(host).call("put", "old", 1)
+        await node(host).call("at", ["a", "b"], "put", "k", 1)
+        await node(host).call("renew", "new", 2)
+        assert await node(host).call("list") == ["new"]
+        for path in (["a"], ["a", "b"], ["b", "b"], ["c", "b"]):
+            assert await node(host).call("at", path, "list") == []
+        await node(host).call("at", ["a"], "put", "k", 3)
+        await node(host).call("put", "more", 4)
+        assert await node(host).call("at", ["a"], "list") == ["k"]
+        assert await node(host).call("list") == ["more", "new"]
+
+
+async def test_a_facet_that_is_emptied_while_it_is_copied_holds_nothing_up(
+    host_of: OpenHost, state: Path | str
+) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        for path in (["a"], ["a", "x"]):
+            await node(host).call("at", path, "put", "k", 1)
+        await asyncio.wait_for(node(host).call("both", []), 20)
+        assert await node(host).call("at", ["a"], "list") == []
+        assert await node(host).call("at", ["a", "x"], "list") == []
+        # What the copy has is from before or after, whole.
+        copied = [await node(host).call("at", path, "list") for path in (["b"], ["b", "x"])]
+        assert copied in ([["k"], ["k"]], [[], []])
+
+
+async def test_a_facet_that_is_deleted_while_it_empties_itself_comes_back_empty(
+    host_of: OpenHost, state: Path | str
+) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        for path in (["a"], ["a", "x"]):
+            await node(host).call("at", path, "put", "k", 1)
+        await asyncio.wait_for(node(host).call("cleared_and_ended", []), 20)
+        assert await node(host).call("at", ["a"], "list") == []
+        assert await node(host).call("at", ["a", "x"], "list") == []
+        await node(host).call("at", ["a", "x"], "put", "k", 2)
+        assert await node(host).call("at", ["a", "x"], "list") == ["k"]
 
 
 async def test_a_facet_has_limits_of_its_own(host_of: OpenHost) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from durabox.engine.protocol import EVENT
@@ -15,6 +16,8 @@ from durabox.objects.storage_threads import Over
 from durabox.objects.work import Work
 
 if TYPE_CHECKING:
+    import apsw
+
     from durabox.objects.ops import ObjectOps
     from durabox.storage.database import ObjectDatabase
 
@@ -37,7 +40,7 @@ class FacetOps:
         database: Its storage.
     """
 
-    __slots__ = ("_changes", "_database", "_level", "_limits", "_ops", "_starting", "_under_way")
+    __slots__ = ("_changes", "_database", "_emptied", "_level", "_limits", "_ops", "_starting", "_under_way")
 
     def __init__(self, ops: ObjectOps, limits: Limits, database: ObjectDatabase) -> None:
         self._ops = ops
@@ -49,6 +52,8 @@ class FacetOps:
         #: Changes that begin with the next commit, and those that have begun.
         self._changes: list[Change] = []
         self._under_way: list[asyncio.Task[None]] = []
+        #: Numbers of those that the next commit deletes with all that the object stores.
+        self._emptied: list[int] = []
 
     @property
     def level(self) -> Facets:
@@ -122,8 +127,26 @@ class FacetOps:
         self.level.tree.index.below(self.level.number)
 
     def delete_all(self) -> None:
-        """The object deletes all that it stores."""
-        self._change(self.level.deletion_of_all)
+        """
+        The object deletes all that it stores: that and the deletion of its facets are one commit.
+
+        Raises:
+            StorageError: The index of facets cannot be read.
+        """
+        emptied = self.level.deletion_of_all()
+        if not emptied:
+            return
+        # There has to be a commit, even if nothing else is written.
+        self._database.to_write("facets")
+        tree = self.level.tree
+        tree.busy += not self._emptied
+        self._emptied = emptied
+        # What was to be changed is deleted now.
+        changes, self._changes = self._changes, []
+        tree.release(len(changes))
+        actor = self._ops.actor
+        assert actor.storage is not None
+        actor.storage.instead = self._commit_emptied
 
     def close(self, reason: str) -> None:
         """The isolate has ended."""
@@ -135,7 +158,8 @@ class FacetOps:
             if self._level.children.get(facet.name) is facet:
                 self._level.end(facet.name, FacetEndedError("Error", reason))
         changes, self._changes = self._changes, []
-        self._level.tree.release(len(changes))
+        self._level.tree.release(len(changes) + bool(self._emptied))
+        self._emptied = []
 
     # Inside
 
@@ -180,6 +204,38 @@ class FacetOps:
         under_way += [self.level.tree.start(change) for change in changes]
         gathered = asyncio.gather(*under_way)
         gathered.add_done_callback(lambda done: over(done.exception()))
+
+    def _commit_emptied(self, over: Over) -> None:
+        """Make what was written durable, without the facets."""
+        storage = self._ops.actor.storage
+        assert storage is not None
+
+        def failed(error: BaseException | None) -> None:
+            self._emptied = []
+            self.level.tree.release()
+            over(error)
+
+        storage.hand_over(partial(self._exchange, over), failed)
+
+    def _exchange(self, over: Over, left: apsw.Connection | None) -> None:
+        emptied, self._emptied = self._emptied, []
+        level, actor, database = self.level, self._ops.actor, self._database
+        storage = actor.storage
+        assert storage is not None
+
+        async def change() -> None:
+            # It waited for other changes, and they for nothing of this object's: nothing is uncommitted in it.
+            if actor.error is not None:
+                return
+            lent = storage.lend(over)
+            try:
+                await level.tree.empty(emptied, level.number, database, left)
+            except BaseException as error:
+                lent(error)
+                raise
+            lent(None)
+
+        level.tree.start(change)
 
 
 def _ignore(error: DuraboxError) -> None:

@@ -263,13 +263,17 @@ class Facets:
             return None
         return partial(self.tree.replace, [number, *self.tree.index.below(number)], {})
 
-    def deletion_of_all(self) -> Change | None:
-        """The same for all of them."""
+    def deletion_of_all(self) -> list[int]:
+        """
+        All of them break; the numbers of those that are to store nothing any more, and of all below them.
+
+        Raises:
+            StorageError: The index of facets cannot be read.
+        """
         numbers = list(self.tree.index.below(self.number))
-        if not numbers:
-            return None
-        self.end_all(FacetEndedError("Error", DELETED))
-        return partial(self.tree.replace, numbers, {})
+        if numbers:
+            self.end_all(FacetEndedError("Error", DELETED))
+        return numbers
 
     def cloning(self, source: str, target: str) -> Change | None:
         """
@@ -404,16 +408,44 @@ class FacetTree:
                 content = await self._copy(source)
                 if content is not None:
                     await self._in_thread(partial(exchange.stage, target, content))
-            changed = {*numbers, *copies.values()}
-            databases = {number: self._borrow(number) for number in changed}
-            try:
-                await self._in_thread(partial(exchange.carry_out, changed, databases))
-            finally:
-                for number in changed:
-                    self._give_back(number)
+            await self._carry_out(exchange, {*numbers, *copies.values()}, {})
         except BaseException:
             await self._in_thread(exchange.abandon)
             raise
+
+    async def empty(
+        self, numbers: Collection[int], own: int, database: ObjectDatabase, left: apsw.Connection | None
+    ) -> None:
+        """
+        An object has another content or none, and facets store nothing any more: all of it or, after a crash, nothing.
+
+        Args:
+            numbers: The facets.
+            own: The object's number.
+            database: Its database.
+            left: The content: a database without a file, which is used up.
+        Raises:
+            StorageError: It failed.
+        """
+        exchange = self._make_exchange()
+        try:
+            if left is not None:
+                await self._in_thread(partial(exchange.stage, own, left))
+            await self._carry_out(exchange, {*numbers, own}, {own: database})
+        except BaseException:
+            await self._in_thread(exchange.abandon)
+            raise
+
+    async def _carry_out(
+        self, exchange: Exchange, changed: Collection[int], at_hand: Mapping[int, ObjectDatabase]
+    ) -> None:
+        borrowed = [number for number in changed if number not in at_hand]
+        databases = {number: self._borrow(number) for number in borrowed}
+        try:
+            await self._in_thread(partial(exchange.carry_out, changed, {**databases, **at_hand}))
+        finally:
+            for number in borrowed:
+                self._give_back(number)
 
     async def _copy(self, number: int) -> apsw.Connection | None:
         """What a facet has committed, in a database without a file."""

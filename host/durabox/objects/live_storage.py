@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import apsw
+
 from durabox.errors import StorageError
 from durabox.objects.object_alarm import ObjectAlarm
 from durabox.objects.storage_threads import Over, Threads
@@ -46,6 +48,7 @@ class LiveStorage:
         "_when_settled",
         "afterwards",
         "in_use",
+        "instead",
         "readers",
     )
 
@@ -61,6 +64,8 @@ class LiveStorage:
         self.readers: set[object] = set()
         #: What follows the next commit before that counts as done; goes on with what it is given.
         self.afterwards: Callable[[Over], None] | None = None
+        #: What makes the next commit durable, instead of the database by itself; goes on with what it is given.
+        self.instead: Callable[[Over], None] | None = None
         self._free: asyncio.Future[None] | None = None
         self._when_settled: list[Callable[[], None]] = []
         self._tidying = False
@@ -128,19 +133,45 @@ class LiveStorage:
                 self._loop.call_soon(over, error)
                 return
             if indexed is not None:
-                lent = self._lend(partial(self._indexed, over))
+                lent = self.lend(partial(self._indexed, over))
                 indexed.add_done_callback(
                     lambda done: self._loop.call_soon_threadsafe(lent, done.exception())
                 )
                 return
-        self._in_thread(self._database.commit, over)
+        self._commit(over)
+
+    def _commit(self, over: Over) -> None:
+        instead, self.instead = self.instead, None
+        if instead is None:
+            self._in_thread(self._database.commit, over)
+        else:
+            instead(over)
 
     def _indexed(self, over: Over, error: BaseException | None) -> None:
         """The alarm that is about to be committed is in the index, or cannot be."""
         if error is None:
-            self._in_thread(self._database.commit, over)
+            self._commit(over)
         else:
             over(error)
+
+    def hand_over(self, over: Callable[[apsw.Connection | None], None], failed: Over) -> None:
+        """
+        Have what `delete_all` leaves, while the database is again what it was.
+
+        Args:
+            over: What to do with it, unless the actor ended.
+            failed: What to do when it failed.
+        """
+        left: list[apsw.Connection | None] = []
+
+        def done(error: BaseException | None) -> None:
+            if error is not None:
+                failed(error)
+                return
+            self.settle()
+            over(left[0])
+
+        self._in_thread(lambda: left.append(self._database.hand_over()), done)
 
     def _written(self, over: Over, error: BaseException | None) -> None:
         """It is committed, or cannot be, and something else follows."""
@@ -173,10 +204,10 @@ class LiveStorage:
             self.settle()
 
     def _in_thread(self, work: Callable[[], None], over: Over) -> None:
-        """Have a thread work with the database; see `_lend`."""
-        self._threads.submit(work, self._lend(over))
+        """Have a thread work with the database; see `lend`."""
+        self._threads.submit(work, self.lend(over))
 
-    def _lend(self, over: Over) -> Over:
+    def lend(self, over: Over) -> Over:
         """Leave the database alone until what is returned is called; that goes on with `over` unless the actor ended."""
         self.in_use = True
 

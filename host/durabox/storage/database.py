@@ -92,7 +92,7 @@ class ObjectDatabase:
         self._home = home
         self._open_files = open_files
         self._on_close = on_close
-        # Held by a commit, so that `close` waits for it.
+        # Held by what a thread does, so that `close` waits for it and `rest` leaves its connection alone.
         self._busy = threading.Lock()
         self._closed = False
         #: Why SQLite gave up the transaction, until `rollback` or `close`.
@@ -253,36 +253,38 @@ class ObjectDatabase:
             if not self.dirty:
                 return
             try:
-                self._check("commit")
-                connection = self._connection
-                assert connection is not None
-                # Read once: the loop's thread may learn the name meanwhile.
-                name = self.name
-                if name is not None and not self._named:
-                    self._record_name(connection, name)
-                if self.bookmarks.promised:
-                    self.bookmarks.keep_promise()
-                self.streams.look(connection)
-                # A newborn does not stay, and SQLite refuses to commit in the middle of a write.
-                self.sql.queries.put_aside(all_of_them=self._newborn)
-                connection.execute("COMMIT")
+                connection, named = self._commit()
                 if self._newborn:
                     self._settle()
                 elif self._home.history is not None:
                     self._home.history.committed(connection)
-                self._named = name is not None and bool(self._exists)
+                self._named = named and bool(self._exists)
             except (apsw.Error, OSError, StorageError) as error:
-                failure = (
-                    error
-                    if isinstance(error, StorageError)
-                    else storage_error("commit", error, self._home.label)
-                )
-                self._abandon()
-                raise failure from error
-            self._depth = self._real_depth = 0
-            self._forget_writers()
-            # Last: from here on the loop's thread may close the connection.
-            self.dirty = False
+                raise self._commit_failed(error) from error
+            self._over()
+
+    def hand_over(self) -> apsw.Connection | None:
+        """
+        End a transaction that `delete_all` was called in without an effect: what was committed before is still there, and what
+        is to be there instead is for `replace`. Blocking: run it in a worker thread.
+
+        Returns:
+            A database without a file; ``None`` when nothing is stored any more.
+        Raises:
+            StorageError: It failed and was rolled back.
+        """
+        with self._busy:
+            try:
+                newborn, _ = self._commit()
+                empty = newborn.execute(statements.HAS_ANYTHING).get is None
+            except (apsw.Error, OSError, StorageError) as error:
+                raise self._commit_failed(error) from error
+            self._part_with_newborn()
+            self._over()
+            if not empty:
+                return newborn
+            newborn.close(True)
+            return None
 
     @property
     def restore_wanted(self) -> bool:
@@ -336,10 +338,13 @@ class ObjectDatabase:
 
     def rest(self) -> bool:
         """See `open_files.Rests`."""
-        if self.dirty or self._newborn or self._connection is None:
+        if self.dirty or self._newborn or self._connection is None or not self._busy.acquire(blocking=False):
             return False
-        self.sql.queries.put_aside(all_of_them=True)
-        self._leave()
+        try:
+            self.sql.queries.put_aside(all_of_them=True)
+            self._leave()
+        finally:
+            self._busy.release()
         return True
 
     # For the parts
@@ -477,15 +482,43 @@ class ObjectDatabase:
             connection.execute(statements.CREATE_METADATA)
         connection.execute(statements.PUT_NAME, (int(Key.NAME), name_bytes(name)))
 
+    def _commit(self) -> tuple[apsw.Connection, bool]:
+        """Commit in SQLite: the connection, and whether a name is kept there if anything is."""
+        self._check("commit")
+        connection = self._connection
+        assert connection is not None
+        # Read once: the loop's thread may learn the name meanwhile.
+        name = self.name
+        if name is not None and not self._named:
+            self._record_name(connection, name)
+        if self.bookmarks.promised:
+            self.bookmarks.keep_promise()
+        self.streams.look(connection)
+        # A newborn does not stay, and SQLite refuses to commit in the middle of a write.
+        self.sql.queries.put_aside(all_of_them=self._newborn)
+        connection.execute("COMMIT")
+        return connection, name is not None
+
+    def _commit_failed(self, error: apsw.Error | OSError | StorageError) -> StorageError:
+        """What to raise for an error in a commit, which is rolled back."""
+        self._abandon()
+        return error if isinstance(error, StorageError) else storage_error("commit", error, self._home.label)
+
+    def _over(self) -> None:
+        """The transaction has ended well."""
+        self._depth = self._real_depth = 0
+        self._forget_writers()
+        # Last: from here on the loop's thread may close the connection.
+        self.dirty = False
+
     def _settle(self) -> None:
         """Give the committed newborn its home, or none if it is empty."""
-        newborn, old = self._connection, self._old
+        newborn = self._connection
         assert newborn is not None
         empty = newborn.execute(statements.HAS_ANYTHING).get is None
-        self._connection = self._old = None
-        self.sql.lost()
-        self._forget_tables()
-        self._newborn = self._named = False
+        self._part_with_newborn()
+        old, self._connection = self._connection, None
+        self._named = False
         self._exists = None
         if old is not None:
             self._open_files.closed(self)
@@ -495,16 +528,21 @@ class ObjectDatabase:
             self._home.replace(old, None if empty else newborn)
         self._exists = not empty
 
+    def _part_with_newborn(self) -> None:
+        """The newborn is somebody else's; the connection is what was there before."""
+        self.sql.lost()
+        self._forget_tables()
+        self._connection, self._old = self._old, None
+        self._newborn = False
+
     def _abandon(self) -> None:
         """Roll back, whatever state the transaction is in."""
         connection = self._connection
         self._forget_tables()
         if self._newborn:
             assert connection is not None
-            self.sql.lost()
+            self._part_with_newborn()
             connection.close(True)
-            self._connection, self._old = self._old, None
-            self._newborn = False
         elif connection is not None and connection.in_transaction:
             try:
                 connection.execute("ROLLBACK")
