@@ -96,7 +96,8 @@ class TestImage:
             (path.name, where)
             for path in (sources / "layers").rglob("*.ts")
             for where in re.findall(r'^import (?!type ).* from "(\.[^"]*)";$', path.read_text(), re.MULTILINE)
-            if not (target := (path.parent / where).resolve()).is_relative_to(sources / "layers")
+            if (target := (path.parent / where).resolve()).is_relative_to(sources)
+            and not target.is_relative_to(sources / "layers")
             and target not in alone
         }
         assert imported == set()
