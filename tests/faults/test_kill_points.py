@@ -35,6 +35,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     code, labels = _run(tmp_path_factory.mktemp("labels"), "bank")
     assert code == 0
     assert {"write birth", "rename database", "sync wal", "write database", "remove wal"} <= {*labels}
+    assert {"write log of births", "sync log of births", "remove log of births"} <= {*labels}
     return labels
 
 

@@ -10,6 +10,10 @@ a file, and its commit writes the finished file:
 Until the rename is on disk there is no file, after it a complete one: a crash leaves nothing to repair, and
 what it leaves in the folder for births is removed at the next start.
 
+Those are two waits for the disk. Where nothing was before, neither a file nor a history, the image goes into the log of
+births instead, which waits once for all that come together; `birth_log` has the rest of that. Whatever is then to
+happen to a file, other than commits to its WAL, begins with `Birthplace.settle`.
+
 ``deleteAll`` is a second birth, in place of the old file. There the old WAL must be gone before the new file
 takes the name, or the next open would apply it to the wrong file; so the old file is first made complete
 without it.
@@ -25,6 +29,7 @@ from typing import Final
 
 import apsw
 
+from durabox.storage.birth_log import MAX_CONTENT, BirthLog
 from durabox.storage.durability import Durability
 from durabox.storage.files import Files
 from durabox.storage.history.recorder import Recorder
@@ -32,7 +37,7 @@ from durabox.storage.history.recorder import Recorder
 logger = logging.getLogger("durabox.storage")
 
 #: A newborn of at most this many pages of 4 KiB is written in one piece.
-_IMAGE_PAGES: Final = 256
+_IMAGE_PAGES: Final = MAX_CONTENT // 4096
 #: Offsets 18 and 19 of the header: the versions needed to write and to read; 2 is WAL.
 _JOURNAL_VERSIONS: Final = slice(18, 20)
 _WAL_VERSIONS: Final = b"\x02\x02"
@@ -82,13 +87,17 @@ class Birthplace:
         births: Folder on the same file system for files that are not finished.
         durability: What commits guarantee.
         files: The file system.
+        log: Where births are recorded, ``None`` if each waits for the disk by itself.
     """
 
-    def __init__(self, path: Path, births: Path, durability: Durability, files: Files) -> None:
+    def __init__(
+        self, path: Path, births: Path, durability: Durability, files: Files, log: BirthLog | None
+    ) -> None:
         self.name = path.name
         self.path = str(path)
         self.durability = durability
         self.files = files
+        self._log = log
         self._parent = str(path.parent)
         self._unfinished = str(births / path.name)
         self._numbers = itertools.count()
@@ -116,7 +125,10 @@ class Birthplace:
         try:
             if old is not None:
                 try:
-                    self._complete(old, history)
+                    self.complete(path, old, history)
+                    old.close(True)
+                    if history is not None:
+                        history.closed()
                 except (apsw.CorruptError, apsw.NotADBError) as error:
                     # It goes, and so it need not be whole.
                     logger.warning("%s/%s: %s; it is replaced as it is", self.name, Path(path).name, error)
@@ -125,7 +137,18 @@ class Birthplace:
                         history.closed()
             if new is not None:
                 finished = self.unfinished()
-                self._write(new, finished)
+                image = self._image(new)
+                if image is None:
+                    self._copy(new, finished)
+                elif old is None and self._log is not None and self._log.has_room and not _has_past(history):
+                    self.files.write(finished, image, sync=False)
+                    self._log.bear(finished, path, image)
+                    finished = None
+                    if history is not None:
+                        history.born()
+                    return
+                else:
+                    self.files.write(finished, image, sync=self.durability is not Durability.OFF)
             self.put_in_place(path, finished, history, replaces=old is not None)
             finished = None
         finally:
@@ -137,6 +160,7 @@ class Birthplace:
 
     def discard(self, path: str) -> None:
         """Remove a file that is of no use, and its WAL."""
+        self.settle(path)
         self.files.remove(path)
         self.remove_wal(path)
         if self.durability is Durability.FULL:
@@ -160,8 +184,9 @@ class Birthplace:
             replaces: Whether there is a file now; nobody has it open, and it is complete without its WAL.
             undo: Number of the restore that does this, else 0.
         """
+        self.settle(path)
         files = self.files
-        noted = history is not None and (replaces or history.exists)
+        noted = history is not None and (replaces or _has_past(history))
         if noted:
             assert history is not None
             history.replacing(replaces, finished, undo)
@@ -179,15 +204,38 @@ class Birthplace:
         elif history is not None:
             history.born()
 
-    def _complete(self, old: apsw.Connection, history: Recorder | None) -> None:
-        """Bring everything into the file and close it."""
+    def complete(self, path: str, connection: apsw.Connection, history: Recorder | None) -> None:
+        """
+        Bring everything into an object's file, so that it needs no WAL. Blocking.
+
+        Args:
+            path: The file.
+            connection: To it; nothing is uncommitted.
+            history: The object's, ``None`` if none is kept.
+        Raises:
+            apsw.Error: SQLite failed.
+            OSError: The file system failed.
+        """
         if history is None:
-            old.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self.settle(path)
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         else:
-            history.checkpoint(old, whole=True)
-        old.close(True)
-        if history is not None:
-            history.closed()
+            history.checkpoint(connection, whole=True)
+
+    def is_recorded(self, path: str) -> bool:
+        """Whether a file has to be settled before it is touched."""
+        return self._log is not None and self._log.holds(path)
+
+    def settle(self, path: str) -> None:
+        """
+        See that the file is on disk, and its birth forgotten: before anybody but SQLite touches it, and before a checkpoint.
+        Blocking.
+
+        Raises:
+            OSError: The file system failed; the file must stay as it is.
+        """
+        if self._log is not None:
+            self._log.settle(path)
 
     def make_folder(self) -> None:
         """Have the namespace's folder, durably."""
@@ -204,20 +252,16 @@ class Birthplace:
         if any(removed) and self.durability is not Durability.OFF:
             self.files.sync_folder(self.path)
 
-    def _write(self, newborn: apsw.Connection, path: str) -> None:
-        """The newborn as a complete file that has no final name yet."""
-        sync = self.durability is not Durability.OFF
-        if newborn.pragma("page_count") <= _IMAGE_PAGES:
-            image = bytearray(newborn.serialize("main"))
-            image[_JOURNAL_VERSIONS] = _WAL_VERSIONS
-            self.files.write(path, image, sync=sync)
-        else:
-            self._copy(newborn, path)
-            if sync:
-                self.files.sync_file(path)
+    def _image(self, newborn: apsw.Connection) -> bytearray | None:
+        """The newborn as the content of a complete file, ``None`` for one that is too large."""
+        if newborn.pragma("page_count") > _IMAGE_PAGES:
+            return None
+        image = bytearray(newborn.serialize("main"))
+        image[_JOURNAL_VERSIONS] = _WAL_VERSIONS
+        return image
 
     def _copy(self, newborn: apsw.Connection, path: str) -> None:
-        """Page by page, so that a large newborn is never in memory whole."""
+        """The newborn as a complete file, page by page, so that a large one is never in memory whole."""
         target = apsw.Connection(path, vfs=self.files.vfs)
         try:
             for setting in ("locking_mode = EXCLUSIVE", "synchronous = OFF", "journal_mode = OFF"):
@@ -228,3 +272,10 @@ class Birthplace:
             target.execute("PRAGMA journal_mode = WAL").fetchall()
         finally:
             target.close(True)
+        if self.durability is not Durability.OFF:
+            self.files.sync_file(path)
+
+
+def _has_past(history: Recorder | None) -> bool:
+    """Whether there is a history on disk, to which a birth is a commit like any other."""
+    return history is not None and history.exists

@@ -213,11 +213,8 @@ class ObjectDatabase:
             self._forget_tables()
             try:
                 connection.execute("VACUUM").fetchall()
-                if self._home.history is None:
-                    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                else:
-                    self._home.history.checkpoint(connection, whole=True)
-            except apsw.Error as error:
+                self._home.complete(connection)
+            except (apsw.Error, OSError) as error:
                 raise storage_error("vacuum", error, self._home.label) from error
 
     # The transaction

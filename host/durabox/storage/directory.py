@@ -11,6 +11,7 @@
     STATE/.durabox/catalog/<unique key>.sqlite   names of objects, derived
     STATE/.durabox/exchange/                     databases that take others' places; see `exchange`
     STATE/.durabox/history/                      what the databases held before; see `history.log`
+    STATE/.durabox/newborns/                     new objects whose files may not be on disk; see `birth_log`
     STATE/.durabox/migrations.sqlite             objects that a migration is done with, derived
     STATE/.durabox/server                        where the owner answers, while it does
 
@@ -40,6 +41,7 @@ from durabox.storage import alarm_index
 from durabox.storage.alarm_index import AlarmIndex, Pending, UnfinishedIndexError
 from durabox.storage.alarms import Alarms
 from durabox.storage.birth import Birthplace
+from durabox.storage.birth_log import BirthLog, replay
 from durabox.storage.catalog import Catalog
 from durabox.storage.connection import spare_memory
 from durabox.storage.database import MAX_BYTES, ObjectDatabase
@@ -123,6 +125,7 @@ class StateDirectory:
         self._closed = False
         self._catalogs: dict[str, Catalog] = {}
         self._announced: Path | None = None
+        self._births: BirthLog | None = None
         #: Pending alarms of all objects.
         self.alarms = Alarms(self._open_alarms)
         self._lock: OwnerLock | None = None
@@ -133,6 +136,8 @@ class StateDirectory:
                 raise StorageError(
                     "open", f"The state directory {path} cannot be used: {error.strerror or error}"
                 ) from error
+            if durability is Durability.FULL:
+                self._births = BirthLog(str(path), f"{path}/{_OWN}/newborns", self._files)
             try:
                 self._finish_exchanges(path / _OWN / "exchange")
             except BaseException:
@@ -333,6 +338,8 @@ class StateDirectory:
         self._facets.clear()
         for catalog in self._catalogs.values():
             catalog.close()
+        if self._births is not None:
+            self._births.close()
         if self._announced is not None:
             self._announced.unlink(missing_ok=True)
         if self._lock is not None:
@@ -356,7 +363,11 @@ class StateDirectory:
             birthplace = self._birthplaces.setdefault(
                 unique_key,
                 Birthplace(
-                    self._path / unique_key, self._path / _OWN / "births", self._durability, self._files
+                    self._path / unique_key,
+                    self._path / _OWN / "births",
+                    self._durability,
+                    self._files,
+                    self._births,
                 ),
             )
         return birthplace
@@ -445,15 +456,18 @@ class StateDirectory:
     def _take(self, path: Path) -> OwnerLock:
         """Own the directory and remove what a killed owner left unfinished."""
         own = path / _OWN
-        births = own / "births"
+        births, newborns = own / "births", own / "newborns"
         missing = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
         births.mkdir(parents=True, exist_ok=True)
+        new = not newborns.exists()
+        newborns.mkdir(exist_ok=True)
         if self._durability is Durability.FULL:
-            for folder in missing:
+            for folder in (*missing, *([own, newborns] if new else [])):
                 self._files.sync_folder(str(folder.parent))
         lock = OwnerLock(own / "lock", path)
         try:
             (own / "server").unlink(missing_ok=True)
+            replay(str(path), str(newborns), str(births / ".replayed"), self._files)
             for unfinished in births.iterdir():
                 unfinished.unlink()
         except BaseException:

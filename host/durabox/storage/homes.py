@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 import apsw
 
 from durabox.storage.birth import Birthplace
-from durabox.storage.connection import open_file
+from durabox.storage.connection import CHECKPOINT_PAGES, open_file
 from durabox.storage.durability import Durability
 from durabox.storage.facet_index import FacetIndex, facet_id
 from durabox.storage.history.recorder import Recorder
@@ -41,6 +43,18 @@ class Home(Protocol):
 
         Raises:
             apsw.Error: SQLite cannot open it.
+        """
+        ...
+
+    def complete(self, connection: apsw.Connection) -> None:
+        """
+        Bring everything into the file, if it is one. Blocking.
+
+        Args:
+            connection: One that `open` gave; nothing is uncommitted in it.
+        Raises:
+            apsw.Error: SQLite failed.
+            OSError: The file system failed.
         """
         ...
 
@@ -93,6 +107,9 @@ class MemoryHome:
         """See `Home`."""
         assert self._connection is not None
         return self._connection
+
+    def complete(self, connection: apsw.Connection) -> None:
+        """See `Home`; there is nothing to do."""
 
     def leave(self, connection: apsw.Connection) -> None:
         """See `Home`; it is kept."""
@@ -152,7 +169,10 @@ class FileHome:
         """
         birthplace = self._birthplace
         sync = birthplace.durability is not Durability.OFF
-        self.history = Recorder(folder, self._path, self.label, birthplace.files, retention, sync, clock)
+        settle = partial(birthplace.settle, self._path)
+        self.history = Recorder(
+            folder, self._path, self.label, birthplace.files, retention, sync, clock, settle
+        )
         self.restoring = Restoring(self.history, birthplace, announce)
 
     def exists(self) -> bool:
@@ -167,10 +187,18 @@ class FileHome:
 
     def open(self) -> apsw.Connection:
         """See `Home`."""
-        connection = open_file(self._path, self._birthplace.durability, self._birthplace.files.vfs)
+        birthplace = self._birthplace
+        connection = open_file(self._path, birthplace.durability, birthplace.files.vfs)
         if self.history is not None:
             self.history.opened(connection)
+        elif birthplace.is_recorded(self._path):
+            # In place of SQLite's own checkpoints, which do not know that.
+            connection.set_wal_hook(self._checkpoint)
         return connection
+
+    def complete(self, connection: apsw.Connection) -> None:
+        """See `Home`."""
+        self._birthplace.complete(self._path, connection, self.history)
 
     def leave(self, connection: apsw.Connection) -> None:
         """See `Home`; it is closed."""
@@ -188,6 +216,14 @@ class FileHome:
     def discard(self) -> None:
         """See `Home`."""
         self._birthplace.discard(self._path)
+
+    def _checkpoint(self, connection: apsw.Connection, name: str, frames: int) -> int:
+        """A commit was made. It is durable, whatever becomes of a checkpoint; the next commit tries again."""
+        if frames >= CHECKPOINT_PAGES:
+            with suppress(apsw.Error, OSError):
+                self._birthplace.settle(self._path)
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return apsw.SQLITE_OK
 
 
 class FacetHome(FileHome):

@@ -39,12 +39,14 @@ class Call:
     One change to files, or one step towards its safety.
 
     Args:
-        operation: ``open``, ``create``, ``write``, ``truncate``, ``sync``, ``sync_folder``, ``rename``, ``link``, ``remove``
-            or ``make_folder``.
+        operation: ``open``, ``create``, ``write``, ``truncate``, ``date``, ``sync``, ``sync_folder``, ``rename``, ``link``,
+            ``remove`` or ``make_folder``.
         path: The file or folder.
         target: New name, of ``rename`` and ``link``.
         data: What ``write`` writes.
         offset: Where it writes; for ``truncate`` the new size, in bytes.
+        modified_ns: When the file says that it was changed, in nanoseconds since the epoch; of ``date``, and of what
+            `RecordedFiles` has recorded.
     """
 
     operation: str
@@ -52,6 +54,7 @@ class Call:
     target: str = ""
     data: bytes = b""
     offset: int = 0
+    modified_ns: int = 0
 
     @property
     def label(self) -> str:
@@ -68,6 +71,8 @@ class Call:
             if path.endswith(".facets")
             else "plan"
             if path.endswith("plan")
+            else "log of births"
+            if os.path.basename(os.path.dirname(path)) == "newborns"
             else "folder"
         )
         return f"{self.operation} {kind}"
@@ -138,6 +143,12 @@ class WatchedFiles(Files):
     def make_folders(self, path: str) -> None:
         """See `Files`."""
         self.carry_out(Call("make_folder", path), lambda: Files.make_folders(self, path))
+
+    def date(self, path: str, modified_ns: int) -> None:
+        """See `Files`."""
+        self.carry_out(
+            Call("date", path, modified_ns=modified_ns), lambda: Files.date(self, path, modified_ns)
+        )
 
     def sync_file(self, path: str) -> None:
         """See `Files`."""

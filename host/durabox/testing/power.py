@@ -17,7 +17,7 @@ import os
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -62,6 +62,8 @@ class RecordedFiles(WatchedFiles):
         # Done and noted in one go, so that two threads are noted in the order in which they changed something.
         with self._lock:
             result = really()
+            if call.operation in ("write", "truncate"):
+                call = replace(call, modified_ns=os.stat(call.path).st_mtime_ns)
             # What was not there was not removed, what existed was not made.
             if result is not False:
                 self.steps.append(call)
@@ -81,10 +83,11 @@ class RecordedFiles(WatchedFiles):
             if isinstance(step, Call):
                 disk.apply(step)
         target.mkdir(parents=True)
-        for path, content in disk.left():
+        for path, content, modified_ns in disk.left():
             place = target / path.removeprefix(self._root)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
+            os.utime(place, ns=(modified_ns, modified_ns))
 
 
 class _File:
@@ -92,21 +95,27 @@ class _File:
 
     def __init__(self) -> None:
         self.synced = bytearray()
+        self.modified_ns = 0
         self.changes: list[Call] = []
 
     def sync(self) -> None:
         for change in self.changes:
             _change(self.synced, change)
+            self.modified_ns = change.modified_ns
         self.changes.clear()
 
-    def left(self, chance: random.Random | None) -> bytes:
+    def left(self, chance: random.Random | None) -> tuple[bytes, int]:
         content = bytearray(self.synced)
+        modified_ns = self.modified_ns
         for change in self.changes:
             if chance is None or chance.random() < 0.5:
                 _change(content, change)
             elif change.operation == "write" and chance.random() < 0.5:
                 _change(content, _torn(change, chance))
-        return bytes(content)
+            else:
+                continue
+            modified_ns = change.modified_ns
+        return bytes(content), modified_ns
 
 
 class _Disk:
@@ -129,7 +138,7 @@ class _Disk:
                 self._rename({call.target: names[call.path]})
             case "remove":
                 self._rename({call.path: None})
-            case "write" | "truncate":
+            case "write" | "truncate" | "date":
                 names[call.path].changes.append(call)
             case "sync":
                 names[call.path].sync()
@@ -139,13 +148,13 @@ class _Disk:
                 # Opening changes nothing. A new folder is taken for granted: a file in it needs a name of its own.
                 pass
 
-    def left(self) -> list[tuple[str, bytes]]:
+    def left(self) -> list[tuple[str, bytes, int]]:
         chance = self._chance
         names = dict(self._synced)
         for change in self._changes:
             if chance is None or chance.random() < 0.5:
                 _assign(names, change)
-        return [(path, file.left(chance)) for path, file in names.items()]
+        return [(path, *file.left(chance)) for path, file in names.items()]
 
     def _rename(self, change: dict[str, _File | None]) -> None:
         _assign(self._names, change)
@@ -171,6 +180,8 @@ def _assign(names: dict[str, _File], change: dict[str, _File | None]) -> None:
 
 
 def _change(content: bytearray, change: Call) -> None:
+    if change.operation == "date":
+        return
     if change.operation == "truncate":
         del content[change.offset :]
         content.extend(bytes(change.offset - len(content)))
@@ -183,5 +194,5 @@ def _torn(change: Call, chance: random.Random) -> Call:
     """Some sectors at the start or at the end of a write."""
     cut = chance.randint(0, len(change.data) // _SECTOR) * _SECTOR
     if chance.random() < 0.5:
-        return Call("write", change.path, data=change.data[:cut], offset=change.offset)
-    return Call("write", change.path, data=change.data[cut:], offset=change.offset + cut)
+        return replace(change, data=change.data[:cut])
+    return replace(change, data=change.data[cut:], offset=change.offset + cut)

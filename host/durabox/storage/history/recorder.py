@@ -58,6 +58,7 @@ class Recorder:
         retention: How much is kept.
         sync: Whether blocks are synced.
         clock: Milliseconds since the epoch.
+        settle: Called before the database file is written to; see `Birthplace.settle`.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Recorder:
         retention: Retention,
         sync: bool,
         clock: Callable[[], float],
+        settle: Callable[[], None],
     ) -> None:
         self.log = HistoryLog(folder, files, sync)
         self.times = Times(f"{folder}/times", files)
@@ -77,6 +79,7 @@ class Recorder:
         self.files = files
         self.clock = clock
         self._retention = retention
+        self._settle = settle
         #: What the present is counted from; ``None`` until it has been looked for.
         self._rest: Rest | None = None
         #: Frames in the WAL, as SQLite last said.
@@ -142,9 +145,18 @@ class Recorder:
             whole: Whether the WAL must be empty after it.
         Raises:
             apsw.Error: SQLite failed, and `whole` was wanted.
+            OSError: The file must not be written to yet, and `whole` was wanted.
         """
         if not whole and connection.txn_state("main") != apsw.SQLITE_TXN_NONE:
             self._retry = self._frames + 1
+            return
+        try:
+            self._settle()
+        except OSError as error:
+            if whole:
+                raise
+            logger.warning("%s: its WAL cannot be copied yet: %s", self.label, error)
+            self._retry = self._frames + CHECKPOINT_PAGES
             return
         try:
             rest = self._archive(connection)
