@@ -38,12 +38,12 @@ export interface Native {
   structuredClone(value: unknown, transfer?: ArrayBuffer[]): unknown;
   msgpack(value: unknown): ArrayBuffer;
   /**
-   * The function that a storage's `exec` is: it runs again what `sqlKeep` has kept, by the ops `again` and `many` and with cursors
-   * like `model`, and leaves all the rest to `otherwise`.
+   * The function that a storage's `exec` is: it runs again what `sqlKeep` has kept, by the ops `again`, `many` and `read` and with
+   * cursors like `model` over what is like `rows`, and leaves all the rest to `otherwise`.
    */
-  sqlExec<F extends (...given: unknown[]) => object>(again: number, many: number, model: ReturnType<F>, otherwise: F): F;
-  /** Have it run a text by the host's number from now on; a row that it changes takes so many entries. */
-  sqlKeep(storage: object, text: string, statement: number, entries: number): void;
+  sqlExec<F extends (...given: unknown[]) => object>(ops: number[], model: ReturnType<F>, rows: object, otherwise: F): F;
+  /** Have it run a text by the host's number from now on: how many entries a row takes that it changes, or its columns. */
+  sqlKeep(storage: object, text: string, statement: number, kind: number | readonly string[]): void;
   /** The rows of a query: arrays of values, or with names objects of them. */
   rows(bytes: ArrayBuffer, names: readonly string[] | null): any[];
 

@@ -769,18 +769,50 @@ static JSValue name_values(JSContext *ctx, JSValue *values, const JSAtom *atoms,
     return JS_EXCEPTION;
 }
 
+/* What rows with some names look like: a row without values. Kept for the next ones with the same array of names, which nobody changes. */
+static struct {
+    JSValue names, model; /* 0: a number, for none */
+} form;
+
+static bool has_form(JSValueConst names)
+{
+    return JS_IsObject(form.names) && JS_VALUE_GET_PTR(form.names) == JS_VALUE_GET_PTR(names);
+}
+
+/* Finds the form of rows with these names, if each is a property of its own. `values`: room for as many. 0, or -1 with the exception
+ * pending. */
+static int find_form(JSContext *ctx, JSValueConst names, const JSAtom *atoms, uint32_t count, JSAtom skipped, JSValue *values)
+{
+    JSValue row;
+
+    for (uint32_t i = 0; i < count; i++)
+        values[i] = JS_UNDEFINED;
+    row = name_values(ctx, values, atoms, skipped, count);
+    if (JS_IsException(row))
+        return -1;
+    if (durabox_is_model(row, count)) {
+        JS_FreeValue(ctx, form.names);
+        JS_FreeValue(ctx, form.model);
+        form.names = JS_DupValue(ctx, names);
+        form.model = row;
+    } else {
+        JS_FreeValue(ctx, row);
+    }
+    return 0;
+}
+
 /* native.rows(bytes, names): an array of rows, each an array of its values (names null) or an object of them by name, where
  * the last of two with one name stays and none is `__proto__`. */
 static JSValue native_rows(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
+    JSValue rows = JS_EXCEPTION, *values;
+    JSAtom *atoms = NULL, skipped = JS_ATOM_NULL;
+    uint64_t count = 0, i;
+    int64_t columns = 0;
     uint8_t *bytes;
     size_t len;
-    int64_t columns = 0;
-    uint64_t count = 0, i;
-    JSAtom *atoms, skipped;
-    JSValueConst model = JS_UNDEFINED;
-    JSValue rows, *values;
     Reader reader;
+    bool formed;
 
     if (durabox_bytes(ctx, argv[0], &bytes, &len))
         return JS_EXCEPTION;
@@ -789,28 +821,31 @@ static JSValue native_rows(JSContext *ctx, JSValueConst this_val, int argc, JSVa
     reader = (Reader){ ctx, bytes, bytes + len };
     if (len == 0 || *reader.at++ != 0xdd || take(&reader, 4, &count) || count > len)
         return throw_malformed(&reader);
-    if (JS_GetLength(ctx, argv[1], &columns) || !(atoms = column_atoms(ctx, argv[1], columns)))
+    if (JS_GetLength(ctx, argv[1], &columns) || !(values = js_malloc(ctx, (columns + !columns) * sizeof(*values))))
         return JS_EXCEPTION;
-    skipped = JS_NewAtom(ctx, "__proto__");
-    values = js_malloc(ctx, (columns + !columns) * sizeof(*values));
-    rows = values ? JS_NewArray(ctx) : JS_EXCEPTION;
+    if (!has_form(argv[1])) {
+        skipped = JS_NewAtom(ctx, "__proto__");
+        atoms = column_atoms(ctx, argv[1], columns);
+        if (!atoms || find_form(ctx, argv[1], atoms, columns, skipped, values))
+            goto done;
+    }
+    formed = has_form(argv[1]);
+    rows = JS_NewArray(ctx);
     for (i = 0; i < count && !JS_IsException(rows); i++) {
         JSValue row = take_values(&reader, values, columns) ? JS_EXCEPTION
-                      : JS_IsObject(model)                  ? durabox_like(ctx, model, values)
-                                           : name_values(ctx, values, atoms, skipped, columns);
+                      : formed                              ? durabox_like(ctx, form.model, values)
+                                                            : name_values(ctx, values, atoms, skipped, columns);
         if (JS_IsException(row) || JS_DefinePropertyValueUint32(ctx, rows, i, row, JS_PROP_C_W_E) < 0) {
             JS_FreeValue(ctx, rows);
             rows = JS_EXCEPTION;
-        } else if (i == 0 && durabox_is_model(row, columns)) {
-            /* Each column is a property, in order: the others have the first one's shape. `rows` holds it. */
-            model = row;
         }
     }
+done:
     js_free(ctx, values);
-    JS_FreeAtom(ctx, skipped);
-    for (i = 0; i < (uint64_t)columns; i++)
+    for (i = 0; atoms && i < (uint64_t)columns; i++)
         JS_FreeAtom(ctx, atoms[i]);
     js_free(ctx, atoms);
+    JS_FreeAtom(ctx, skipped);
     return rows;
 }
 

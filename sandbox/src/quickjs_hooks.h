@@ -352,7 +352,12 @@ JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len)
 
 bool durabox_is_model(JSValueConst object, int count)
 {
-    return JS_VALUE_GET_OBJ(object)->shape->prop_count == count;
+    return JS_IsObject(object) && JS_VALUE_GET_OBJ(object)->shape->prop_count == count;
+}
+
+JSValue durabox_field(JSContext *ctx, JSValueConst model, int index)
+{
+    return JS_DupValue(ctx, JS_VALUE_GET_OBJ(model)->prop[index].u.value);
 }
 
 JSValue durabox_like(JSContext *ctx, JSValueConst model, JSValue *values)

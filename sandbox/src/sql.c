@@ -1,10 +1,13 @@
 /* sql.c: a statement that is run once more, without the bindings.
  *
- * Contract: native.sqlExec(again, many, model, otherwise) is the function that `SqlStorage.prototype.exec` is. It calls `otherwise` with what it was
- * called with, unless that is the storage and a text that native.sqlKeep(storage, text, number, entries) has kept, and bindings that
- * need no conversion. Then it runs the host's statement of that number, by the op `again` with the number and the bindings as arguments,
- * and answers with another cursor like `model`, which has one private field: the entries written. Where the host no longer knows
+ * Contract: native.sqlExec([again, many, read], model, rows, otherwise) is the function that `SqlStorage.prototype.exec` is. It calls
+ * `otherwise` with what it was called with, unless that is the storage and a text that native.sqlKeep(storage, text, number, kind) has
+ * kept, and bindings that need no conversion. Then it runs the host's statement of that number, with the number and the bindings as
+ * arguments of an op, and answers with another cursor like `model`, which has one private field. Where the host no longer knows
  * the number it calls `otherwise` all the same.
+ *
+ * A statement that writes: the kind is the entries that a row takes, the op is `again`, and the field the entries written. One that
+ * reads: the kind is the columns, the op is `read`, and the field another object like `rows`, whose first fields are enum RowsField.
  *
  * Rows that are certain. The host says of some statements that they add one row and cannot fail, but by a failure of the storage,
  * which breaks the object like that of a commit. What else such a statement is run with is gathered and handed over before anything
@@ -31,13 +34,15 @@ enum {
 typedef struct {
     JSValue text; /* 0: a number, for none */
     int32_t number;
-    int32_t entries; /* of tables and indexes that a row takes */
+    JSValue kind; /* entries of tables and indexes that a row takes, or the names of columns */
 } Kept;
+
+enum RowsField { CHANGES, TEXT, BINDINGS, COLUMNS, BYTES, LENGTH, AT, DELETIONS, ROWS_FIELDS };
 
 /* KEPT places, made for the first text: an object without SQL does without the memory. */
 static Kept *kept;
-static JSValue storage, model, otherwise;
-static int32_t again_op, many_op;
+static JSValue storage, model, rows_model, otherwise;
+static int32_t again_op, many_op, read_op;
 
 /* What is gathered: arguments of many_op, the number of rows still to be put in. */
 static struct {
@@ -159,30 +164,68 @@ static int gather(JSContext *ctx, const Kept *statement, int count, JSValueConst
 /* A cursor over nothing, of a statement that changed so many rows. */
 static JSValue cursor_of(JSContext *ctx, double changed, const Kept *statement)
 {
-    JSValue entries = JS_NewNumber(ctx, changed * statement->entries);
+    JSValue entries = JS_NewNumber(ctx, changed * JS_VALUE_GET_INT(statement->kind));
 
     return durabox_like(ctx, model, &entries);
+}
+
+/* A cursor over rows, the bytes that native.rows reads; takes them. */
+static JSValue cursor_over(JSContext *ctx, JSValue bytes, int bindings, const Kept *statement)
+{
+    JSValue fields[ROWS_FIELDS], rows;
+    uint8_t *data;
+    size_t len;
+
+    if (durabox_bytes(ctx, bytes, &data, &len) || len < 5) {
+        JS_FreeValue(ctx, bytes);
+        return JS_ThrowInternalError(ctx, "malformed rows");
+    }
+    fields[CHANGES] = JS_NewInt32(ctx, 0);
+    fields[TEXT] = JS_DupValue(ctx, statement->text);
+    fields[BINDINGS] = JS_NewInt32(ctx, bindings);
+    fields[COLUMNS] = JS_DupValue(ctx, statement->kind);
+    fields[BYTES] = bytes;
+    fields[LENGTH] = JS_NewInt32(ctx, data[1] << 24 | data[2] << 16 | data[3] << 8 | data[4]);
+    fields[AT] = JS_NewInt32(ctx, 0);
+    fields[DELETIONS] = durabox_field(ctx, rows_model, DELETIONS);
+    rows = durabox_like(ctx, rows_model, fields);
+    return JS_IsException(rows) ? rows : durabox_like(ctx, model, &rows);
+}
+
+/* Runs a statement by its number. JS_FALSE when that cannot be done. */
+static JSValue run(JSContext *ctx, int32_t op, int32_t number, int count, JSValueConst *values)
+{
+    MsgpackBuffer buffer;
+    JSValue result = JS_EXCEPTION;
+    int outcome;
+
+    msgpack_buffer_init(&buffer, ctx);
+    outcome = put_arguments(&buffer, number, count, values);
+    if (outcome >= 0)
+        result = outcome ? JS_FALSE : durabox_op(ctx, op, buffer.data, buffer.len, NULL, 0);
+    msgpack_buffer_free(&buffer);
+    return result;
 }
 
 static JSValue exec(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
     Kept *statement = find(this_val, argc, argv);
-    MsgpackBuffer buffer;
     JSValue changed;
     double rows = 1;
     int outcome;
 
     if (!statement)
         return JS_Call(ctx, otherwise, this_val, argc, argv);
+    if (JS_IsObject(statement->kind)) {
+        JSValue bytes = run(ctx, read_op, statement->number, argc - 1, argv + 1);
+        return JS_IsException(bytes)    ? bytes
+               : JS_IsObject(bytes)     ? cursor_over(ctx, bytes, argc - 1, statement)
+                                        : JS_Call(ctx, otherwise, this_val, argc, argv);
+    }
     outcome = gather(ctx, statement, argc - 1, argv + 1);
     if (outcome <= 0)
         return outcome ? JS_EXCEPTION : cursor_of(ctx, 1, statement);
-    msgpack_buffer_init(&buffer, ctx);
-    outcome = put_arguments(&buffer, statement->number, argc - 1, argv + 1);
-    changed = outcome == 0  ? durabox_op(ctx, again_op, buffer.data, buffer.len, NULL, 0)
-              : outcome > 0 ? JS_FALSE
-                            : JS_EXCEPTION;
-    msgpack_buffer_free(&buffer);
+    changed = run(ctx, again_op, statement->number, argc - 1, argv + 1);
     if (JS_IsException(changed))
         return JS_EXCEPTION;
     if (JS_IsBool(changed)) {
@@ -198,11 +241,17 @@ static JSValue exec(JSContext *ctx, JSValueConst this_val, int argc, JSValueCons
 
 static JSValue native_sql_exec(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
 {
-    if (JS_ToInt32(ctx, &again_op, argv[0]) || JS_ToInt32(ctx, &many_op, argv[1]))
-        return JS_EXCEPTION;
-    if (!JS_IsObject(argv[2]) || !durabox_is_model(argv[2], 1))
-        return JS_ThrowInternalError(ctx, "a cursor has other fields than one");
-    model = JS_DupValue(ctx, argv[2]);
+    int32_t *ops[] = { &again_op, &many_op, &read_op };
+
+    for (uint32_t i = 0; i < sizeof(ops) / sizeof(*ops); i++) {
+        JSValue number = JS_GetPropertyUint32(ctx, argv[0], i);
+        if (JS_ToInt32(ctx, ops[i], number))
+            return JS_EXCEPTION;
+    }
+    if (!durabox_is_model(argv[1], 1) || !durabox_is_model(argv[2], ROWS_FIELDS))
+        return JS_ThrowInternalError(ctx, "cursors or rows have other fields");
+    model = JS_DupValue(ctx, argv[1]);
+    rows_model = JS_DupValue(ctx, argv[2]);
     otherwise = JS_DupValue(ctx, argv[3]);
     return JS_NewCFunction(ctx, exec, "exec", 0);
 }
@@ -211,19 +260,21 @@ static JSValue native_sql_keep(JSContext *ctx, JSValueConst this_val, int argc, 
 {
     Kept *place, next;
 
-    if (JS_VALUE_GET_TAG(argv[1]) != JS_TAG_STRING)
+    if (JS_VALUE_GET_TAG(argv[1]) != JS_TAG_STRING || (JS_VALUE_GET_TAG(argv[3]) != JS_TAG_INT && !JS_IsArray(argv[3])))
         return JS_UNDEFINED;
     if (!kept && !(kept = js_mallocz(ctx, KEPT * sizeof(*kept))))
         return JS_EXCEPTION;
     place = place_of(argv[1]);
-    if (JS_ToInt32(ctx, &next.number, argv[2]) || JS_ToInt32(ctx, &next.entries, argv[3]))
+    if (JS_ToInt32(ctx, &next.number, argv[2]))
         return JS_EXCEPTION;
     if (!is_same(storage, argv[0])) {
         JS_FreeValue(ctx, storage);
         storage = JS_DupValue(ctx, argv[0]);
     }
     next.text = JS_DupValue(ctx, argv[1]);
+    next.kind = JS_DupValue(ctx, argv[3]);
     JS_FreeValue(ctx, place->text);
+    JS_FreeValue(ctx, place->kind);
     *place = next;
     return JS_UNDEFINED;
 }

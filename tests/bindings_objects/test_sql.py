@@ -210,6 +210,103 @@ async def test_the_cursor_of_a_statement_that_is_run_again_is_like_the_first(in_
     ]
 
 
+#: Runs a query five times, so that the last ones are run by number, and the same once as another text; what any came to that is
+#: not like the others.
+QUERIES = """
+  const { sql } = storage;
+  const attempt = (run) => { try { return run(); } catch (error) { return `${error.constructor.name}: ${error.message}`; } };
+  const outcome = (text, bindings) => {
+    const cursor = () => sql.exec(text, ...bindings);
+    const looked = attempt(() => {
+      const it = cursor(), first = it.next();
+      return [first, it.rowsRead, it.columnNames, it.columnNames === it.columnNames, it.columnNames.push("x"), [...it.raw()], it.toArray(), it.rowsRead];
+    });
+    return JSON.stringify([looked, ...["one", "toArray"].map((name) => attempt(() => cursor()[name]())),
+      attempt(() => [...cursor()]), attempt(() => [...cursor().raw()])]);
+  };
+  let fresh = 0;
+  const unlike = (text, ...bindings) => {
+    const expected = outcome(`${text}${" ".repeat(++fresh)}`, bindings);
+    return Array.from({ length: 3 }, () => outcome(text, bindings)).filter((found) => found !== expected);
+  };
+"""
+
+
+async def test_a_query_that_is_run_again_has_the_same_outcome(in_object: InObject) -> None:
+    assert (
+        await in_object(
+            QUERIES
+            + """
+      sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, kind TEXT, value); CREATE INDEX by_kind ON t (kind)");
+      for (let i = 1; i <= 40; i++) sql.exec("INSERT INTO t VALUES (?, ?, ?)", i, `kind ${i % 4}`, i % 3 ? i : null);
+      sql.exec("INSERT INTO t VALUES (50, 'bytes', x'0102'), (51, 'long', ?), (52, 'é\\ud800', 1e300)", "x".repeat(300_000));
+      const queries = [
+        ["SELECT * FROM t WHERE id = ?", 7], ["SELECT * FROM t WHERE id = ?", 99], ["SELECT * FROM t WHERE id = ?", "7"],
+        ["SELECT * FROM t WHERE id = ?", 50], ["SELECT * FROM t WHERE id = ?", null], ["SELECT * FROM t WHERE id = ?", 51],
+        ["SELECT * FROM t WHERE kind = ? ORDER BY kind", "kind 1"], ["SELECT * FROM t WHERE kind = ?", "é\\ud800"],
+        ["SELECT id, id, value AS __proto__ FROM t WHERE id < ?", 5], ["SELECT value FROM t WHERE id > ? AND value > 3 LIMIT 2", 3],
+        ["SELECT count(*) AS n FROM t"], ["SELECT max(id) FROM t"], ["SELECT * FROM t"], ["SELECT 1 AS one"], ["PRAGMA table_info(t)"],
+        ["SELECT a.id, b.id FROM t a JOIN t b ON b.id = a.id + 1 WHERE a.id = ?", 3], ["SELECT * FROM t WHERE id = ?"],
+        ["SELECT * FROM t WHERE id = ?", 1, 2], ["SELECT * FROM t WHERE id = ?", 1n], ["SELECT * FROM t WHERE id = ?", Symbol("x")],
+        ["SELECT value FROM t WHERE id >= ?; SELECT id FROM t WHERE id = ?", 1], ["SELECT * FROM none WHERE id = ?", 1],
+        ["SELECT CAST(x'ff' AS TEXT) FROM t WHERE id = ?", 1], ["SELECT value FROM t WHERE id = ? -- ;", 1],
+      ];
+      return queries.flatMap((query) => unlike(...query).map((found) => JSON.stringify([query.map(String), found])));
+    """
+        )
+        == []
+    )
+
+
+async def test_a_query_that_is_run_again_sees_what_is_written_and_undone(in_object: InObject) -> None:
+    assert await in_object(
+        QUERIES
+        + """
+      const seen = [];
+      const look = () => {
+        for (let i = 0; i < 4; i++) attempt(() => sql.exec("SELECT * FROM t WHERE id = ?", 1).toArray());
+        seen.push(attempt(() => sql.exec("SELECT * FROM t WHERE id = ?", 1).toArray()));
+      };
+      sql.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, a)");
+      look();
+      for (let i = 0; i < 5; i++) {
+        sql.exec("INSERT INTO t (a) VALUES (?)", i);
+        seen.push(sql.exec("SELECT * FROM t WHERE id = ?", i + 1).one().a);
+      }
+      look();
+      attempt(() => storage.transactionSync(() => {
+        sql.exec("UPDATE t SET a = 'new' WHERE id = 1");
+        look();
+        sql.exec("ALTER TABLE t ADD COLUMN b DEFAULT 'more'");
+        look();
+        throw new Error("undo");
+      }));
+      look();
+      await storage.sync();
+      sql.exec("ALTER TABLE t RENAME COLUMN a TO c");
+      look();
+      const before = sql.exec("SELECT * FROM t WHERE id = ?", 2);
+      sql.exec("DROP TABLE t");
+      look();
+      await storage.deleteAll();
+      seen.push(attempt(() => before.one()));
+      look();
+      return seen;
+    """
+    ) == [
+        [],
+        *range(5),
+        [{"id": 1, "a": 0}],
+        [{"id": 1, "a": "new"}],
+        [{"id": 1, "a": "new", "b": "more"}],
+        [{"id": 1, "a": 0}],
+        [{"id": 1, "c": 0}],
+        "Error: no such table: t: SQLITE_ERROR",
+        "Error: SQLite query was canceled because the database was deleted.",
+        "Error: no such table: t: SQLITE_ERROR",
+    ]
+
+
 async def test_rows_are_read_on_while_statements_are_run_again(in_object: InObject) -> None:
     assert await in_object(
         NUMBERS

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from durabox import wire
 from durabox.errors import StorageError
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.directory import StateDirectory
@@ -373,6 +374,94 @@ def test_a_runaway_statement_is_interrupted(database: ObjectDatabase) -> None:
         with pytest.raises(StorageError, match="interrupted: SQLITE_INTERRUPT"):
             run(database, text)
         assert asked == 6
+
+
+def table(database: ObjectDatabase) -> None:
+    """A table ``t``."""
+    run(database, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT); CREATE INDEX by_name ON t (name)")
+    run(database, "INSERT INTO t VALUES (1, 'a'), (3, 'c'), (4, 'a'), (2, 'b')")
+
+
+def number_of(database: ObjectDatabase, text: str, *bindings: Binding) -> int:
+    """The number of a text that is run again and again; 0 for none."""
+    for _ in range(3):
+        query = database.sql.exec(text, bindings)
+        query.batch()
+        number = database.sql.number_to_read(text, len(bindings))
+    return number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM t WHERE id = 1",
+        "SELECT * FROM t WHERE id > 1 AND id < 4",
+        "SELECT id FROM t WHERE name = 'a' LIMIT 1 OFFSET 1",
+        "SELECT count(*) FROM t",
+    ],
+)
+def test_a_query_that_finds_its_rows_by_an_index_is_a_lookup(database: ObjectDatabase, text: str) -> None:
+    table(database)
+    number = number_of(database, text)
+    assert number > 0
+    batch = database.sql.exec(text, ()).batch()
+    assert database.sql.look_up(number, []) == wire.array_header(batch.length) + batch.rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM t",
+        "SELECT * FROM t LIMIT 1",
+        "SELECT * FROM t WHERE id > 1 ORDER BY name || 'x'",
+        "SELECT upper(name) FROM t WHERE id = 1",
+        "SELECT group_concat(name) FROM t WHERE id > 1",
+        "SELECT * FROM t WHERE name || 'x' = 'ax' AND id = 1",
+        "WITH RECURSIVE c(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM c WHERE i < 9) SELECT i FROM c, t WHERE id = i",
+        "SELECT 1",
+        "SELECT " + ", ".join(["name"] * 31) + " FROM t WHERE id = 1",
+        "SELECT id FROM t WHERE id = 1; SELECT id FROM t WHERE id = 2",
+        "UPDATE t SET name = 'b' WHERE id = 2 RETURNING id",
+        "PRAGMA table_info(t)",
+    ],
+)
+def test_no_other_query_is(database: ObjectDatabase, text: str) -> None:
+    table(database)
+    assert number_of(database, text) == 0
+
+
+def test_a_lookup_ends_with_the_schema_and_with_the_connection(database: ObjectDatabase) -> None:
+    table(database)
+    text = "SELECT name FROM t WHERE id = 2"
+    number = number_of(database, text)
+    assert database.sql.look_up(number, []) is not None
+    assert database.sql.look_up(number + 1, []) is None
+    run(database, "CREATE TABLE other (a)")
+    assert database.sql.look_up(number, []) is None
+    number = number_of(database, text)
+    database.commit()
+    assert database.sql.look_up(number, []) is None
+    number = number_of(database, text)
+    assert database.rest()
+    assert database.sql.look_up(number, []) is None
+
+
+def test_a_lookup_of_more_than_fits_one_answer_is_none_any_more(database: ObjectDatabase) -> None:
+    table(database)
+    text = "SELECT name FROM t WHERE id >= ?"
+    number = number_of(database, text, 2)
+    run(database, "UPDATE t SET name = ? WHERE id = 2", "x" * 100_000)
+    assert database.sql.look_up(number, [2]) is None
+    assert database.sql.look_up(number, [4]) is None
+    assert number_of(database, text, 4) == 0
+
+
+@pytest.mark.parametrize("bindings", [[], [1, 2], [[1]], [{}], [10**30], [None, None]])
+def test_what_cannot_be_looked_up_is_left_to_exec(database: ObjectDatabase, bindings: list[Any]) -> None:
+    table(database)
+    number = number_of(database, "SELECT name FROM t WHERE id = ?", 1)
+    assert database.sql.look_up(number, bindings) is None
+    assert database.sql.look_up(number, [1]) == wire.array_header(1) + b"\x91\xa1a"
 
 
 def test_a_row_of_too_many_large_values_fails(database: ObjectDatabase) -> None:

@@ -31,7 +31,7 @@ let deletions = 0;
 
 /** `deleteAll` was called. */
 export function deleted(): void {
-  deletions++;
+  model.deletions = ++deletions;
 }
 
 const CANCELED = "SQLite query was canceled because the database was deleted.";
@@ -44,6 +44,9 @@ type Step<T> = IteratorResult<T, undefined>;
 
 /** What a statement has done. */
 class Done {
+  /** What the object's code has of `columns`: what a text has, that is run again, all its cursors share. */
+  declare private given: string[] | undefined;
+
   /** Without a text, `changes` counts the entries written. */
   constructor(
     private readonly changes: number,
@@ -51,6 +54,10 @@ class Done {
     private readonly bindings = 0,
     readonly columns: string[] = [],
   ) {}
+
+  get names(): string[] {
+    return (this.given ??= this.columns.slice());
+  }
 
   get written(): number {
     if (this.changes === 0 || this.text === undefined) return this.changes;
@@ -75,8 +82,15 @@ class Done {
     return { done: true, value: undefined };
   }
 
-  /** Add all that are left. */
-  collect(_all: Row[]): void {}
+  /** The only row there is, if that can be told at once. */
+  only(): Row | undefined {
+    return undefined;
+  }
+
+  /** All that are left. */
+  collect(): Row[] {
+    return [];
+  }
 
   /** Read no more. */
   end(): void {}
@@ -84,27 +98,29 @@ class Done {
 
 /** The rows of a statement that has columns; a cursor over any other has none of this to make. */
 class Rows extends Done {
-  /** The host's query, 0 when there are no rows but those here. */
-  query = 0;
-  /** How many rows the host saw the statement visit; 0 until it has ended. */
-  private visited = 0;
-  /** What failed in reading the row after the last one here. */
-  private error: string | null = null;
-  /** How many rows are here, as bytes and in the forms that were asked for. */
+  // The fields of each, in the order that `native.sqlExec` makes them in, after those of Done.
+  private bytes: ArrayBuffer | undefined;
+  /** How many rows are here. */
   private length = 0;
-  private bytes!: ArrayBuffer;
-  private objects: Row[] | undefined;
-  private arrays: Value[][] | undefined;
   /** The next one. */
   private at = 0;
-  /** Rows that were here before these. */
-  private before = 0;
-  private readonly deletions = deletions;
+  deletions = deletions;
 
-  // biome-ignore lint/suspicious/noExplicitAny: as of the op's row in the table
-  constructor(answer: any[], text: string, bindings: number) {
-    super(answer[2], text, bindings, answer[1]);
-    this.take(answer, 3);
+  // What most have no other than this:
+  /** The host's query, 0 when there are no rows but those here. */
+  declare query: number;
+  /** How many rows the host saw the statement visit; 0 until it has ended. */
+  declare private visited: number;
+  /** What failed in reading the row after the last one here. */
+  declare private error: string | null;
+  /** The rows that are here, in the forms that were asked for. */
+  declare private objects: Row[] | undefined;
+  declare private arrays: Value[][] | undefined;
+  /** Rows that were here before these. */
+  declare private before: number;
+
+  static {
+    Object.assign(Rows.prototype, { query: 0, visited: 0, error: null, before: 0 });
   }
 
   override get read(): number {
@@ -129,16 +145,35 @@ class Rows extends Done {
     const rows = this.arrays;
     if (rows !== undefined && this.at < this.length - 1 && this.deletions === deletions)
       return { done: false, value: rows[this.at++] as Value[] };
-    return this.hasRow() ? this.next((this.arrays ??= native.rows(this.bytes, null))) : { done: true, value: undefined };
+    return this.hasRow() ? this.next((this.arrays ??= native.rows(this.bytes as ArrayBuffer, null))) : { done: true, value: undefined };
   }
 
-  override collect(all: Row[]): void {
+  override only(): Row | undefined {
+    if (this.length !== 1 || !this.whole) return undefined;
+    const row = this.named()[0];
+    this.at = 1;
+    return row;
+  }
+
+  /** Whether these are all rows, none was read and nothing can go wrong with any. */
+  private get whole(): boolean {
+    return this.at === 0 && this.query === 0 && this.error === null && this.deletions === deletions;
+  }
+
+  override collect(): Row[] {
+    if (this.length > 0 && this.whole) {
+      const rows = this.named();
+      this.at = this.length;
+      return rows;
+    }
+    const all: Row[] = [];
     while (this.hasRow()) {
       const rows = this.named();
       // What is left after the last row but one may fail.
       while (this.at < this.length - 1) all.push(rows[this.at++] as Row);
       all.push(this.next(rows).value as Row);
     }
+    return all;
   }
 
   override end(): void {
@@ -150,7 +185,7 @@ class Rows extends Done {
   }
 
   private named(): Row[] {
-    return (this.objects ??= native.rows(this.bytes, this.columns));
+    return (this.objects ??= native.rows(this.bytes as ArrayBuffer, this.columns));
   }
 
   /** Take the next of these rows. */
@@ -188,7 +223,7 @@ class Rows extends Done {
 
   /** Have these rows: an answer's items from the one that says how many were visited. */
   // biome-ignore lint/suspicious/noExplicitAny: as of the ops' rows in the table
-  private take(answer: any[], from: number): void {
+  take(answer: any[], from: number): void {
     this.query = answer[0];
     this.visited = answer[from];
     this.error = answer[from + 1];
@@ -196,6 +231,9 @@ class Rows extends Done {
     this.bytes = answer[from + 3];
   }
 }
+
+/** As each has its fields when it is made. */
+const model = new Rows(0);
 
 /** As methods that nobody can replace. */
 let nextObject: (cursor: Cursor) => Step<Row>;
@@ -220,7 +258,7 @@ class Cursor {
   }
 
   get columnNames(): string[] {
-    return Cursor.#done(this).columns;
+    return Cursor.#done(this).names;
   }
 
   get rowsRead(): number {
@@ -236,17 +274,17 @@ class Cursor {
   }
 
   toArray(): Row[] {
-    const all: Row[] = [];
     try {
-      Cursor.#done(this).collect(all);
+      return Cursor.#done(this).collect();
     } catch (error) {
       throw isOutOfMemory(error) ? new Error(TOO_LARGE) : error;
     }
-    return all;
   }
 
   one(): Row {
     const done = Cursor.#done(this);
+    const row = done.only();
+    if (row !== undefined) return row;
     const step = done.nextObject();
     if (step.done) throw new Error("Expected exactly one result from SQL query, but got no results.");
     if (done.more) {
@@ -301,7 +339,9 @@ export class SqlStorage {
     written();
     if (typeof answer === "number") return new Cursor(MAKER, new Done(answer, text, bindings.length));
     if (answer.length > 3) {
-      const rows = new Rows(answer, text, bindings.length);
+      const rows = new Rows(answer[2], text, bindings.length, answer[1]);
+      rows.take(answer, 3);
+      if (answer[7] !== 0) native.sqlKeep(this, text, answer[7], rows.columns);
       const cursor = new Cursor(MAKER, rows);
       if (rows.query !== 0) collected.register(cursor, rows.query);
       return cursor;
@@ -345,7 +385,8 @@ for (const [name, value] of Object.entries({ Cursor, Statement }))
 /** `native` has come. */
 export function quicken(): void {
   const { prototype } = SqlStorage;
-  const exec = native.sqlExec(OP.sql_again, OP.sql_many, new Cursor(MAKER, 0), prototype.exec);
+  const ops = [OP.sql_again, OP.sql_many, OP.sql_read];
+  const exec = native.sqlExec(ops, new Cursor(MAKER, 0), model, prototype.exec);
   Object.defineProperty(prototype, "exec", { value: exec });
 }
 

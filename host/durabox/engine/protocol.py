@@ -334,7 +334,7 @@ OPS: Final[tuple[Op, ...]] = (
         50,
         "sql_exec",
         tuple[str, Bindings],
-        "[text, bindings] → changed rows when the last statement has no columns, [changed rows, statement for sql_again, entries that a row takes] when it was run before, else [query or 0 when its rows end with these, column names, changed rows, visited rows, error or nil, number of rows, rows]: visited rows are known at the end, 0 before; the error is that of reading the row after these.",
+        "[text, bindings] → changed rows when the last statement has no columns, [changed rows, statement for sql_again, entries that a row takes] when it was run before, else [query or 0 when its rows end with these, column names, changed rows, visited rows, error or nil, number of rows, rows, statement for sql_read or 0]: visited rows are known at the end, 0 before; the error is that of reading the row after these.",
     ),
     Op(
         51,
@@ -565,6 +565,12 @@ OPS: Final[tuple[Op, ...]] = (
         "kv_part",
         tuple[bytes | None, bytes | None, bytes | None, bool, int],
         "As kv_list → as many of the first as fit one answer, at least one, if there is one; bytes for native.nextPair.",
+    ),
+    Op(
+        177,
+        "sql_read",
+        tuple[int, list[Any]],
+        "[statement, bindings] → all rows, as bytes for native.rows; false when there is no such statement, or another way to tell.",
     ),
     # More of RPC
     Op(190, "revoke", tuple[int], "[export]: whoever holds it can call it no more."),

@@ -59,6 +59,7 @@ class SqlOps:
             if not query.columns:
                 return query.changes
             batch = query.batch()
+            again = 0 if batch.more or batch.error is not None else sql.number_to_read(text, len(values))
         except StorageError as error:
             raise self._failure(error) from None
         finally:
@@ -73,7 +74,7 @@ class SqlOps:
             self._queries[number] = query
         elif batch.length == 0 and batch.error is not None:
             raise GuestError("Error", batch.error)
-        return _answer(batch, [number, query.columns, query.changes])
+        return [*_answer(batch, [number, query.columns, query.changes]), again]
 
     def op_sql_again(self, number: int, bindings: list[Any], body: bytes) -> int | None:
         """Run a statement by its number."""
@@ -100,6 +101,11 @@ class SqlOps:
             raise failure if isinstance(failure, EndIsolate) else EndIsolate(error) from None
         except (TypeError, OverflowError) as error:
             raise GuestProtocolError(f"a binding is malformed: {error}") from None
+
+    def op_sql_read(self, number: int, bindings: list[Any], body: bytes) -> bytes | bool:
+        """Run a statement that looks up some rows by its number."""
+        rows = self._sql.look_up(number, bindings)
+        return False if rows is None else rows
 
     def op_sql_rows(self, number: int, body: bytes) -> list[object]:
         """The next rows of a query."""

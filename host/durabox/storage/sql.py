@@ -13,6 +13,9 @@ And some of those are *certain*: they insert one row, into a table where nothing
 which is the end of the transaction, such a statement need not be waited for: those that follow one may be gathered and run
 together, in the same turn and before anything else.
 
+A text that is one statement which only reads gets a number too if it is a *lookup*: it goes by an index to all it reads, so that
+nothing has to be counted, and again its program takes little memory.
+
 What SQLite is told is the business of `authorizer`. Beyond that: the schema is not trusted, tables behind virtual tables and the
 schema itself cannot be written, sizes are limited, and a statement that runs for long asks every few thousand steps whether it
 may go on. A single call of a function on megabytes of text is one step.
@@ -31,9 +34,10 @@ from durabox.storage import sql_compile
 from durabox.storage.authorizer import Authorizer
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE
 from durabox.storage.sql_program import Program
-from durabox.storage.sql_query import NO_MEMORY, OpenQueries, Query
+from durabox.storage.sql_query import BATCH_BYTES, NO_MEMORY, OpenQueries, Query
 from durabox.storage.sql_settings import TEXT_BYTES, set_up
 from durabox.storage.sql_texts import Repeated, Texts
+from durabox.wire import append, array_header
 
 if TYPE_CHECKING:
     from durabox.storage.database import ObjectDatabase
@@ -227,6 +231,54 @@ class SqlStore:
         finally:
             guard.guest = False
         return cursor.connection.changes()
+
+    def number_to_read(self, text: str, bindings: int) -> int:
+        """
+        How to run a text from now on that `exec` has just run: by that number, with `look_up`. 0 if it has to be `exec`.
+
+        Args:
+            text: What was run.
+            bindings: How many it has.
+        """
+        if self.wrote or self._statements != 1:
+            return 0
+        return self._texts.number_to_read(text, lambda: self._program(text, bindings))
+
+    def look_up(self, number: int, bindings: Sequence[Binding]) -> bytes | None:
+        """
+        All rows of a lookup.
+
+        Args:
+            number: What `number_to_read` told, or anything else.
+            bindings: Values of the parameters.
+        Returns:
+            Them in a msgpack array; ``None`` when the number stands for no text any more, or `exec` has to tell what fails or to
+            give more rows than fit one answer.
+        """
+        text = self._texts.lookups.get(number)
+        connection = self._connection
+        if text is None or connection is None:
+            return None
+        self._database.recent = True
+        rows = bytearray()
+        length = 0
+        guard = self.guard
+        guard.guest = True
+        try:
+            # As `run`.
+            cursor = connection.execute(text, bindings)
+            for row in cursor:
+                append(row, rows, -1)
+                length += 1
+                if len(rows) > BATCH_BYTES:
+                    cursor.close(True)
+                    self._texts.refuse_to_read(number)
+                    return None
+        except Exception:
+            return None
+        finally:
+            guard.guest = False
+        return array_header(length) + rows
 
     def is_certain(self, number: int) -> bool:
         """Whether a statement that was run by its number is certain; `add` may run those that follow."""

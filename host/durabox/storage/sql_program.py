@@ -20,6 +20,13 @@ _SIMPLE_OPCODES: Final = """
     IfNoHope IdxGE IdxGT IdxLE IdxLT Rewind Last Next Prev Sequence Clear FkCheck FkCounter FkIfZero ReleaseReg CursorHint
     """
 _PLAIN: Final = frozenset(_SIMPLE_OPCODES.split())
+#: What plain statements that read have besides, and those that keep a value of any size.
+_READING: Final = _PLAIN | {"ResultRow", "DecrJumpZero", "OffsetLimit", "Count"}
+_KEEPING: Final = frozenset({"Column", "Copy"})
+#: How many such values a lookup holds at once.
+_VALUES: Final = 30
+#: Flag of an opcode that goes on to a table's next row, for want of an index.
+_FULL_SCAN: Final = 1
 #: Opcodes of certain statements: none of them looks whether the row may be there, or goes back.
 _CERTAIN: Final = frozenset(
     {"Init", "Transaction", "Goto", "Halt", "OpenWrite", "NewRowid", "Integer", "Int64", "Real", "String8", "Null", "SoftNull"}
@@ -35,6 +42,7 @@ class Program(NamedTuple):
     #: See `sql`.
     plain: bool = False
     certain: bool = False
+    lookup: bool = False
 
 
 def program_of(rows: Iterable[tuple[Any, ...]]) -> Program:
@@ -44,12 +52,16 @@ def program_of(rows: Iterable[tuple[Any, ...]]) -> Program:
     Args:
         rows: As ``EXPLAIN`` gives it.
     """
-    tables = indexes = 0
-    plain = certain = True
+    tables = indexes = read = values = 0
+    plain = certain = lookup = True
     for _, opcode, first, _, _, _, flags, _ in rows:
         tables += opcode in _TABLE_WRITES and not flags & _NO_OPERATION
         indexes += opcode == "IdxInsert"
         plain &= opcode in _PLAIN
+        read += opcode == "OpenRead"
+        values += opcode in _KEEPING
+        lookup &= opcode in _READING and not (opcode in ("Next", "Prev") and flags & _FULL_SCAN)
         # Some halts are errors.
         certain &= opcode in _CERTAIN and not (opcode == "Halt" and first)
-    return Program(max(1, (tables > 0) + indexes), plain, certain and tables == 1)
+    entries = max(1, (tables > 0) + indexes)
+    return Program(entries, plain, certain and tables == 1, lookup and read > 0 and values <= _VALUES)

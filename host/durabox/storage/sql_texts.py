@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from durabox.storage.sql_program import Program
@@ -22,7 +23,17 @@ class Repeated(NamedTuple):
 class Texts:
     """The texts of one connection, and the numbers that some have."""
 
-    __slots__ = ("_last_number", "_numbers", "_rowless", "certain", "known", "numbered", "plain")
+    __slots__ = (
+        "_last_number",
+        "_numbers",
+        "_reading",
+        "_rowless",
+        "certain",
+        "known",
+        "lookups",
+        "numbered",
+        "plain",
+    )
 
     def __init__(self) -> None:
         #: Texts of one statement that writes and has no rows.
@@ -31,7 +42,11 @@ class Texts:
         self.numbered: dict[int, str] = {}
         self.plain: dict[int, str] = {}
         self.certain: dict[int, str] = {}
+        #: Texts of one statement that looks up some rows, by a number.
+        self.lookups: dict[int, str] = {}
         self._numbers: dict[str, Repeated] = {}
+        #: Texts of one statement that reads, and what they are run by: a number, 0 for none, ``None`` while nobody has looked.
+        self._reading: dict[str, int | None] = {}
         #: Columns of statements that gave no row.
         self._rowless: dict[str, list[str]] = {}
         self._last_number = 0
@@ -42,6 +57,39 @@ class Texts:
             if len(self.known) >= _TEXTS:
                 self.known.clear()
             self.known.add(text)
+
+    def number_to_read(self, text: str, program: Callable[[], Program]) -> int:
+        """
+        How to run a text by a number, once it has been run twice.
+
+        Args:
+            text: One statement that only reads.
+            program: Tells what it compiles to.
+        Returns:
+            A number; 0 for none.
+        """
+        if len(text) > _LENGTH:
+            return 0
+        if text not in self._reading:
+            if len(self._reading) >= _TEXTS:
+                self._reading.clear()
+                self.lookups.clear()
+            self._reading[text] = None
+            return 0
+        number = self._reading[text]
+        if number is None:
+            number = 0
+            if program().lookup:
+                self._last_number = number = self._last_number + 1
+                self.lookups[number] = text
+            self._reading[text] = number
+        return number
+
+    def refuse_to_read(self, number: int) -> None:
+        """A text is not run by its number any more."""
+        text = self.lookups.pop(number, None)
+        if text is not None:
+            self._reading[text] = 0
 
     def number_of(self, text: str) -> Repeated | None:
         """How a text is run by a number, if it has one."""
@@ -79,5 +127,7 @@ class Texts:
         self.numbered.clear()
         self.plain.clear()
         self.certain.clear()
+        self.lookups.clear()
         self._numbers.clear()
+        self._reading.clear()
         self._rowless.clear()
