@@ -21,7 +21,7 @@ values = st.recursive(
     scalars | texts, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=30
 )
 #: Any code points, lone surrogates among them.
-wild = st.text(st.characters())
+wild = st.text(st.characters() | st.characters(categories=["Cs"]))
 
 
 @given(value=values)

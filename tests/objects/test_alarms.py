@@ -389,6 +389,24 @@ class HeldThreads(ThreadPoolExecutor):
         return super().submit(wait_and_work)
 
 
+async def test_an_index_that_is_out_of_date_wakes_nobody(
+    host_of: OpenHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "state"
+    async with rig(host_of, state=state) as bells:
+        space = bells.host.namespace("Bell")
+    there = (space.unique_key, space.ids.from_name("fragile"))
+    directory = StateDirectory(state)
+    directory.alarms.set(*there, "fragile", (START + 1000) * MS).result()
+    directory.close()
+    async with rig(host_of, state=state) as bells:
+        await bells.at(1000)
+    assert "cannot be made" not in caplog.text
+    directory = StateDirectory(state)
+    assert directory.alarms.get(*there).result() is None
+    directory.close()
+
+
 async def test_an_index_that_is_out_of_date_runs_no_handler_while_an_alarm_is_being_set(
     host_of: OpenHost, tmp_path: Path
 ) -> None:

@@ -30,7 +30,12 @@ export class Edge extends DurableObject {
 
   async count(request) {
     let bytes = 0;
-    for await (const chunk of request.body) bytes += chunk.length;
+    try {
+      for await (const chunk of request.body) bytes += chunk.length;
+    } catch (error) {
+      this.seen.push(`failed after ${bytes}: ${error.message}`);
+      throw error;
+    }
     return Response.json(bytes);
   }
 

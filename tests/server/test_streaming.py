@@ -173,7 +173,8 @@ async def test_upload_whose_client_leaves_fails_in_the_class(edge: Edge, prefix:
     wire.send(f"POST {prefix}/count HTTP/1.1\n{HOST}\nContent-Length: 1000000\n\nsome")
     await edge.settled(f"{A}/state")
     wire.abort()
-    assert (await edge.get(f"{A}/path")).status == 200
+    state = await edge.until(f"{A}/state", lambda state: state["seen"])
+    assert state["seen"] == ["failed after 4: Network connection lost."]
 
 
 async def test_upload_cannot_be_read_once_the_answer_is_out(edge: Edge) -> None:
