@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import pty
+import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -246,3 +247,20 @@ def test_a_facet_is_looked_into_and_goes_where_its_object_goes(tmp_path: Path, s
         assert copied["keys"] == shown["keys"]
         gone = objects("show", "Nest", "m", *lead, state=state)
         assert (gone.returncode, "stores nothing" in gone.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "serve"),
+        (("serve",), "--durability"),
+        (("objects",), "vacuum"),
+        (("objects", "list"), "--prefix"),
+    ],
+    ids=str,
+)
+def test_every_command_has_help(arguments: tuple[str, ...], told: str) -> None:
+    result = run(*arguments, "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert told in result.stdout
+    assert not re.search(r"default: (None|\[\])", result.stdout), "no words of Python's"

@@ -234,15 +234,19 @@ def _parser() -> argparse.ArgumentParser:
             help=description,
             description=description,
             allow_abbrev=False,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         )
         made.set_defaults(run=run)
         return made.add_argument
 
     add = command("serve", _serve, "Serve a project over HTTP.")
     add("path", type=Path, help="a .js or .mjs file, or a folder with wrangler.toml, .json or .jsonc")
-    add("--host", default="127.0.0.1", help="address to listen on")
-    add("--port", type=_port, default=8787, help="port to listen on; 0 takes any free one")
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add(
+        "--port",
+        type=_port,
+        default=8787,
+        help="port to listen on; 0 takes any free one (default: %(default)s)",
+    )
     add(
         "--state",
         default=argparse.SUPPRESS,
@@ -252,13 +256,13 @@ def _parser() -> argparse.ArgumentParser:
         "--durability",
         choices=("full", "normal", "off"),
         default="full",
-        help="what an answer promises about its writes",
+        help="what an answer promises about its writes (default: %(default)s)",
     )
     add(
         "--history",
         default="30d,1GB",
         metavar="AGE,SIZE",
-        help="how much of each object's past is kept for point-in-time recovery: 30d, 500MB, both, or off",
+        help="how much of each object's past is kept for point-in-time recovery: 30d, 500MB, both, or off (default: %(default)s)",
     )
     add(
         "--allow-net",
@@ -270,7 +274,12 @@ def _parser() -> argparse.ArgumentParser:
         help="classes may connect to other servers: without a value to public addresses, with one to that server, "
         "whatever its address; may be repeated (default: none)",
     )
-    add("--log-level", choices=_LOG_LEVELS, default="info", help="what is logged to stderr")
+    add(
+        "--log-level",
+        choices=_LOG_LEVELS,
+        default="info",
+        help="what is logged to stderr (default: %(default)s)",
+    )
     add(
         "--admin",
         action=argparse.BooleanOptionalAction,
@@ -305,12 +314,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=JSON",
         help="a variable for the code; may be repeated",
     )
-    add("--memory", type=int, default=128, help="memory limit in MiB")
-    add("--cpu", type=float, default=1000.0, help="processor time limit in milliseconds")
-    add("--wall", type=float, default=10_000.0, help="time limit in milliseconds")
+    add("--memory", type=int, default=128, help="memory limit in MiB (default: %(default)s)")
+    add(
+        "--cpu",
+        type=float,
+        default=1000.0,
+        help="processor time limit in milliseconds (default: %(default)s)",
+    )
+    add("--wall", type=float, default=10_000.0, help="time limit in milliseconds (default: %(default)s)")
 
     # Its own commands are made when they are needed.
-    made = commands.add_parser("objects", help="See and change objects from outside.", add_help=False)
+    made = commands.add_parser(
+        "objects",
+        help="See and change objects from outside.",
+        add_help=False,
+        # Nothing is an option here, --help neither.
+        prefix_chars="\0",
+    )
     made.set_defaults(run=_objects)
     made.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser
