@@ -126,6 +126,10 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         ],
         "| `node:diagnostics_channel`": ["channel", "channel by name", "channel bad", "channel stores"],
     },
+    "node_rest": {
+        "| `node:crypto`'s `scryptSync`": ["scryptSync"],
+        "| a `PerformanceObserver`": ["observer"],
+    },
     "objects": {"| `Math.random()` in the global scope": ["global scope"]},
     "platform": {
         "| a line break in a name of a form": ["form built injection"],

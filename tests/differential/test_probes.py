@@ -37,6 +37,7 @@ DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("compatibili
         "mixed",
         "node",
         "node_more",
+        "node_rest",
         "node_streams",
         "objects",
         "platform",

@@ -57,6 +57,24 @@ export function outOfRange(name: string, range: string, actual: unknown): Error 
   return nodeError(RangeError, "ERR_OUT_OF_RANGE", `The value of "${name}" is out of range. It must be ${range}. Received ${shown}`);
 }
 
+/**
+ * Functions and classes that a module has by name alone, so that code which imports them and does not use them runs. The platform has
+ * some of them itself, others need what an isolate has not.
+ *
+ * @param of The module's name.
+ */
+export function unavailable(of: string, names: readonly string[]): Record<string, unknown> {
+  const missing: Record<string, unknown> = {};
+  for (const name of names) {
+    // A function that can be looked for in a prototype chain, as a class can.
+    missing[name] = function (): never {
+      throw nodeError(Error, "ERR_METHOD_NOT_IMPLEMENTED", `The ${of}.${name} method is not implemented`);
+    };
+    Object.defineProperty(missing[name], "name", { value: name, configurable: true });
+  }
+  return missing;
+}
+
 export function checkFunction(value: unknown, name: string): asserts value is (...args: unknown[]) => unknown {
   if (typeof value !== "function") throw invalidArgType(name, "of type function", value);
 }

@@ -34,6 +34,11 @@ function checkCacheable(request: Request, response: Response): void {
     throw new TypeError("Cannot cache response with 'Vary: *' header.");
 }
 
+/** What the standard has and the platform has not. */
+function notImplemented(method: string, owner: string): Error {
+  return new Error(`Failed to execute '${method}' on '${owner}': the method is not implemented.`);
+}
+
 export class Cache {
   /** Null for the default cache. */
   readonly #name: string | null;
@@ -83,6 +88,22 @@ export class Cache {
     if (request.method !== "GET" && !ignoresMethod(options)) return false;
     return native.op(OP.cache_delete, [this.#name, keyOf(request)]) as boolean;
   }
+
+  async add(): Promise<never> {
+    throw notImplemented("add", "Cache");
+  }
+
+  async addAll(): Promise<never> {
+    throw notImplemented("addAll", "Cache");
+  }
+
+  async keys(): Promise<never> {
+    throw notImplemented("keys", "Cache");
+  }
+
+  async matchAll(): Promise<never> {
+    throw notImplemented("matchAll", "Cache");
+  }
 }
 
 export class CacheStorage {
@@ -97,5 +118,21 @@ export class CacheStorage {
     if (!(#default in this)) throw illegalInvocation();
     if (arguments.length === 0) throw wrongParameter("open", "CacheStorage", 1, "string");
     return new Cache(MAKER, `${name}`);
+  }
+
+  async delete(): Promise<never> {
+    throw notImplemented("delete", "CacheStorage");
+  }
+
+  async has(): Promise<never> {
+    throw notImplemented("has", "CacheStorage");
+  }
+
+  async keys(): Promise<never> {
+    throw notImplemented("keys", "CacheStorage");
+  }
+
+  async match(): Promise<never> {
+    throw notImplemented("match", "CacheStorage");
   }
 }

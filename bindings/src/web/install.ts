@@ -3,6 +3,7 @@
 import { native } from "../native";
 import { AbortController, AbortSignal } from "./abort";
 import { Blob, File } from "./blob";
+import { Body } from "./body";
 import { Cache, CacheStorage } from "./cache";
 import { console } from "./console";
 import { Crypto, crypto } from "./crypto";
@@ -17,7 +18,16 @@ import { Headers } from "./headers";
 import { exposeInterface, type Interface, illegalConstructor, isObject, wrongField, wrongParameter } from "./interface";
 import { installLayered } from "./layered";
 import { installLocale } from "./locale";
-import { Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, performance } from "./performance";
+import {
+  Performance,
+  PerformanceEntry,
+  PerformanceMark,
+  PerformanceMeasure,
+  PerformanceObserver,
+  PerformanceObserverEntryList,
+  PerformanceResourceTiming,
+  performance,
+} from "./performance";
 import { Request } from "./request";
 import { Response } from "./response";
 import { streamClasses } from "./streams";
@@ -50,7 +60,25 @@ class Navigator {
   get hardwareConcurrency(): number {
     return 1;
   }
+
+  sendBeacon(url: unknown, body?: unknown): boolean {
+    if (arguments.length === 0) throw wrongParameter("sendBeacon", "Navigator", 1, "string");
+    // Whether it arrives nobody hears.
+    fetch(url, { method: "POST", body }).then(
+      (response) => void response.body?.cancel(),
+      () => {},
+    );
+    return true;
+  }
 }
+
+/** What the global scope is an instance of. */
+class WorkerGlobalScope {
+  constructor() {
+    throw illegalConstructor();
+  }
+}
+class ServiceWorkerGlobalScope extends WorkerGlobalScope {}
 
 class Scheduler {
   async wait(delay: number, options: { signal?: AbortSignal } = {}): Promise<void> {
@@ -70,6 +98,7 @@ const classes: Readonly<Record<string, Interface>> = {
   AbortController,
   AbortSignal,
   Blob,
+  Body,
   Cache,
   CacheStorage,
   CloseEvent,
@@ -90,9 +119,13 @@ const classes: Readonly<Record<string, Interface>> = {
   PerformanceEntry,
   PerformanceMark,
   PerformanceMeasure,
+  PerformanceObserver,
+  PerformanceObserverEntryList,
+  PerformanceResourceTiming,
   Request,
   Response,
   Scheduler,
+  ServiceWorkerGlobalScope,
   TextDecoder,
   TextDecoderStream,
   TextEncoder,
@@ -101,6 +134,7 @@ const classes: Readonly<Record<string, Interface>> = {
   URLSearchParams,
   WebSocket,
   WebSocketPair,
+  WorkerGlobalScope,
 };
 
 const functions = {
@@ -174,6 +208,7 @@ export function install(): void {
   define("scheduler", new Scheduler(), true);
   define("self", globalThis, true);
   define("origin", "null", true);
+  Object.setPrototypeOf(globalThis, ServiceWorkerGlobalScope.prototype);
   Object.defineProperty(globalThis, Symbol.toStringTag, { value: OWNER, configurable: true });
   installLocale();
 }

@@ -2,7 +2,8 @@
 
 import { native } from "../native";
 import { EventTarget } from "./events";
-import { illegalConstructor, isObject, wrongField } from "./interface";
+import { illegalConstructor, isObject, wrongConstructorParameter, wrongField } from "./interface";
+import { dispatchUncaught } from "./uncaught";
 
 const MAKER = Symbol("performance");
 
@@ -60,6 +61,20 @@ export class PerformanceMeasure extends PerformanceEntry {
   }
 }
 
+/** What is fetched is not timed: nobody gets one. */
+export class PerformanceResourceTiming extends PerformanceEntry {}
+
+/** Hears of each new entry. */
+type Observe = (entry: PerformanceEntry) => void;
+
+const observers = new Set<Observe>();
+
+/** Of Node's `performance`; nothing of a process is measured here. */
+const NODE_TIMING = {
+  name: "node", entryType: "node", startTime: 0, duration: 0, nodeStart: 0, v8Start: 0, bootstrapComplete: 0, environment: 0,
+  loopStart: 0, loopExit: 0, idleTime: 0, uvMetricsInfo: { loopCount: 0, events: 0, eventsWaiting: 0 },
+} as const;
+
 export class Performance extends EventTarget {
   #entries: PerformanceEntry[] | undefined = undefined;
 
@@ -113,9 +128,32 @@ export class Performance extends EventTarget {
     return { timeOrigin: this.timeOrigin };
   }
 
+  get eventCounts(): Map<string, number> {
+    return new Map();
+  }
+
+  get nodeTiming(): object {
+    return { ...NODE_TIMING, uvMetricsInfo: { ...NODE_TIMING.uvMetricsInfo } };
+  }
+
+  eventLoopUtilization(): object {
+    return { idle: 0, active: 0, utilization: 0 };
+  }
+
+  timerify<T>(callback: T): T {
+    return callback;
+  }
+
+  clearResourceTimings(): void {}
+
+  markResourceTiming(): void {}
+
+  setResourceTimingBufferSize(): void {}
+
   #add<T extends PerformanceEntry>(entry: T): T {
     this.#entries ??= [];
     this.#entries.push(entry);
+    for (const observe of observers) observe(entry);
     return entry;
   }
 
@@ -132,3 +170,77 @@ export class Performance extends EventTarget {
 }
 
 export const performance = new Performance(MAKER);
+
+/** Entries that an observer is told of. */
+export class PerformanceObserverEntryList {
+  readonly #entries: readonly PerformanceEntry[];
+
+  constructor(maker: symbol, entries: readonly PerformanceEntry[]) {
+    if (maker !== MAKER) throw illegalConstructor();
+    this.#entries = entries;
+  }
+
+  getEntries(): PerformanceEntry[] {
+    return [...this.#entries];
+  }
+
+  getEntriesByName(name: unknown, type?: unknown): PerformanceEntry[] {
+    return this.#entries.filter((entry) => entry.name === name && (type === undefined || entry.entryType === type));
+  }
+
+  getEntriesByType(type: unknown): PerformanceEntry[] {
+    return this.#entries.filter((entry) => entry.entryType === type);
+  }
+}
+
+type Callback = (list: PerformanceObserverEntryList, observer: PerformanceObserver) => unknown;
+
+export class PerformanceObserver {
+  static get supportedEntryTypes(): string[] {
+    return ["measure", "mark"];
+  }
+
+  readonly #callback: Callback;
+  #types = new Set<unknown>();
+  #records: PerformanceEntry[] = [];
+  readonly #observe = (entry: PerformanceEntry): void => {
+    if (!this.#types.has(entry.entryType)) return;
+    this.#records.push(entry);
+    if (this.#records.length === 1) void Promise.resolve().then(() => this.#tell());
+  };
+
+  constructor(callback: unknown) {
+    if (typeof callback !== "function") throw wrongConstructorParameter("PerformanceObserver", 1, "function");
+    this.#callback = callback as Callback;
+  }
+
+  observe(given: unknown = {}): void {
+    const { type, entryTypes, buffered } = given as { type?: unknown; entryTypes?: Iterable<unknown>; buffered?: unknown };
+    if (type === undefined) this.#types = new Set(entryTypes ?? []);
+    else this.#types.add(type);
+    observers.add(this.#observe);
+    if (type !== undefined && buffered) for (const entry of performance.getEntriesByType(type)) this.#observe(entry);
+  }
+
+  disconnect(): void {
+    observers.delete(this.#observe);
+    this.#types.clear();
+    this.#records = [];
+  }
+
+  takeRecords(): PerformanceEntry[] {
+    const records = this.#records;
+    this.#records = [];
+    return records;
+  }
+
+  #tell(): void {
+    const records = this.takeRecords();
+    if (records.length === 0) return;
+    try {
+      Reflect.apply(this.#callback, this, [new PerformanceObserverEntryList(MAKER, records), this]);
+    } catch (error) {
+      dispatchUncaught(error);
+    }
+  }
+}

@@ -141,6 +141,14 @@ export class URL {
     this.#parts = parts;
   }
 
+  static createObjectURL(): never {
+    throw new Error("URL.createObjectURL() is not implemented");
+  }
+
+  static revokeObjectURL(): never {
+    throw new Error("URL.revokeObjectURL() is not implemented");
+  }
+
   static canParse(url: unknown, base?: unknown): boolean {
     if (arguments.length === 0) throw wrongParameter("canParse", "URL", 1, "USVString");
     return parse(url, base) !== null;

@@ -9,6 +9,10 @@ from typing import Final, Protocol
 
 #: What guests may ask for. All are in every build of Python.
 ALGORITHMS: Final = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
+#: Bytes of a key for PBKDF2; no hash has longer blocks.
+MOST_KEY: Final = 128
+#: Of PBKDF2 at once; each takes about two microseconds.
+MOST_ROUNDS: Final = 1000
 #: Hashes under way in one isolate; each takes a few hundred bytes.
 MOST_OPEN: Final = 1000
 
@@ -38,6 +42,35 @@ def begin(algorithm: str, key: bytes | None) -> State:
     return (
         hashlib.new(algorithm, usedforsecurity=False) if key is None else hmac.new(key, digestmod=algorithm)
     )
+
+
+def pbkdf2_rounds(algorithm: str, password: bytes, rounds: int, block: bytes) -> bytes:
+    """
+    Some of the rounds that make a block of PBKDF2 (RFC 8018, section 5.2).
+
+    Args:
+        algorithm: Of the HMAC.
+        password: Its key, at most `MOST_KEY` bytes.
+        rounds: How many, at most `MOST_ROUNDS`.
+        block: The last round's value, and the sum of all so far.
+    Returns:
+        The same after these.
+    Raises:
+        ValueError: There is no such algorithm, or the numbers do not fit it.
+    """
+    if len(password) > MOST_KEY:
+        raise ValueError("Invalid key of PBKDF2")
+    state = begin(algorithm, password)
+    size = len(block) // 2
+    if not 0 < rounds <= MOST_ROUNDS or len(block) != 2 * len(state.digest()):
+        raise ValueError("Invalid rounds of PBKDF2")
+    value, total = bytes(block[:size]), int.from_bytes(block[size:], "big")
+    for _ in range(rounds):
+        step = state.copy()
+        step.update(value)
+        value = step.digest()
+        total ^= int.from_bytes(value, "big")
+    return value + total.to_bytes(size, "big")
 
 
 class Hashes:

@@ -572,6 +572,13 @@ OPS: Final[tuple[Op, ...]] = (
         tuple[int, list[Any]],
         "[statement, bindings] → all rows, as bytes for native.rows; false when there is no such statement, or another way to tell.",
     ),
+    # Node's PBKDF2
+    Op(
+        180,
+        "pbkdf2_rounds",
+        tuple[str, bytes, int],
+        "[hash, password, rounds, at most 1000] with a block's last value and sum as body → the same after so many rounds more.",
+    ),
     # More of RPC
     Op(190, "revoke", tuple[int], "[export]: whoever holds it can call it no more."),
     # More of errors

@@ -94,8 +94,8 @@ export function asyncHooks({ native, runInContext }: Platform): Record<string, u
       return 0;
     }
 
-    bind<T>(callback: Callback<T>): (this: unknown, ...args: Args) => T {
-      return (...args) => this.runInAsyncScope(callback, undefined, ...args);
+    bind<T>(callback: Callback<T>, receiver?: unknown): (this: unknown, ...args: Args) => T {
+      return (...args) => this.runInAsyncScope(callback, receiver, ...args);
     }
 
     runInAsyncScope<T>(callback: Callback<T>, receiver: unknown, ...args: Args): T {

@@ -31,6 +31,26 @@ function replace(target: object, methods: Record<string, unknown>): void {
     Object.defineProperty(target, name, { value: methods[name], writable: true, enumerable: true, configurable: true });
 }
 
+/** Methods of one encoding, and other spellings of those of 64 bits. */
+function aliases(): PropertyDescriptorMap {
+  const methods: Record<string, unknown> = {};
+  for (const encoding of ["ascii", "base64", "base64url", "hex", "latin1", "ucs2", "utf8"]) {
+    methods[`${encoding}Slice`] = function (this: Bytes, start?: number, end?: number): string {
+      return this.toString(encoding as "utf8", start, end);
+    };
+    methods[`${encoding}Write`] = function (this: Bytes, text: string, offset = 0, length = this.length - offset): number {
+      return this.write(text, offset, length, encoding as "utf8");
+    };
+  }
+  for (const order of ["BE", "LE"] as const) {
+    methods[`readBigUint64${order}`] = Buffer.prototype[`readBigUInt64${order}`];
+    methods[`writeBigUint64${order}`] = Buffer.prototype[`writeBigUInt64${order}`];
+  }
+  return Object.fromEntries(
+    Object.entries(methods).map(([name, value]) => [name, { value, writable: true, enumerable: true, configurable: true }]),
+  );
+}
+
 /** UTF-8 without a detour, and base64url. */
 function improve({ utf8Decode, utf8EncodeReplacing }: Native): void {
   const { from, byteLength, isEncoding } = Buffer;
@@ -101,6 +121,7 @@ function improve({ utf8Decode, utf8EncodeReplacing }: Native): void {
       return `<${this.constructor.name} ${hex}${rest}>`;
     },
   });
+  Object.defineProperties(Buffer.prototype, aliases());
   // The bundler may have had to rename it.
   Object.defineProperty(Buffer, "name", { value: "Buffer" });
 }

@@ -20,7 +20,9 @@ const KEPT = 262_144;
 /** Bytes of one message: what the host does at once should be short. */
 const PART = 1_048_576;
 
-const ALGORITHMS: readonly string[] = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512"];
+/** Bytes of what each gives. */
+const BYTES_OF: Readonly<Record<string, number>> = { md5: 16, sha1: 20, sha224: 28, sha256: 32, sha384: 48, sha512: 64 };
+const ALGORITHMS: readonly string[] = Object.keys(BYTES_OF);
 
 /** The host's name of an algorithm. */
 function algorithmOf(name: string): string {
@@ -137,6 +139,7 @@ abstract class Digester extends Transform {
 
 export interface HashFunctions {
   readonly [name: string]: unknown;
+  createHash(algorithm: unknown): { update(data: unknown): { digest(): unknown } };
   createHmac(algorithm: unknown, key: unknown): { update(data: unknown): { digest(): unknown } };
 }
 
@@ -146,7 +149,10 @@ export function hashFunctions(host: Host): HashFunctions {
   class Hash extends Digester {
     constructor(algorithm: unknown, options?: object, state?: State) {
       if (state === undefined) checkString(algorithm, "algorithm");
-      super(state ?? new State(host, algorithmOf(algorithm as string), null, forgotten), options);
+      const plain = state === undefined ? algorithmOf(algorithm as string) : undefined;
+      const { outputLength } = (options ?? {}) as { outputLength?: unknown };
+      if (plain !== undefined && outputLength !== undefined && outputLength !== BYTES_OF[plain]) throw new Error("invalid digest size");
+      super(state ?? new State(host, plain as string, null, forgotten), options);
     }
 
     digest(encoding?: unknown): unknown {
@@ -185,6 +191,7 @@ export function hashFunctions(host: Host): HashFunctions {
     getHashes: () => [...ALGORITHMS, ...ALGORITHMS.map((name) => `RSA-${name.toUpperCase()}`)],
     hash(algorithm: unknown, data: unknown, encoding: unknown = "hex"): unknown {
       checkString(algorithm, "algorithm");
+      checkString(encoding, "outputEncoding");
       return new Hash(algorithm).update(data).digest(encoding);
     },
     timingSafeEqual(a: unknown, b: unknown): boolean {

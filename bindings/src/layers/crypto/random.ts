@@ -39,9 +39,12 @@ function view(target: unknown): Uint8Array<ArrayBuffer> {
   return new Uint8Array(target.buffer as ArrayBuffer, target.byteOffset, target.byteLength);
 }
 
-function part(target: unknown, offset: number, size?: number): Uint8Array<ArrayBuffer> {
+/** @param from Where it begins, in elements. @param most How many of them. */
+function part(target: unknown, from: number, most?: number): Uint8Array<ArrayBuffer> {
   const whole = view(target);
-  const wanted = size ?? whole.length - offset;
+  const unit = (target as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
+  const offset = from * unit;
+  const wanted = most === undefined ? whole.length - offset : most * unit;
   if (!(offset >= 0 && offset <= whole.length)) throw outOfRange("offset", `>= 0 && <= ${whole.length}`, offset);
   if (!(wanted >= 0 && offset + wanted <= whole.length)) throw outOfRange("size", `>= 0 && <= ${whole.length - offset}`, wanted);
   return whole.subarray(offset, offset + wanted);

@@ -63,7 +63,8 @@ function emit(plain: (name: Name, ...args: Args) => boolean): (this: Emitter, na
     if (name === "error") {
       if (this.listenerCount(MONITOR) > 0) Reflect.apply(plain, this, [MONITOR, ...args]);
       if (this.listenerCount("error") === 0 && !(args[0] instanceof Error)) {
-        const shown = typeof args[0] === "string" ? `'${args[0]}'` : String(args[0]);
+        const { inspect } = require("node:util") as unknown as { inspect(value: unknown): string };
+        const shown = inspect(args[0]);
         throw Object.assign(nodeError(Error, "ERR_UNHANDLED_ERROR", `Unhandled error. (${shown})`), { context: args[0] });
       }
     }
@@ -228,7 +229,7 @@ export function eventsModule(): object {
   prototype.on = prototype.addListener;
   const { setMaxListeners } = prototype;
   prototype.setMaxListeners = function (this: Emitter, most: unknown): Emitter {
-    if (typeof most !== "number" || !(most >= 0)) throw outOfRange("setMaxListeners", "a non-negative number", most);
+    if (typeof most !== "number" || !(most >= 0)) throw outOfRange("n", "a non-negative number", most);
     return setMaxListeners.call(this, most);
   };
   const { listenerCount } = prototype;
@@ -279,7 +280,7 @@ export function eventsModule(): object {
     on,
     once,
     setMaxListeners(most: unknown = EventEmitter.defaultMaxListeners, ...emitters: unknown[]): void {
-      if (typeof most !== "number" || !(most >= 0)) throw outOfRange("setMaxListeners", "a non-negative number", most);
+      if (typeof most !== "number" || !(most >= 0)) throw outOfRange("n", "a non-negative number", most);
       if (emitters.length === 0) EventEmitter.defaultMaxListeners = most;
       for (const emitter of emitters)
         if (isEmitter(emitter)) emitter.setMaxListeners(most);

@@ -2,7 +2,7 @@
 
 import posix from "@file-services/path/browser-path.js";
 import type { Layer } from "../../layers";
-import { checkString } from "../node_errors";
+import { checkString, unavailable } from "../node_errors";
 
 type Path = Record<string, (...args: unknown[]) => unknown>;
 
@@ -27,9 +27,22 @@ function checkArguments(path: Path): void {
   }
 }
 
+/** An extension without its dot gets one, as in Node by now. */
+function dotExtensions(path: Path): void {
+  const { format } = path as { format: (parts: unknown) => unknown };
+  path.format = (parts) => {
+    const { ext } = (parts ?? {}) as { ext?: string };
+    const dotted = typeof ext === "string" && ext !== "" && !ext.startsWith(".");
+    return format(dotted ? { ...(parts as object), ext: `.${ext}` } : parts);
+  };
+}
+
 const layer: Layer = () => {
-  checkArguments(posix);
-  checkArguments(posix.win32);
+  for (const path of [posix, posix.win32]) {
+    checkArguments(path);
+    dotExtensions(path);
+    Object.assign(path, unavailable("path", ["matchesGlob"]));
+  }
   return { "node:path": posix, "node:path/posix": posix, "node:path/win32": posix.win32 };
 };
 

@@ -1,7 +1,7 @@
 /** Layer `process`: one process for the whole program, which is an isolate. */
 
 import type { Layer, Platform } from "../../layers";
-import { checkFunction, checkString, nodeError } from "../node_errors";
+import { checkFunction, checkString, invalidArgType, nodeError, unavailable } from "../node_errors";
 
 declare const require: (name: string) => {
   new (): object;
@@ -12,7 +12,15 @@ declare const require: (name: string) => {
 const VERSION = "22.23.4";
 const NS_PER_MS = 1_000_000;
 
+/** What of a process an isolate has not. */
+const UNAVAILABLE = [
+  "binding", "dlopen", "execve", "getActiveResourcesInfo", "getgroups", "initgroups", "loadEnvFile", "openStdin", "reallyExit",
+  "resourceUsage", "setSourceMapsEnabled", "setUncaughtExceptionCaptureCallback", "setegid", "seteuid", "setgid", "setgroups", "setuid",
+  "threadCpuUsage",
+] as const;
+
 function hrtime(since?: [number, number]): [number, number] {
+  if (since !== undefined && !Array.isArray(since)) throw invalidArgType("time", "tuple of integers", since);
   const ns = BigInt(Math.trunc(Date.now())) * BigInt(NS_PER_MS) - (since ? BigInt(since[0]) * 1_000_000_000n + BigInt(since[1]) : 0n);
   return [Number(ns / 1_000_000_000n), Number(ns % 1_000_000_000n)];
 }
@@ -42,11 +50,32 @@ function environment(values: Readonly<Record<string, string>>): Record<string, s
   });
 }
 
+interface Emitter {
+  emit(name: string, ...args: unknown[]): boolean;
+}
+
+/** `process.emitWarning`: listeners of `warning` hear of it, and the log has it. */
+function emitWarning(this: Emitter, warning: unknown, typeOrOptions?: unknown, code?: unknown): void {
+  if (typeof warning !== "string" && !(warning instanceof Error)) throw invalidArgType("warning", "an string or Error", warning);
+  const options = (typeof typeOrOptions === "object" ? typeOrOptions : { type: typeOrOptions, code }) as Record<string, unknown> | null;
+  let error = warning as Error & { code?: unknown; detail?: unknown };
+  if (typeof warning === "string") {
+    error = new Error(warning);
+    error.name = `${options?.type ?? "Warning"}`;
+    if (options?.code !== undefined) error.code = options.code;
+    if (options?.detail !== undefined) error.detail = options.detail;
+  }
+  queueMicrotask(() => {
+    console.warn(`${error.name}: ${error.message}`);
+    this.emit("warning", error);
+  });
+}
+
 function makeProcess({ processEnvironment }: Platform): object {
   const EventEmitter = require("node:events");
   const process = Object.create(EventEmitter.prototype) as Record<PropertyKey, unknown>;
   const nothing = (): void => {};
-  Object.assign(process, {
+  Object.assign(process, unavailable("process", UNAVAILABLE), {
     title: "workerd",
     version: `v${VERSION}`,
     versions: { node: VERSION },
@@ -66,11 +95,18 @@ function makeProcess({ processEnvironment }: Platform): object {
     stdout: output("log", 1),
     stderr: output("error", 2),
     abort: exit,
+    availableMemory: () => 0,
+    constrainedMemory: () => 0,
+    emitWarning: emitWarning.bind(process as unknown as Emitter),
     cwd: () => "/bundle",
     chdir: checkString,
     cpuUsage: () => ({ user: 0, system: 0 }),
-    emitWarning: (warning: unknown) => console.warn(warning instanceof Error ? warning : `Warning: ${warning as string}`),
     exit,
+    getegid: () => 0,
+    geteuid: () => 0,
+    getgid: () => 0,
+    getuid: () => 0,
+    hasUncaughtExceptionCaptureCallback: () => false,
     getBuiltinModule(name: string): unknown {
       try {
         return require(name.startsWith("node:") ? name : `node:${name}`);

@@ -4,6 +4,7 @@ import stream from "readable-stream/lib/stream.js";
 import promises from "readable-stream/lib/stream/promises.js";
 import type { Layer } from "../../layers";
 import * as consumers from "./consumers";
+import { duplexPair } from "./pair";
 import { fromWeb, toWeb } from "./web";
 
 /** What `node:stream/web` has of the globals. */
@@ -17,9 +18,13 @@ const WEB = [
 type Globals = Record<string, unknown>;
 
 const layer: Layer = () => {
-  const { Readable, Writable } = stream;
+  const { Duplex, Readable, Writable } = stream;
+  // As Node has it by now.
+  stream.setDefaultHighWaterMark(false, 65536);
   Object.assign(Readable, fromWeb.readable(stream), toWeb.readable());
   Object.assign(Writable, fromWeb.writable(stream), toWeb.writable());
+  Object.assign(Duplex, fromWeb.duplex(stream), toWeb.duplex(stream));
+  stream.duplexPair = duplexPair(stream);
   return {
     "node:stream": stream,
     "node:stream/consumers": { ...consumers },

@@ -4,6 +4,10 @@
 type Any = any;
 
 export const fromWeb = {
+  duplex: ({ Duplex, Readable, Writable }: Any) => ({
+    fromWeb: ({ readable, writable }: { readable: ReadableStream; writable: WritableStream }, options: object = {}): unknown =>
+      Duplex.from({ readable: Readable.fromWeb(readable, options), writable: Writable.fromWeb(writable, options) }),
+  }),
   readable: ({ Readable }: Any) => ({
     fromWeb(source: ReadableStream, options: object = {}): unknown {
       const reader = source.getReader();
@@ -44,6 +48,12 @@ export const fromWeb = {
 };
 
 export const toWeb = {
+  duplex: ({ Readable, Writable }: Any) => ({
+    toWeb: (source: Any): { readable: ReadableStream; writable: WritableStream } => ({
+      readable: Readable.toWeb(source),
+      writable: Writable.toWeb(source),
+    }),
+  }),
   readable: () => ({
     toWeb(source: Any): ReadableStream {
       const chunks = source[Symbol.asyncIterator]() as AsyncIterator<unknown>;

@@ -1,7 +1,12 @@
 /** Layer `system`: modules that describe a machine or a program's own modules. There is none to see, so the answers are fixed. */
 
 import type { Layer, Platform } from "../../layers";
-import { checkString, nodeError } from "../node_errors";
+import { checkString, nodeError, unavailable } from "../node_errors";
+
+/** Node's numbers of what its collector and its entries are; there are none of them here. */
+const PERFORMANCE = {
+  NODE_PERFORMANCE_GC_MAJOR: 4, NODE_PERFORMANCE_GC_MINOR: 1, NODE_PERFORMANCE_GC_INCREMENTAL: 8, NODE_PERFORMANCE_GC_WEAKCB: 16,
+} as const;
 
 const os = {
   EOL: "\n",
@@ -33,6 +38,7 @@ function moduleModule({ builtinModules }: Platform, require: (name: string) => o
   const bare = (name: string): string => name.replace(/^node:/, "");
   const isBuiltin = (name: unknown): boolean => typeof name === "string" && builtinModules.includes(bare(name));
   return {
+    ...unavailable("module", ["findPackageJSON", "findSourceMap", "register", "registerHooks", "runMain", "stripTypeScriptTypes"]),
     builtinModules,
     isBuiltin,
     createRequire(from: unknown) {
@@ -52,7 +58,20 @@ const layer: Layer = (platform) => ({
   "node:constants": os.constants,
   "node:module": moduleModule(platform, require),
   "node:os": os,
-  "node:perf_hooks": { performance },
+  "node:perf_hooks": {
+    ...unavailable("perf_hooks", ["createHistogram", "monitorEventLoopDelay"]),
+    Performance,
+    PerformanceEntry,
+    PerformanceMark,
+    PerformanceMeasure,
+    PerformanceObserver,
+    PerformanceObserverEntryList,
+    PerformanceResourceTiming,
+    constants: PERFORMANCE,
+    eventLoopUtilization: () => performance.eventLoopUtilization(),
+    performance,
+    timerify: (callback: () => void) => performance.timerify(callback),
+  },
 });
 
 export default layer;

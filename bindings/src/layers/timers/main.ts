@@ -15,7 +15,10 @@ function abortError(signal: AbortSignal): Error {
 }
 
 /** A promise that a timer fulfils with a value, unless it is aborted. */
-function after<T>(start: (done: () => void) => () => void, value: T, { signal }: Options = {}): Promise<T> {
+function after<T>(start: (done: () => void) => () => void, value: T, options?: Options): Promise<T> {
+  const { signal } = options ?? {};
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    return Promise.reject(invalidArgType("options.signal", "an instance of AbortSignal", signal));
   if (signal?.aborted) return Promise.reject(abortError(signal));
   return new Promise((resolve, reject) => {
     const stop = start(() => {

@@ -69,6 +69,7 @@ export function types(native: Platform["native"]): Record<string, Check> {
     isDataView: works(getter(DataView.prototype, "byteLength")),
     isDate: works(Date.prototype.getTime),
     isExternal: () => false,
+    isFloat16Array: typedArray("Float16Array"),
     isFloat32Array: typedArray("Float32Array"),
     isFloat64Array: typedArray("Float64Array"),
     isGeneratorFunction: functionOfKind("GeneratorFunction", /^(async\s+)?function\s*\*/),

@@ -1,7 +1,8 @@
 /** `node:util`. `inspect` and `format` are those of the console. */
 
 import type { Platform } from "../../layers";
-import { checkFunction, invalidArgType, invalidArgValue, nodeError } from "../node_errors";
+import { checkFunction, invalidArgType, invalidArgValue, nodeError, unavailable } from "../node_errors";
+import { mimeClasses } from "./mime";
 
 declare const require: (name: string) => { deepStrictEqual(a: unknown, b: unknown, error: Error): void };
 
@@ -87,6 +88,11 @@ function isDeepStrictEqual(a: unknown, b: unknown): boolean {
   }
 }
 
+/** What Node tells of its own process, or the platform has not either. */
+const UNAVAILABLE = [
+  "convertProcessSignalToExitCode", "diff", "getCallSite", "getCallSites", "getSystemErrorMap", "getSystemErrorMessage", "getSystemErrorName", "parseArgs", "setTraceSigInt",
+] as const;
+
 type Styles = Record<string, [number, number] | undefined>;
 
 /** Nothing here is a terminal, so the text stays as it is unless that is not to be looked at. */
@@ -96,7 +102,7 @@ function styleText(colors: Styles, style: string | string[], text: unknown, opti
   let after = "";
   for (const name of [style].flat()) {
     const codes = colors[name];
-    if (codes === undefined) throw invalidArgValue("format", name, `must be one of: ${Object.keys(colors).join(", ")}`);
+    if (codes === undefined) throw invalidArgValue("format", name, `must be one of: ${Object.keys(colors).map((known) => `'${known}'`).join(", ")}`);
     before += `\u001b[${codes[0]}m`;
     after = `\u001b[${codes[1]}m${after}`;
   }
@@ -149,6 +155,8 @@ export function utilModule(inspection: Platform["inspection"], types: Record<str
   const colors = inspect.colors as unknown as Styles;
   return {
     ...legacyChecks(types),
+    ...mimeClasses,
+    ...unavailable("util", UNAVAILABLE),
     TextDecoder,
     TextEncoder,
     _extend: (target: object, source: unknown) => (typeof source === "object" ? Object.assign(target, source) : target),

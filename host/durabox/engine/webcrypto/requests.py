@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import struct
 from collections.abc import Callable
 from typing import Final
 
@@ -19,6 +20,14 @@ _FEW_ITERATIONS: Final = 1_000
 _MOST_ITERATIONS: Final = 100_000
 #: Most bytes that PBKDF2 derives; each block of the hash's length costs all iterations.
 _MOST_DERIVED: Final = 1024
+#: Of scrypt: block size, parallelization, bytes of memory.
+_SCRYPT: Final = struct.Struct(">III")
+#: The platform's limit to its cost.
+_MOST_COST: Final = 1 << 20
+#: Cost, block size and parallelization together: some seconds.
+_MOST_WORK: Final = 1 << 23
+#: Bytes that it may take for as long as it runs.
+_MOST_MEMORY: Final = 128 << 20
 #: Bytes of the shortest hash.
 _SHORTEST_BLOCK: Final = 16
 #: A private key of RSA with up to 4,096 bits is shorter than this.
@@ -70,6 +79,8 @@ class CryptoRequest(Struct, frozen=True):
         if self.size > AT_ONCE:
             return True
         match self.operation, self.algorithm:
+            case "derive", "scrypt":
+                return True
             case "derive", "PBKDF2":
                 return self.number * self.length > _FEW_ITERATIONS * _SHORTEST_BLOCK
             case "generate", algorithm:
@@ -133,6 +144,35 @@ def _pbkdf2(request: CryptoRequest) -> bytes:
     return hashlib.pbkdf2_hmac(name, request.key, request.iv, request.number, request.length)
 
 
+def _scrypt(request: CryptoRequest) -> bytes:
+    """RFC 7914; of `node:crypto`. The cost is the number, block size, parallelization and most bytes of memory are the extra."""
+    failure = GuestError("Error", "Scrypt failed")
+    if len(request.extra) != _SCRYPT.size:
+        raise failure
+    block, lanes, memory = _SCRYPT.unpack(request.extra)
+    cost = request.number
+    if not 1 < cost <= _MOST_COST:
+        raise (
+            GuestError("RangeError", f"Scrypt failed: cost exceeds maximum ({_MOST_COST}).")
+            if cost > 1
+            else failure
+        )
+    if not 0 < request.length <= _MOST_DERIVED or cost * block * lanes > _MOST_WORK:
+        raise failure
+    try:
+        return hashlib.scrypt(
+            request.key,
+            salt=request.iv,
+            n=cost,
+            r=block,
+            p=lanes,
+            maxmem=min(memory, _MOST_MEMORY),
+            dklen=request.length,
+        )
+    except (ValueError, OverflowError):
+        raise failure from None
+
+
 def _hkdf(request: CryptoRequest) -> bytes:
     """RFC 5869."""
     name = hash_name(request.hash)
@@ -152,5 +192,6 @@ _SIMPLE: Final[dict[tuple[str, str], Callable[[CryptoRequest], bytes]]] = {
     ("verify", "HMAC"): _hmac_verify,
     ("derive", "PBKDF2"): _pbkdf2,
     ("derive", "HKDF"): _hkdf,
+    ("derive", "scrypt"): _scrypt,
     ("digest", ""): lambda request: hashlib.new(hash_name(request.hash), request.data).digest(),
 }
