@@ -80,7 +80,9 @@ def forged() -> Forged:
     """The guest, compiled once."""
     native = Engine.shared().native
     return Forged(
-        native, native.compile(bytes(w.wat2wasm(CODE))), native.compile(memory_module(bytes(PAGES * PAGE)))
+        native,
+        native.compile(bytes(w.wat2wasm(CODE))),
+        native.compile(memory_module(memoryview(bytes(PAGES * PAGE)))),
     )
 
 

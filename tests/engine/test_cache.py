@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 import durabox
-from durabox.engine import cache
+from durabox.engine import cache, engine
+from durabox.engine.engine import Engine
+from durabox.engine.layers import IMAGE_FOLDER
+from durabox.errors import EngineError
 
-MODULE = b"\0asm some module"
+#: Its digest.
+MODULE = "5f3a"
 
 
 class Compiler:
@@ -21,9 +25,9 @@ class Compiler:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, module: bytes) -> bytes:
+    def __call__(self, module: str) -> bytes:
         self.calls += 1
-        return b"code of " + module
+        return f"code of {module}".encode()
 
 
 @pytest.fixture
@@ -32,9 +36,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def load(compiler: Compiler, module: bytes = MODULE, fingerprint: str = "f") -> bytes:
-    code = cache.load(module, fingerprint, compiler)
-    assert code == b"code of " + module
+def load(compiler: Compiler, module: str = MODULE, fingerprint: str = "f") -> bytes:
+    stored, length = cache.load(module, fingerprint, lambda: compiler(module))
+    code = stored[:length]
+    assert code == f"code of {module}".encode()
     return code
 
 
@@ -55,7 +60,7 @@ def test_a_module_is_compiled_once(folder: Path) -> None:
 def test_another_module_or_engine_has_a_file_of_its_own(folder: Path) -> None:
     compiler = Compiler()
     load(compiler)
-    load(compiler, b"other")
+    load(compiler, "07ea")
     load(compiler, fingerprint="g")
     assert compiler.calls == 3
     assert len(list(folder.iterdir())) == 3
@@ -68,8 +73,8 @@ def test_another_module_or_engine_has_a_file_of_its_own(folder: Path) -> None:
         lambda content: content[:10],
         lambda content: content[:-1],
         lambda content: content + b"x",
-        lambda content: content[:-3] + b"???",
-        lambda content: bytes(32) + content[32:],
+        lambda content: b"???" + content[3:],
+        lambda content: content[:-32] + bytes(32),
     ],
     ids=["empty", "cut in the digest", "cut", "longer", "changed", "another digest"],
 )
@@ -126,6 +131,26 @@ def test_a_cache_that_is_no_folder_costs_only_time(folder: Path) -> None:
     load(compiler)
     load(compiler)
     assert compiler.calls == 2
+
+
+def test_a_module_that_is_in_the_cache_is_not_even_read(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A process has the address space for two or three engines of the usual size.
+    monkeypatch.setattr(engine, "_room", lambda: 64)
+    image = tmp_path / "image"
+    image.mkdir()
+    for name in ("manifest.json", "engine.wasm", "base.wasm"):
+        (image / name).symlink_to(IMAGE_FOLDER / name)
+    Engine(image)
+    (image / "base.wasm").unlink()
+    Engine(image)
+    max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns).unlink()
+    with pytest.raises(EngineError, match=r"base\.wasm is missing\): run `make build`"):
+        Engine(image)
+    (image / "base.wasm").write_bytes(b"\0asm\1\0\0\0")
+    with pytest.raises(EngineError, match=r"base\.wasm is damaged"):
+        Engine(image)
 
 
 def test_processes_that_start_at_once_share_a_cold_cache(folder: Path) -> None:

@@ -20,7 +20,7 @@ from durabox.engine.image import memory_module
 from durabox.errors import EngineError
 
 PAGE = 65_536
-MEMORY = memory_module(bytes(PAGE))
+MEMORY = memory_module(memoryview(bytes(PAGE)))
 #: Imports and exports of the guest's shape; `%s` is the body of its event function.
 GUEST = """
 (module
@@ -254,13 +254,13 @@ class TestMemory:
 class TestModules:
     def test_code_survives_serialization(self, native: NativeEngine) -> None:
         code = native.serialize(native.compile(bytes(w.wat2wasm(GUEST % "(i32.const 42)"))))
-        machine = native.instantiate(native.compile(MEMORY), native.deserialize(code), PAGE)
+        machine = native.instantiate(native.compile(MEMORY), native.deserialize(code, len(code)), PAGE)
         assert run(machine, Recorder()) == 42
 
     @pytest.mark.parametrize("code", [b"", b"\0" * 100, b"\x7fELF" + bytes(200)])
     def test_what_is_no_compiled_code_is_refused(self, native: NativeEngine, code: bytes) -> None:
         with pytest.raises(EngineError, match=r"^deserialize: "):
-            native.deserialize(code)
+            native.deserialize(code, len(code))
 
     def test_what_is_no_module_is_refused(self, native: NativeEngine) -> None:
         with pytest.raises(EngineError, match=r"^WebAssembly module: "):

@@ -45,23 +45,25 @@ def _trusted(path: Path) -> bool:
     return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
-def load(module: bytes, fingerprint: str, compile_code: Callable[[bytes], bytes]) -> bytes:
+def load(digest: str, fingerprint: str, compile_code: Callable[[], bytes]) -> tuple[bytes, int]:
     """
     The compiled form of a module.
 
     Args:
-        module: WebAssembly bytes.
+        digest: The module's.
         fingerprint: Everything about the engine that compiled code depends on.
         compile_code: Compiles the module; called when there is no usable file.
+    Returns:
+        Bytes that begin with it, and its length.
     """
-    key = hashlib.sha256(b"\0".join((module, fingerprint.encode(), _processor().encode()))).hexdigest()
+    key = hashlib.sha256("\0".join((digest, fingerprint, _processor())).encode()).hexdigest()
     path = directory() / f"{key[:32]}.code"
     try:
         if _trusted(path):
             stored = path.read_bytes()
-            code = stored[_DIGEST:]
-            if hashlib.sha256(code).digest() == stored[:_DIGEST]:
-                return code
+            length = max(len(stored) - _DIGEST, 0)
+            if hashlib.sha256(memoryview(stored)[:length]).digest() == stored[length:]:
+                return stored, length
             logger.warning("%s is damaged; compiling again", path)
         else:
             logger.warning("%s may be written by others; not used", path)
@@ -69,9 +71,9 @@ def load(module: bytes, fingerprint: str, compile_code: Callable[[bytes], bytes]
         pass
     except OSError as error:
         logger.debug("code cache: %s", error)
-    code = compile_code(module)
+    code = compile_code()
     _store(path, code)
-    return code
+    return code, len(code)
 
 
 def _store(path: Path, code: bytes) -> None:
@@ -80,7 +82,8 @@ def _store(path: Path, code: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
         with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
+            file.write(code)
+            file.write(hashlib.sha256(code).digest())
         os.replace(temporary, path)
     except OSError as error:
         logger.debug("code cache: %s", error)

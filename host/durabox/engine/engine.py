@@ -26,6 +26,14 @@ _STACK: Final = 32 << 20
 _MAPS_PER_ISOLATE: Final = 6
 _MAPS_RESERVED: Final = 8192
 _MOST_ISOLATES: Final = 12_000
+#: What compiled code depends on besides the module and the processor.
+_FINGERPRINT: Final = f"wasmtime {WASMTIME_VERSION} memory {_MAX_MEMORY} epochs"
+
+
+def _unusable(error: OSError | ValueError) -> EngineError:
+    if isinstance(error, FileNotFoundError):
+        return EngineError(f"the engine image is not built ({error.filename} is missing): run `make build`")
+    return EngineError(f"the engine image cannot be read: {error}; run `make build`")
 
 
 def _room() -> int:
@@ -53,12 +61,8 @@ class Engine:
     def __init__(self, folder: Path = IMAGE_FOLDER) -> None:
         try:
             manifest = json.loads((folder / "manifest.json").read_text())
-        except FileNotFoundError as error:
-            raise EngineError(
-                f"the engine image is not built ({error.filename} is missing): run `make build`"
-            ) from None
         except (OSError, ValueError) as error:
-            raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
+            raise _unusable(error) from None
         if manifest.get("protocol") != VERSION:
             raise EngineError(
                 f"the engine image speaks protocol {manifest.get('protocol')}, this host {VERSION}: run `make build`"
@@ -84,23 +88,20 @@ class Engine:
         return Image(self, self._module("intl.wasm"))
 
     def _module(self, name: str) -> Module:
-        """A module of the engine image."""
-        path = self._folder / name
-        try:
-            wasm = path.read_bytes()
-        except FileNotFoundError as error:
-            raise EngineError(
-                f"the engine image is not built ({error.filename} is missing): run `make build`"
-            ) from None
-        except OSError as error:
-            raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
-        if hashlib.sha256(wasm).hexdigest() != self._digests.get(name):
-            raise EngineError(f"{path} is damaged: run `make clean build`")
-        fingerprint = f"wasmtime {WASMTIME_VERSION} memory {_MAX_MEMORY} epochs"
-        return self.native.deserialize(cache.load(wasm, fingerprint, self._compile))
+        """A module of the engine image, from the cache of compiled code if it is there: then its file is not even read."""
+        digest = self._digests.get(name, "")
 
-    def _compile(self, wasm: bytes) -> bytes:
-        return self.native.serialize(self.native.compile(wasm))
+        def compiled() -> bytes:
+            path = self._folder / name
+            try:
+                wasm = path.read_bytes()
+            except OSError as error:
+                raise _unusable(error) from None
+            if hashlib.sha256(wasm).hexdigest() != digest:
+                raise EngineError(f"{path} is damaged: run `make clean build`")
+            return self.native.serialize(self.native.compile(wasm))
+
+        return self.native.deserialize(*cache.load(digest, _FINGERPRINT, compiled))
 
     @classmethod
     def shared(cls) -> Engine:

@@ -417,15 +417,18 @@ class NativeEngine:
         _bytes_delete(C.byref(code))
         return copy
 
-    def deserialize(self, code: bytes) -> Module:
+    def deserialize(self, code: bytes, length: int) -> Module:
         """
         The module that `serialize` made bytes of. Only for bytes that are trusted as much as our own code.
 
+        Args:
+            code: Begins with these bytes.
+            length: How many they are.
         Raises:
             EngineError: Made by another version or with another configuration.
         """
         pointer = _P()
-        error = _module_deserialize(self._pointer, code, len(code), C.byref(pointer))
+        error = _module_deserialize(self._pointer, code, length, C.byref(pointer))
         if error:
             raise EngineError(f"deserialize: {_message_of(error)}")
         assert pointer.value is not None

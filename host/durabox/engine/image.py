@@ -42,8 +42,8 @@ def _signed(number: int) -> bytes:
         out.append(byte | 0x80)
 
 
-def _section(number: int, body: bytes) -> bytes:
-    return bytes([number]) + _unsigned(len(body)) + body
+def _section(number: int, *body: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
+    return bytes([number]) + _unsigned(sum(map(len, body))), *body
 
 
 def _dense_enough(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -72,17 +72,18 @@ def _dense_enough(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return dense
 
 
-def memory_module(memory: bytes) -> bytes:
+def memory_module(memory: memoryview) -> bytes:
     """
     A WebAssembly module that only defines and exports a memory with these contents.
 
     Args:
-        memory: Whole WebAssembly pages; little but the parts that are not zero is stored.
+        memory: Whole WebAssembly pages; little but the parts that are not zero is stored. They are megabytes: what is stored is
+            copied once.
     """
     runs: list[tuple[int, int]] = []
     start = -1
     for offset in range(0, len(memory), _PAGE):
-        if memory[offset : offset + _PAGE] == _EMPTY:
+        if memory[offset : offset + _PAGE].tobytes() == _EMPTY:
             if start >= 0:
                 runs.append((start, offset))
                 start = -1
@@ -91,16 +92,18 @@ def memory_module(memory: bytes) -> bytes:
     if start >= 0:
         runs.append((start, len(memory)))
     runs = _dense_enough(runs)
-    segments = b"".join(
-        b"\x00\x41" + _signed(begin) + b"\x0b" + _unsigned(end - begin) + memory[begin:end]
-        for begin, end in runs
-    )
+    segments: list[bytes | memoryview] = [_unsigned(len(runs))]
+    for begin, end in runs:
+        segments += (
+            b"\x00\x41" + _signed(begin) + b"\x0b" + _unsigned(end - begin),
+            memory[begin:end],
+        )
     return b"".join(
         (
             b"\0asm\1\0\0\0",
-            _section(5, b"\1\0" + _unsigned(len(memory) // _WASM_PAGE)),
-            _section(7, b"\1" + _unsigned(6) + b"memory" + b"\2\0"),
-            _section(11, _unsigned(len(runs)) + segments),
+            *_section(5, b"\1\0" + _unsigned(len(memory) // _WASM_PAGE)),
+            *_section(7, b"\1" + _unsigned(6) + b"memory" + b"\2\0"),
+            *_section(11, *segments),
         )
     )
 

@@ -252,7 +252,7 @@ class Isolate:
         if (result := self._call(ffi.SEAL)) != _DONE:
             self._fail(result)
         machine = self._machine
-        memory = machine.read(0, machine.refresh())
+        memory = machine.look(0, machine.refresh())
         return Image(self._engine, self._engine.native.compile(memory_module(memory)))
 
     def close(self) -> None:

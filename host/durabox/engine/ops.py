@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Final, get_args
 
-from durabox.engine import hashes, layers, time_zones
+from durabox.engine import hashes, layers
 from durabox.engine.protocol import OPS, Bindings
 from durabox.errors import DuraboxError
 from durabox.wire import Decoder
@@ -129,10 +129,14 @@ class OpHandlers:
 
     def op_time_zones(self, body: bytes) -> list[str]:
         """Names of all time zones."""
+        from durabox.engine import time_zones
+
         return time_zones.names()
 
     def op_time_zone(self, name: str, body: bytes) -> list[int]:
         """Offsets of a time zone."""
+        from durabox.engine import time_zones
+
         periods = time_zones.periods(name)
         if periods is None:
             raise GuestError("RangeError", "There is no such time zone.")
