@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,21 +68,9 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         uvloop.run(work)
 
 
-def _import_server() -> None:
-    importlib.import_module("durabox.server.app")
-
-
-def _load_engine() -> None:
-    from durabox.engine.engine import Engine
-
-    with contextlib.suppress(DuraboxError):  # who needs the engine gets the error
-        Engine.shared()
-
-
-def _meanwhile(*works: Callable[[], None]) -> None:
-    """Do what takes long in threads, while this one imports the rest."""
-    for work in works:
-        threading.Thread(target=work, name="durabox-start", daemon=True).start()
+def _meanwhile(work: Callable[[], object]) -> None:
+    """Do what takes long in a thread, while this one does the rest."""
+    threading.Thread(target=work, name="durabox-start", daemon=True).start()
 
 
 def _collect_seldom() -> None:
@@ -100,7 +89,15 @@ def _serve(options: argparse.Namespace) -> None:
     allowed: list[str] = options.allow_net
     if not allowed:
         late_package.place("aiohttp")
-    _meanwhile(_load_engine, _import_server)
+    from durabox.engine.engine import Engine
+
+    def load_engine() -> None:
+        with contextlib.suppress(DuraboxError):  # who needs the engine gets the error
+            Engine.shared()
+
+    # Mostly Wasmtime's work and the kernel's. What is Python's stays in one thread as far as possible: two that
+    # import wait for each other longer than one takes.
+    _meanwhile(load_engine)
     from durabox.objects.host import Host
     from durabox.storage.durability import Durability
     from durabox.storage.history.retention import Retention
@@ -131,12 +128,13 @@ def _serve(options: argparse.Namespace) -> None:
 
                 named = [server for server in allowed if server != PUBLIC]
                 network = await stack.enter_async_context(Internet(public=PUBLIC in allowed, named=named))
+            # The project's evaluation is Wasmtime's work again.
+            _meanwhile(partial(importlib.import_module, "durabox.server.app"))
             opened = await stack.enter_async_context(
                 Host.open(
                     path, state, durability=durability, history=history, network=network, dev=options.dev
                 )
             )
-            # Last: the project is evaluated while these are being imported.
             from durabox.server.admin import Admin
             from durabox.server.app import Address, Application
             from durabox.server.app import serve as run_server

@@ -46,7 +46,7 @@ try:
     _library: Final = C.CDLL(_path())
 except OSError as error:
     raise EngineError(f"libwasmtime {WASMTIME_VERSION} cannot be loaded: {error}") from None
-#: The same, for calls too short to let other threads run meanwhile: when threads that commit wait for their turn, the
+#: The same, for calls too short to let other threads run meanwhile: when these commit, or import at the start, the
 #: way back from each call would be a long one.
 _short: Final = C.PyDLL(_library._name)
 _P: Final = C.c_void_p
@@ -104,15 +104,15 @@ class _Vector(C.Structure):
     _fields_ = (("size", _S), ("data", _P))
 
 
-_config_new: Final = _bind("wasm_config_new", _P)
-_pool_new: Final = _bind("wasmtime_pooling_allocation_config_new", _P)
-_pool_delete: Final = _bind("wasmtime_pooling_allocation_config_delete", None, _P)
+_config_new: Final = _bind("wasm_config_new", _P, library=_short)
+_pool_new: Final = _bind("wasmtime_pooling_allocation_config_new", _P, library=_short)
+_pool_delete: Final = _bind("wasmtime_pooling_allocation_config_delete", None, _P, library=_short)
 _engine_new: Final = _bind("wasm_engine_new_with_config", _P, _P)
-_linker_new: Final = _bind("wasmtime_linker_new", _P, _P)
-_type_new: Final = _bind("wasm_valtype_new", _P, C.c_uint8)
-_types_new: Final = _bind("wasm_valtype_vec_new", None, _P, _S, _P)
-_signature_new: Final = _bind("wasm_functype_new", _P, _P, _P)
-_signature_delete: Final = _bind("wasm_functype_delete", None, _P)
+_linker_new: Final = _bind("wasmtime_linker_new", _P, _P, library=_short)
+_type_new: Final = _bind("wasm_valtype_new", _P, C.c_uint8, library=_short)
+_types_new: Final = _bind("wasm_valtype_vec_new", None, _P, _S, _P, library=_short)
+_signature_new: Final = _bind("wasm_functype_new", _P, _P, _P, library=_short)
+_signature_delete: Final = _bind("wasm_functype_delete", None, _P, library=_short)
 _store_new: Final = _bind("wasmtime_store_new", _P, _P, _P, _P, library=_short)
 _store_delete: Final = _bind("wasmtime_store_delete", None, _P)
 _store_context: Final = _bind("wasmtime_store_context", _P, _P, library=_short)
@@ -123,7 +123,7 @@ _linker_define: Final = _bind(
     "wasmtime_linker_define", _P, _P, _P, C.c_char_p, _S, C.c_char_p, _S, _P, library=_short
 )
 _linker_define_function: Final = _bind(
-    "wasmtime_linker_define_func_unchecked", _P, _P, C.c_char_p, _S, C.c_char_p, _S, _P, _P, _P, _P
+    "wasmtime_linker_define_func_unchecked", _P, _P, C.c_char_p, _S, C.c_char_p, _S, *[_P] * 4, library=_short
 )
 _export_get: Final = _bind(
     "wasmtime_instance_export_get", C.c_bool, _P, _P, C.c_char_p, _S, _P, library=_short
@@ -348,7 +348,7 @@ class NativeEngine:
             ("memory_init_cow", C.c_bool, True),
             ("native_unwind_info", C.c_bool, False),
         ):
-            _bind(f"wasmtime_config_{name}_set", None, _P, kind)(config, value)
+            _bind(f"wasmtime_config_{name}_set", None, _P, kind, library=_short)(config, value)
         pool = _pool_new()
         for name, width, number in (
             ("total_stacks", C.c_uint32, isolates),
@@ -358,14 +358,16 @@ class NativeEngine:
             ("max_memory_size", _S, max_memory),
             ("max_unused_warm_slots", C.c_uint32, 128),
         ):
-            _bind(f"wasmtime_pooling_allocation_config_{name}_set", None, _P, width)(pool, number)
-        _bind("wasmtime_pooling_allocation_strategy_set", None, _P, _P)(config, pool)
+            _bind(f"wasmtime_pooling_allocation_config_{name}_set", None, _P, width, library=_short)(
+                pool, number
+            )
+        _bind("wasmtime_pooling_allocation_strategy_set", None, _P, _P, library=_short)(config, pool)
         _pool_delete(pool)
         self._pointer: int | None = _engine_new(config)
         if not self._pointer:
             raise EngineError("Wasmtime could not be started with the pooling allocator.")
         self._linker: int = _linker_new(self._pointer)
-        _bind("wasmtime_linker_allow_shadowing", None, _P, C.c_bool)(self._linker, True)
+        _bind("wasmtime_linker_allow_shadowing", None, _P, C.c_bool, library=_short)(self._linker, True)
         self._define_imports()
         self.instantiation = threading.Lock()
         self.memory_type = C.c_ubyte * max_memory
