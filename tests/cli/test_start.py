@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from tests.served import environment, free_port, peer
+from tests.served import Server, environment, free_port, peer
 from tests.walkthrough import EXAMPLES
 
-COUNTER = EXAMPLES / "counter" / "src" / "index.js"
+COUNTER = EXAMPLES / "counter"
 #: What `serve` does without until somebody needs it, each many modules or milliseconds.
 PUT_OFF = {
     "aiohttp.client",
@@ -32,31 +34,44 @@ PUT_OFF = {
 }
 
 
-def test_a_server_has_answered_before_it_imports_what_it_does_not_need(tmp_path: Path) -> None:
+@contextmanager
+def counted(project: Path, folder: Path) -> Iterator[tuple[Server, set[str]]]:
+    """A server without network, and the modules that it has imported when the block is over."""
     code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
     code += "from durabox.cli import main; main()"
-    port, log = free_port(), tmp_path / "log"
-    command = [
-        sys.executable,
-        "-c",
-        code,
-        "serve",
-        COUNTER,
-        "--state",
-        tmp_path / "state",
-        "--port",
-        str(port),
-    ]
+    port, log = free_port(), folder / "log"
+    command = [sys.executable, "-c", code, "serve", project, "--state", folder / "state", "--port", str(port)]
+    modules: set[str] = set()
     with (
         log.open("wb") as stderr,
         peer(subprocess.Popen(command, env=environment(), stderr=stderr), port, log) as server,
     ):
+        yield server, modules
+        assert server.stop() == 0
+        modules.update(server.log.split())
+
+
+def test_a_server_has_answered_before_it_imports_what_it_does_not_need(tmp_path: Path) -> None:
+    with counted(COUNTER / "src" / "index.js", tmp_path) as (server, modules):
         assert server.request("POST", "/increment?name=a").status == 200
         assert server.request("GET", "/-/objects/Counter/a/").text == "1\n"
-        assert server.stop() == 0
-        modules = set(server.log.split())
     assert {"aiohttp.web_protocol", "durabox.server.app"} <= modules
     assert sorted(modules & PUT_OFF) == []
+
+
+def test_a_server_without_network_never_imports_the_client(tmp_path: Path) -> None:
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    with counted(EXAMPLES / "chat", tmp_path) as (server, modules):
+        assert server.request("GET", "/-/").status == 200
+        assert server.request("GET", "/-/api/classes").status == 200
+        assert server.request("GET", "/lobby", headers=handshake).status == 101
+    assert {"aiohttp.web_ws", "durabox.server.inventory"} <= modules
+    assert not modules & {"aiohttp.client", "aiohttp.connector"}
 
 
 def python(code: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import gc
 import importlib
@@ -22,6 +21,7 @@ from typing import Any, Final
 
 from durabox.cli import late_package
 from durabox.errors import DuraboxError, JavaScriptError
+from durabox.installed import version
 
 #: Where `serve` keeps state unless told otherwise, inside the project's folder.
 STATE_FOLDER: Final = Path(".durabox") / "state"
@@ -63,6 +63,8 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     try:
         import uvloop
     except ImportError:
+        import asyncio
+
         asyncio.run(work)
     else:
         uvloop.run(work)
@@ -212,8 +214,6 @@ class _Version(argparse.Action):
     """``--version``: looked up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
         print(f"durabox {version('durabox')}")
         parser.exit()
 
