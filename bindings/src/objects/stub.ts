@@ -233,7 +233,7 @@ export class Fetcher {
     if (!request.url.startsWith("http:") && !request.url.startsWith("https:"))
       return Promise.reject(new TypeError(`Fetch API cannot load: ${request.url}`));
     const outgoing = readRequest(request);
-    if (outgoing.kind === KIND.raw) addContentLength(outgoing.headers, outgoing.raw);
+    if (outgoing.kind === KIND.raw || outgoing.kind === KIND.guest) addLength(outgoing);
     // What a client asked passes as it is, its answer too.
     const { redirect, method, signal } = outgoing;
     if (redirect !== "follow" && method !== "HEAD" && signal === undefined) return this.#ask(request, outgoing, makeResponse);
@@ -307,12 +307,16 @@ exposeInterface("ServiceStub", ServiceStub);
 Object.defineProperty(ServiceStub.prototype, Symbol.toStringTag, { value: "Fetcher", writable: true, configurable: true });
 exposeInterface("DurableObject", DurableObject);
 
-/** A request whose body is at hand tells its length, as it would on a connection. */
-function addContentLength(headers: string[], raw: string | ArrayBuffer | ArrayBufferView | undefined): void {
+const LENGTHS = new Set(["content-length", "transfer-encoding"]);
+
+/** A request tells how long its body is, or that it does not know, as it would on a connection. */
+function addLength({ headers, kind, raw, length }: OutgoingRequest): void {
   for (let i = 0; i < headers.length; i += 2)
-    if ((headers[i] as string).toLowerCase() === "content-length") return;
+    if (LENGTHS.has((headers[i] as string).toLowerCase())) return;
   const bytes = typeof raw === "string" ? native.utf8Encode(raw) : raw;
-  headers.push("content-length", `${bytes?.byteLength ?? 0}`);
+  if (kind === KIND.raw) headers.push("content-length", `${bytes?.byteLength ?? 0}`);
+  else if (length !== undefined) headers.push("content-length", `${length}`);
+  else headers.push("transfer-encoding", "chunked");
 }
 
 /** A stub for an object of the namespace with that number. */

@@ -15,6 +15,7 @@ const serve = async (self, request) => {
     case "/aborted": return new Response(self.aborted ?? "no");
     case "/redirect": return Response.redirect("http://x/stream", 302);
     case "/headers": { const h = new Headers({ "x-a": "1" }); h.append("set-cookie", "a=1"); h.append("set-cookie", "b=2"); return new Response("x", { status: 202, statusText: "Fine", headers: h }); }
+    case "/length": return Response.json([request.headers.get("content-length"), request.headers.get("transfer-encoding"), (await request.text()).length]);
     case "/echo": return new Response(`${request.method} ${await request.text()}`);
     case "/to-echo": return new Response("moved", { status: Number(new URL(request.url).search.slice(1)), headers: { location: "/echo" } });
     case "/elsewhere": return Response.redirect("http://other.example/who", 302);
@@ -35,6 +36,8 @@ const cases = {
   "stub abort before reading": async () => { const c = new AbortController(); const r = await ENV.PROBE.getByName("a3").fetch("http://x/endless", { signal: c.signal }); c.abort(); return failure(() => r.text()); },
   "stub abort while reading, no redirects": async () => { const c = new AbortController(); const r = await ENV.PROBE.getByName("a4").fetch("http://x/endless", { signal: c.signal, redirect: "manual" }); const p = attempt(() => r.text()); await wait(3); c.abort(); return p; },
   "stub abort reaches": async () => { const c = new AbortController(); const s = ENV.PROBE.getByName("a5"); const r = await s.fetch("http://x/endless", { signal: c.signal }); const p = failure(() => r.text()); c.abort(); await p; await wait(30); return (await s.fetch("http://x/cancelled")).text(); },
+  "stub length": async () => { const out = []; const fixed = new FixedLengthStream(3); const w = fixed.writable.getWriter(); void w.write(utf8("abc")); void w.close(); for (const body of ["text", utf8("ab"), new Blob(["blob"]), new URLSearchParams("a=b"), stream("str", "eam"), fixed.readable, null]) out.push(await (await ENV.PROBE.getByName("l1").fetch("http://x/length", { method: "POST", body })).json()); return out; },
+  "stub length told": async () => { const out = []; for (const [name, value] of [["content-length", "2"], ["Content-Length", "4"], ["transfer-encoding", "chunked"]]) out.push(await attempt(async () => (await ENV.PROBE.getByName("l1").fetch("http://x/length", { method: "POST", body: stream("te", "xt"), headers: { [name]: value } })).json())); return out; },
   "stub cancel reaches": async () => { const s = ENV.PROBE.getByName("o2"); const r = await s.fetch("http://x/endless"); const d = r.body.getReader(); await d.read(); await d.cancel("enough"); await wait(30); return (await s.fetch("http://x/cancelled")).text(); },
   "stub upload": async () => { const r = await ENV.PROBE.getByName("o1").fetch("http://x/upper", { method: "POST", body: stream("ab", "cd") }); return r.text(); },
   "stub error mid stream": async () => { const r = await ENV.PROBE.getByName("o1").fetch("http://x/breaks"); return attempt(() => r.text()); },
