@@ -194,12 +194,11 @@ DURABOX_EXPORT("durabox_compile") int32_t durabox_compile(uint32_t len)
     return result;
 }
 
-/* The completion value of the bundle, which lies in scratch as bytecode, called with `native`: the hooks. */
-static JSValue evaluate_bundle(JSContext *ctx, JSValueConst native, size_t len)
+/* The completion value of the bundle, which is given as bytecode, called with `native`: the hooks. */
+static JSValue evaluate_bundle(JSContext *ctx, JSValueConst native, const uint8_t *code, size_t len)
 {
-    JSValue make_hooks = durabox_run_bytecode(ctx, scratch, len), made;
+    JSValue make_hooks = durabox_run_bytecode(ctx, code, len), made;
 
-    drop_scratch();
     if (JS_IsException(make_hooks))
         return make_hooks;
     made = JS_Call(ctx, make_hooks, JS_UNDEFINED, 1, &native);
@@ -222,14 +221,21 @@ static int register_all(JSContext *ctx, JSValueConst native)
 DURABOX_EXPORT("durabox_boot") int32_t durabox_boot(uint32_t len)
 {
     static const char no_memory[] = "no memory for the engine";
+    uint8_t *code = malloc(len);
     JSValue native;
 
+    if (!code)
+        return OUT_OF_MEMORY;
+    memcpy(code, scratch, len);
+    /* Each isolate writes to the runtime: it takes scratch's place at the beginning of the heap, on a page with our variables. */
+    drop_scratch();
     context = new_context();
     if (!context || durabox_hook_errors(context))
         host_abort(no_memory, sizeof(no_memory) - 1);
     runtime = JS_GetRuntime(context);
     native = JS_NewObject(context);
-    hooks = register_all(context, native) ? JS_EXCEPTION : evaluate_bundle(context, native, len);
+    hooks = register_all(context, native) ? JS_EXCEPTION : evaluate_bundle(context, native, code, len);
+    free(code);
     JS_FreeValue(context, native);
     if (JS_IsException(hooks)) {
         hooks = JS_UNDEFINED;

@@ -205,3 +205,31 @@ def test_changes_of_a_time_zone_are_found_to_the_second() -> None:
     assert berlin is not None
     assert [1711846800, 7200, 1] in [berlin[at : at + 3] for at in range(0, len(berlin), 3)]
     assert time_zones.periods("UTC") == [-2208988800, 0, 0]
+
+
+async def test_names_of_time_zones_are_asked_for_once_for_a_project_that_mentions_them(
+    open_module: OpenModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    names = time_zones.names
+
+    def noted() -> list[str]:
+        asked.append("names")
+        return names()
+
+    monkeypatch.setattr(time_zones, "names", noted)
+    module = """
+      import { DurableObject } from "cloudflare:workers";
+      export class A extends DurableObject {
+        async fetch() { return new Response(new Date(0).toLocaleTimeString("en-GB", { timeZone: "UTC" })); }
+      }
+      export default { fetch: (request, env) => env.A.getByName("a").fetch(request) };"""
+    async with open_module(module) as host:
+        assert asked == ["names"]
+        assert await ask_worker(host) == "00:00:00"
+    assert asked == ["names"]
+    async with open_module(
+        "export default { fetch: () => new Response(String({ timeZone: 1 }.timeZone)) };"
+    ) as host:
+        assert await ask_worker(host) == "1"
+    assert asked == ["names"]

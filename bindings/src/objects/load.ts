@@ -2,7 +2,7 @@
 
 import { native } from "../native";
 import { OP } from "../protocol";
-import { describeError, makeNow } from "../web";
+import { describeError, makeNow, nameTimeZones } from "../web";
 import { type Environment, env, fillEnvironment } from "./env";
 import { WebSocketRequestResponsePair } from "./hibernation";
 import { hasFetchListener, listenerGlobals } from "./listeners";
@@ -30,7 +30,9 @@ export async function load(
     native.defineModule("cloudflare:workers", workersModule);
     if (format === "script") loadScript(specifier, source);
     else await loadModule(specifier);
-    makeNow(native.op(OP.mentioned, []) as string[]);
+    const mentioned = native.op(OP.mentioned, []) as string[];
+    makeNow(mentioned);
+    if (mentioned.includes("timeZone")) nameTimeZones();
   } catch (error) {
     native.op(OP.load_failed, [describeError(error)]);
   }

@@ -7,7 +7,7 @@ export { cancelStream, pullStream } from "./guest_streams";
 export { install } from "./install";
 export { exposeInterface } from "./interface";
 export { defineLazily, makeNow } from "./lazy";
-export { prepareIntl } from "./locale";
+export { nameTimeZones, prepareIntl } from "./locale";
 export { completeAsync, startAsync } from "./operations";
 export { abortRequest, forgetRequest, isRequest, makeRequest, notePassedOn, Request, readRequest } from "./request";
 export { makeResponse, Response, readResponse } from "./response";

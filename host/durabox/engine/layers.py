@@ -22,7 +22,6 @@ def mentions_intl(source: bytes) -> bool:
     return _INTL.search(source) is not None
 
 
-@cache
 def bytecode(name: str) -> bytes | None:
     """
     A layer's script as the build compiled it, ``None`` if there is no such layer.
@@ -31,13 +30,25 @@ def bytecode(name: str) -> bytes | None:
         EngineError: The file is missing or damaged.
     """
     file = f"layers/{name}.bytecode"
+    return _content(file) if file in _digests() else None
+
+
+@cache
+def _digests() -> dict[str, str]:
+    """Of all files of the engine image, by their paths."""
     try:
-        digest = json.loads((IMAGE_FOLDER / "manifest.json").read_text())["files"].get(file)
-        if digest is None:
-            return None
-        content = (IMAGE_FOLDER / file).read_bytes()
+        files: dict[str, str] = json.loads((IMAGE_FOLDER / "manifest.json").read_text())["files"]
     except (OSError, ValueError) as error:
         raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
-    if hashlib.sha256(content).hexdigest() != digest:
+    return files
+
+
+@cache
+def _content(file: str) -> bytes:
+    try:
+        content = (IMAGE_FOLDER / file).read_bytes()
+    except OSError as error:
+        raise EngineError(f"the engine image cannot be read: {error}; run `make build`") from None
+    if hashlib.sha256(content).hexdigest() != _digests()[file]:
         raise EngineError(f"{IMAGE_FOLDER / file} is damaged: run `make clean build`")
     return content

@@ -24,7 +24,10 @@ from durabox.project.project import Project
 
 _EXPORTED_CLASS = re.compile(r"^\s*export\s+class\s+([A-Za-z_$][\w$]*)\s+extends\b", re.MULTILINE)
 
-#: Globals that the bindings make when somebody looks at them, by what in a source means that somebody will.
+#: What names of time zones are mentioned by: only `Intl` reads it.
+_TIME_ZONES = "timeZone"
+
+#: Globals (and time zones) that the bindings make when somebody looks at them, by what in a source means that somebody will.
 _LAZY_GLOBALS = {
     "Buffer": re.compile(rb"\bBuffer\b"),
     "process": re.compile(rb"\bprocess\b"),
@@ -34,6 +37,7 @@ _LAZY_GLOBALS = {
     "HTMLRewriter": re.compile(rb"\bHTMLRewriter\b"),
     "MessageChannel": re.compile(rb"\bMessage(?:Channel|Port)\b"),
     "URLPattern": re.compile(rb"\bURLPattern\b"),
+    _TIME_ZONES: re.compile(rb"\btimeZone\b"),
 }
 
 #: Module evaluation may take this much processor time. The platform allows one second at start-up; the layers of the bindings
@@ -137,7 +141,7 @@ class _LoadOps(PlatformOps):
 
     def op_mentioned(self, body: bytes) -> list[str]:
         """Those that have been noted: they are better made once, for the image."""
-        return sorted(self._mentioned)
+        return sorted(self._mentioned if self._has_intl else self._mentioned - {_TIME_ZONES})
 
     def start_long(self, operation: int, section: int, request: CryptoRequest) -> None:
         """At global scope nothing can complete later."""

@@ -5,8 +5,11 @@ import type { Platform } from "../../layers";
 /** From when on (seconds since the epoch) an offset (in seconds) holds; the name is not used. */
 type Period = readonly [since: number, name: number, offset: number, summer: boolean];
 
+/** By name; undefined: there is one of that name, and nobody has asked for it. */
+type Zones = Record<string, readonly Period[] | undefined>;
+
 interface Zoned {
-  tzData: Record<string, readonly Period[]>;
+  tzData: Zones;
 }
 
 /** Values of one period as the host sends them. */
@@ -24,29 +27,22 @@ function periods(flat: readonly number[]): Period[] {
  * image with `Intl` is made where there is none.
  */
 export function useHostTimeZones(DateTimeFormat: Zoned, native: Platform["native"], ops: Platform["ops"]): void {
-  const zones: Zoned["tzData"] = { UTC: [[Number.NEGATIVE_INFINITY, 0, 0, false]] };
-  const load = (): void => {
-    for (const name of native.op(ops.time_zones, []) as string[]) {
-      if (Object.hasOwn(zones, name)) continue;
-      Object.defineProperty(zones, name, {
-        get() {
-          const value = periods(native.op(ops.time_zone, [name]) as number[]);
-          Object.defineProperty(zones, name, { value, enumerable: true });
-          return value;
-        },
-        enumerable: true,
-        configurable: true,
-      });
-    }
-    DateTimeFormat.tzData = zones;
+  const zones: Zones = { UTC: [[Number.NEGATIVE_INFINITY, 0, 0, false]] };
+  const get = (target: Zones, name: string): readonly Period[] | undefined => {
+    if (Object.hasOwn(target, name)) target[name] ??= periods(native.op(ops.time_zone, [name]) as number[]);
+    return target[name];
+  };
+  const addNames = (): void => {
+    for (const name of native.op(ops.time_zones, []) as string[]) if (!Object.hasOwn(zones, name)) zones[name] = undefined;
+    DateTimeFormat.tzData = new Proxy(zones, { get });
   };
   DateTimeFormat.tzData = new Proxy(zones, {
     get(target, name: string) {
-      if (!Object.hasOwn(target, name)) load();
-      return target[name];
+      if (!Object.hasOwn(target, name)) addNames();
+      return get(target, name);
     },
     ownKeys(target) {
-      load();
+      addNames();
       return Reflect.ownKeys(target);
     },
   });
