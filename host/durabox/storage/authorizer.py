@@ -139,7 +139,7 @@ class Authorizer:
     `guest` is up while the object's SQL is compiled or run (a schema change has SQLite compile anew in the middle).
     """
 
-    __slots__ = ("bindings", "changes", "guest", "text", "transaction")
+    __slots__ = ("bindings", "changes", "guest", "modules", "text", "transaction")
 
     def __init__(self) -> None:
         self.guest = False
@@ -149,6 +149,8 @@ class Authorizer:
         self.bindings: Sequence[object] = ()
         #: Counts what may change the schema, or else what other statements compile to.
         self.changes = 0
+        #: Whether a virtual table may have been made.
+        self.modules = False
         #: Whether a refusal was that of a transaction's statement.
         self.transaction = False
 
@@ -194,6 +196,7 @@ class Authorizer:
             text = self.text.lower()
             return not is_reserved(second) and (RESERVED not in text or "rename" not in text)
         if action == apsw.SQLITE_CREATE_VTABLE:
+            self.modules = True
             return not is_reserved(first) and (second or "").lower() in MODULES
         if action in {apsw.SQLITE_TRANSACTION, apsw.SQLITE_SAVEPOINT}:
             self.transaction = True

@@ -58,6 +58,7 @@ MAX_BYTES: Final = 10 * 1024**3
 
 _BEGIN: Final = "BEGIN IMMEDIATE"
 _SAVEPOINT: Final = "_cf_savepoint_"
+_MODULES: Final = "_cf_modules"
 
 
 class ObjectDatabase:
@@ -234,6 +235,8 @@ class ObjectDatabase:
 
     def rollback_to(self, depth: int) -> None:
         """Undo what was done since the savepoint of that depth, and close it and those inside it."""
+        if self.sql.guard.modules and depth <= self._real_depth:
+            self._tell_modules()
         self._close_savepoint("rollback", depth, "ROLLBACK TO {0}; RELEASE {0}")
         # Tables may have been made inside.
         self._forget_tables()
@@ -564,6 +567,21 @@ class ObjectDatabase:
                 raise self.failed(operation, error) from error
             self._real_depth = depth - 1
         self._depth = depth - 1
+
+    def _tell_modules(self) -> None:
+        """
+        Have virtual tables hear of the savepoints that are open.
+
+        SQLite tells one that is made within a savepoint only of those that come later. So it would not hear that it is
+        rolled back, and write what it holds into tables that are gone, with the next statement that changes the schema.
+        """
+        self._check("rollback")
+        assert self._connection is not None
+        self.sql.queries.put_aside(all_of_them=False)
+        try:
+            self._connection.execute(f"SAVEPOINT {_MODULES}; RELEASE {_MODULES}").fetchall()
+        except apsw.Error as error:
+            raise self.failed("rollback", error) from error
 
     def _forget_tables(self) -> None:
         """The connection or its schema may be another one."""
