@@ -162,8 +162,8 @@ class Stage:
     async def _enter(self) -> World:
         return World(await self._open.__aenter__(), self._clock)
 
-    def flood(self, number: int, args: bytes, size: int, *before: tuple[int, bytes, bytes]) -> None:
-        """Call an op a thousand times in one turn with the same arguments and as many bytes of body."""
+    def flood(self, number: int, args: bytes, size: int, *before: tuple[int, bytes, bytes]) -> Any:
+        """Call an op a thousand times in one turn with the same arguments and as many bytes of body; gives what `play` does."""
         arguments = len(msgspec.msgpack.encode([1, *FETCH]))
         script = Script(arguments)
         for call in before:
@@ -171,7 +171,7 @@ class Stage:
         at = script.place(args)
         for _ in range(1000):
             script.raw(0, number, at, len(args), 0, size, REPLY, REPLY_CAP)
-        self._runner.run(self._play((script.body,)))
+        return self._runner.run(self._play((script.body,)))
 
     def play(self, *turns: list[tuple[int, bytes, bytes]]) -> list[Any]:
         """Run turns of one taken-over object; gives what each request came to, None for what never ended."""
@@ -368,10 +368,11 @@ def test_no_more_of_anything_is_kept_than_the_limit_says(stage: Stage, op: str, 
 def test_calls_that_nobody_answers_stay_within_the_memory_of_their_caller(stage: Stage, opened: Any) -> None:
     tracemalloc.start()
     try:
-        stage.flood(
+        outcomes = stage.flood(
             OP["stub_call"], pack(1, 0, [0, 1, None, None, None, 0], ["never"], True, []), 150_000, opened
         )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak < 3 * MEMORY_MB << 20
+    assert outcomes == [None], "they are refused, it is not reset"

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from durabox.errors import InvalidObjectIdError, JavaScriptError, StorageError
+from durabox.errors import InvalidObjectIdError, JavaScriptError, ObjectBrokenError, StorageError
 from durabox.objects.host import Host
+from durabox.objects.host_access import HostAccess
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError
 from durabox.testing import VirtualClock
 from tests.objects.conftest import OpenHost
@@ -34,6 +35,7 @@ export class Box extends DurableObject {
       await storage.put({ left: url.search, right: url.search });
       return Response.json(null);
     }
+    if (url.pathname === "/wait") await scheduler.wait(1000);
     if (url.pathname === "/value") await storage.put("value", new Map([["a", [1n, undefined, new Date(0)]]]));
     return Response.json([...await storage.list({ limit: 10 })].map(([key, value]) => [key, String(value)]));
   }
@@ -319,6 +321,35 @@ async def test_requests_wait_while_an_object_is_replaced(host_of: OpenHost, tmp_
         answers.append(await put(host, "b", ""))
         assert answers[-1] == [["x", "1"]]
         assert all(answer in ([], [["x", "1"]]) for answer in answers)
+
+
+async def test_who_has_an_object_alone_has_it_alone(host_of: OpenHost, state: Path | str) -> None:
+    async with host_of(SOURCE, state=state) as host:
+        await put(host, "a", "x=1")
+        stub = host.namespace("Box").get_by_name("a")
+        access = HostAccess(host.actors, host.objects._state)
+        async with access.alone(stub.namespace.unique_key, stub.id) as database:
+            asked = asyncio.ensure_future(put(host, "a", "", "/"))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not asked.done()
+            database.kv.delete(b"x")
+            database.commit()
+        assert await asked == []
+
+
+async def test_an_object_that_stays_busy_is_reset_for_who_wants_it_alone(
+    host_of: OpenHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("durabox.objects.host_access._GRACE", 0.0)
+    async with host_of(SOURCE, clock=VirtualClock()) as host:
+        await put(host, "a", "x=1")
+        hanging = asyncio.ensure_future(put(host, "a", "", "/wait"))
+        await asyncio.sleep(0)
+        await host.objects.vacuum("Box", "a")
+        with pytest.raises(ObjectBrokenError, match="was reset because its storage was replaced"):
+            await hanging
+        assert await put(host, "a", "") == [["x", "1"]]
 
 
 async def test_changes_to_one_object_from_outside_take_turns(host_of: OpenHost, state: Path | str) -> None:

@@ -194,6 +194,7 @@ def test_an_open_query_does_not_keep_the_log_from_ending(database: ObjectDatabas
     for i in range(300):
         run(database, "INSERT INTO n VALUES (?)", float(100_000 + i))
         database.commit()
+    assert database.sql.queries.kept > 0, "it has ended, and what was left of it is kept"
     assert first.length + len(decoded(query)) >= 20_000
 
 
@@ -550,3 +551,20 @@ def test_entries_of_indexes_count_as_written(database: ObjectDatabase) -> None:
     assert database.sql.entries_per_row("SELECT 1; DELETE FROM t WHERE a = ?", 1) == 1
     assert database.sql.entries_per_row("UPDATE t SET b = 5", 0) == 2
     assert database.sql.entries_per_row("not SQL", 0) == 1
+
+
+def test_no_more_texts_have_a_number_than_are_known(database: ObjectDatabase) -> None:
+    run(database, "CREATE TABLE t (a)")
+
+    def numbered(column: int) -> int:
+        text = f"INSERT INTO t VALUES ({column})"
+        database.sql.exec(text, ())
+        database.sql.exec_again(text, ())
+        return database.sql.repeated(text, 0).number
+
+    first = numbered(0)
+    assert database.sql.run(first, ()) == 1
+    numbers = [numbered(column) for column in range(1, 200)]
+    assert database.sql.run(first, ()) is None
+    assert sum(database.sql.run(number, ()) is not None for number in numbers) <= 64
+    assert database.sql.run(numbers[-1], ()) == 1
