@@ -235,9 +235,8 @@ class Rows extends Done {
 /** As each has its fields when it is made. */
 const model = new Rows(0);
 
-/** As methods that nobody can replace. */
-let nextObject: (cursor: Cursor) => Step<Row>;
-let nextArray: (cursor: Cursor) => Step<Value[]>;
+const rowIterator = iteratorClass<"nextObject", Row>("RowIterator", "nextObject");
+const rawIterator = iteratorClass<"nextArray", Value[]>("RawIterator", "nextArray");
 
 class Cursor {
   /** Of a statement without rows the entries written, as long as nothing else is asked for. The only field: see `native.sqlExec`. */
@@ -246,11 +245,6 @@ class Cursor {
   constructor(maker: symbol, of: number | Done) {
     if (maker !== MAKER) throw illegalConstructor();
     this.#of = of;
-  }
-
-  static {
-    nextObject = (cursor) => (typeof cursor.#of === "number" ? Cursor.#done(cursor) : cursor.#of).nextObject();
-    nextArray = (cursor) => Cursor.#done(cursor).nextArray();
   }
 
   static #done(cursor: Cursor): Done {
@@ -295,16 +289,13 @@ class Cursor {
   }
 
   raw(): Iterator<Value[]> {
-    return rawIterator(this);
+    return rawIterator(Cursor.#done(this));
   }
 
   [Symbol.iterator](): Iterator<Row> {
-    return rowIterator(this);
+    return rowIterator(Cursor.#done(this));
   }
 }
-
-const rowIterator = iteratorClass<Cursor, Row>("RowIterator", nextObject);
-const rawIterator = iteratorClass<Cursor, Value[]>("RawIterator", nextArray);
 
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && error.message === "out of memory";

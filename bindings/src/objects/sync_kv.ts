@@ -8,7 +8,7 @@ import * as kv from "./kv";
 const OWNER = "SyncKvStorage";
 const MAKER = Symbol("kv");
 
-const makeIterator = iteratorClass<kv.Listing, [string, unknown]>("ListIterator", (listing) => listing.next());
+const makeIterator = iteratorClass<"next", [string, unknown]>("ListIterator", "next");
 
 /** Throw unless a method was called on a store and with enough arguments. */
 let check: (receiver: unknown, method: string, given: number, wanted: number) => void;

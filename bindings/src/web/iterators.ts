@@ -48,13 +48,14 @@ function makeIteratorClass<T>(name: string): (at: State<T>["at"]) => PairIterato
 /**
  * A class of iterators over something else.
  *
- * @param advance What `next` of an iterator over the source returns.
+ * @param method The source's method whose result that of an iterator's `next` is.
  * @returns Makes such an iterator.
  */
-export function iteratorClass<S extends object, T>(
+export function iteratorClass<M extends string, T>(
   name: string,
-  advance: (source: S) => IteratorResult<T, undefined>,
-): (source: S) => IterableIterator<T> {
+  method: M,
+): (source: Record<M, () => IteratorResult<T, undefined>>) => IterableIterator<T> {
+  type S = Record<M, () => IteratorResult<T, undefined>>;
   const maker = Symbol(name);
   const constructor = class {
     readonly #source: S;
@@ -65,7 +66,7 @@ export function iteratorClass<S extends object, T>(
     }
 
     next(): IteratorResult<T, undefined> {
-      return advance(this.#source);
+      return this.#source[method]();
     }
   };
   exposeInterface(name, constructor);
