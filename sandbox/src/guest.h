@@ -121,8 +121,12 @@ int durabox_string_view(JSContext *ctx, JSValueConst value, JSValue *held, const
 JSValue durabox_latin1(JSContext *ctx, const void *chars, size_t len);
 /* Whether a plain object has so many properties, so that others may be made like it. */
 bool durabox_is_model(JSValueConst object, int count);
-/* The value of the property of a model that was defined after `index` others. */
-JSValue durabox_field(JSContext *ctx, JSValueConst model, int index);
+/* How many properties an object has, if all are enumerable fields, no key is a symbol or begins with a digit, and no value is an object:
+ * then they are what durabox_field and durabox_field_name give, and no code of anybody runs as they are read. Otherwise -1. */
+int durabox_count_fields(JSContext *ctx, JSValueConst object);
+/* Borrows a field's value, or its name. */
+JSValueConst durabox_field(JSValueConst object, int index);
+JSValueConst durabox_field_name(JSContext *ctx, JSValueConst object, int index);
 /* Another plain object with the prototype and the properties of `model`, which are fields, and these values of them; takes them. */
 JSValue durabox_like(JSContext *ctx, JSValueConst model, JSValue *values);
 /* The string of UTF-8 bytes; what is malformed becomes U+FFFD or, if fatal, throws. */

@@ -321,22 +321,45 @@ static int encode(MsgpackBuffer *buffer, JSValueConst value, int depth)
 
 int msgpack_encode(MsgpackBuffer *buffer, JSValueConst value) { return encode(buffer, value, 0); }
 
+/* A key in UTF-8, as a bin. */
+static int put_key(MsgpackBuffer *buffer, JSAtom atom)
+{
+    JSContext *ctx = buffer->ctx;
+    JSValue text = JS_AtomToString(ctx, atom), held;
+    const void *chars;
+    size_t len, i = 0;
+    bool wide;
+    int failed = -1;
+
+    if (!JS_IsException(text) && !durabox_string_view(ctx, text, &held, &chars, &len, &wide)) {
+        while (!wide && i < len && ((const uint8_t *)chars)[i] < 0x80)
+            i++;
+        if (!wide && i == len) {
+            /* As it lies there. */
+            failed = put_bin(buffer, chars, len);
+        } else {
+            const char *key = JS_ToCStringLen(ctx, &len, held);
+            failed = key ? put_bin(buffer, key, len) : -1;
+            JS_FreeCString(ctx, key);
+        }
+        JS_FreeValue(ctx, held);
+    }
+    JS_FreeValue(ctx, text);
+    return failed;
+}
+
 /* The property `atom` of `object` as two bins, or nothing when it is undefined. Whether there was something; -1 with the exception
  * pending. */
 static int put_pair(MsgpackBuffer *buffer, Writer *writer, JSValueConst object, JSAtom atom)
 {
     JSContext *ctx = buffer->ctx;
     JSValue value = JS_GetProperty(ctx, object, atom);
-    const char *key;
-    size_t len;
     int failed;
 
     if (JS_IsUndefined(value))
         return 0;
-    key = JS_IsException(value) ? NULL : JS_AtomToCStringLen(ctx, &len, atom);
-    failed = !key || put_bin(buffer, key, len);
-    JS_FreeCString(ctx, key);
-    failed = failed || v8_write_whole(writer, value) || put_bin(buffer, writer->data, writer->len);
+    failed = JS_IsException(value) || put_key(buffer, atom) || v8_write_whole(writer, value) ||
+             put_bin(buffer, writer->data, writer->len);
     JS_FreeValue(ctx, value);
     return failed ? -1 : 1;
 }

@@ -355,9 +355,33 @@ bool durabox_is_model(JSValueConst object, int count)
     return JS_IsObject(object) && JS_VALUE_GET_OBJ(object)->shape->prop_count == count;
 }
 
-JSValue durabox_field(JSContext *ctx, JSValueConst model, int index)
+JSValueConst durabox_field(JSValueConst object, int index) { return JS_VALUE_GET_OBJ(object)->prop[index].u.value; }
+
+JSValueConst durabox_field_name(JSContext *ctx, JSValueConst object, int index)
 {
-    return JS_DupValue(ctx, JS_VALUE_GET_OBJ(model)->prop[index].u.value);
+    return JS_MKPTR(JS_TAG_STRING, ctx->rt->atom_array[get_shape_prop(JS_VALUE_GET_OBJ(object)->shape)[index].atom]);
+}
+
+int durabox_count_fields(JSContext *ctx, JSValueConst object)
+{
+    JSObject *p = JS_VALUE_GET_OBJ(object);
+    JSShapeProperty *property = get_shape_prop(p->shape);
+    int i, count = p->shape->prop_count;
+
+    if (p->class_id != JS_CLASS_OBJECT || p->is_exotic)
+        return -1;
+    for (i = 0; i < count; i++, property++) {
+        JSAtomStruct *name;
+
+        if ((property->flags & (JS_PROP_TMASK | JS_PROP_ENUMERABLE)) != JS_PROP_ENUMERABLE ||
+            property->atom == JS_ATOM_NULL || __JS_AtomIsTaggedInt(property->atom) || JS_IsObject(p->prop[i].u.value))
+            return -1;
+        name = ctx->rt->atom_array[property->atom];
+        if (name->atom_type != JS_ATOM_TYPE_STRING ||
+            (name->len && !name->is_wide_char && str8(name)[0] >= '0' && str8(name)[0] <= '9'))
+            return -1;
+    }
+    return count;
 }
 
 JSValue durabox_like(JSContext *ctx, JSValueConst model, JSValue *values)

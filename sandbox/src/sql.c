@@ -187,7 +187,7 @@ static JSValue cursor_over(JSContext *ctx, JSValue bytes, int bindings, const Ke
     fields[BYTES] = bytes;
     fields[LENGTH] = JS_NewInt32(ctx, data[1] << 24 | data[2] << 16 | data[3] << 8 | data[4]);
     fields[AT] = JS_NewInt32(ctx, 0);
-    fields[DELETIONS] = durabox_field(ctx, rows_model, DELETIONS);
+    fields[DELETIONS] = JS_DupValue(ctx, durabox_field(rows_model, DELETIONS));
     rows = durabox_like(ctx, rows_model, fields);
     return JS_IsException(rows) ? rows : durabox_like(ctx, model, &rows);
 }

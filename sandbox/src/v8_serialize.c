@@ -131,11 +131,20 @@ done:
     return result;
 }
 
+static int write_fields(Writer *w, JSValueConst object, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (v8_write_string(w, durabox_field_name(w->ctx, object, i)) || v8_write_value(w, durabox_field(object, i)))
+            return -1;
+    return 0;
+}
+
 static int write_plain(Writer *w, JSValueConst object)
 {
-    uint32_t written;
+    int fields = durabox_count_fields(w->ctx, object);
+    uint32_t written = fields;
 
-    if (put_byte(w, 'o') || write_properties(w, object, 0, &written))
+    if (put_byte(w, 'o') || (fields < 0 ? write_properties(w, object, 0, &written) : write_fields(w, object, fields)))
         return -1;
     return put_tag_varint(w, '{', written);
 }

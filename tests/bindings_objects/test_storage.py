@@ -217,3 +217,35 @@ async def test_large_values_that_are_kept_take_their_own_size_of_memory(in_objec
         limits=Limits(memory_mb=16),
     )
     assert answer == 100
+
+
+async def test_objects_of_every_form_keep_their_enumerable_fields_in_order(in_object: InObject) -> None:
+    assert (
+        await in_object("""
+      const removed = { a: 1, b: 2, c: 3 };
+      delete removed.b;
+      const hidden = Object.defineProperty({ a: 1, b: 2 }, "c", { value: 3, enumerable: false });
+      const rope = "left ".repeat(50) + String(Math.random() * 0) + " right".repeat(50);
+      const values = {
+        empty: {}, numbers: { b: 1, 2: "two", 1: "one", "1a": 0.5 }, wide: { "é": "ü", "中": "😀", "": null },
+        nested: { a: { b: { c: true } }, list: [{ x: 1 }, {}] }, undefined: { a: undefined, b: -0, c: NaN, d: 12n, e: "" },
+        [rope]: { text: rope }, removed, hidden, symbol: { [Symbol("s")]: 1, a: 1 }, getter: { get a() { delete this.b; return 1; }, b: 2 },
+        class: new (class { #own = 1; a = this.#own; })(), many: Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`k${i}`, i])),
+      };
+      const entries = Object.entries(values);
+      values.getter = { get a() { delete this.b; return 1; }, b: 2 };
+      await storage.put(values);
+      for (const [key, value] of entries) await storage.put(`one ${key}`, value);
+      const shown = (value) => typeof value === "bigint" ? `${value}n` : Object.is(value, -0) ? "-0" : value !== value ? "NaN"
+        : value === undefined ? "undefined" : Array.isArray(value) ? value.map(shown)
+        : value && typeof value === "object" ? Object.entries(value).map(([key, item]) => [key, shown(item)]) : value;
+      const different = [];
+      for (const [key, value] of entries) {
+        const expected = JSON.stringify(shown(key === "getter" ? { a: 1 } : value));
+        for (const found of [await storage.get(key), await storage.get(`one ${key}`)])
+          if (JSON.stringify(shown(found)) !== expected) different.push([key, shown(found)]);
+      }
+      return different;
+    """)
+        == []
+    )
