@@ -88,9 +88,7 @@ def _collect_seldom() -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     gc.disable()
-    allowed: list[str] = options.allow_net
-    if not allowed:
-        late_package.place("aiohttp")
+    late_package.place("aiohttp")
     from durabox.engine.engine import Engine
 
     def load_engine() -> None:
@@ -121,17 +119,19 @@ def _serve(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise DuraboxError(f"--history: {error}") from None
 
+    allowed: list[str] = options.allow_net
+
     async def work() -> None:
         durability = Durability(options.durability)
         async with AsyncExitStack() as stack:
+            # The project's evaluation is Wasmtime's work again.
+            _meanwhile(partial(importlib.import_module, "durabox.server.app"))
             network = None
             if allowed:
-                from durabox.network.internet import Internet
+                from durabox.network.internet import Internet, load_client
 
                 named = [server for server in allowed if server != PUBLIC]
                 network = await stack.enter_async_context(Internet(public=PUBLIC in allowed, named=named))
-            # The project's evaluation is Wasmtime's work again.
-            _meanwhile(partial(importlib.import_module, "durabox.server.app"))
             opened = await stack.enter_async_context(
                 Host.open(
                     path, state, durability=durability, history=history, network=network, dev=options.dev
@@ -144,6 +144,8 @@ def _serve(options: argparse.Namespace) -> None:
             admin = Admin(opened, token=token) if options.admin else None
             application = Application(opened, admin=admin, dev=options.dev)
             _collect_seldom()
+            if allowed:
+                _meanwhile(load_client)
             await run_server(application, Address(options.host, options.port))
 
     _run(work())

@@ -25,7 +25,7 @@ class _LatePackage(ModuleType):
         """A name that the package does not have yet."""
         spec = self.__spec__
         assert spec is not None and spec.loader is not None
-        if not name.startswith("__") and find_spec(f"{spec.name}.{name}") is not None:
+        if name.isidentifier() and find_spec(f"{spec.name}.{name}") is not None:
             return import_module(f"{spec.name}.{name}")
         with spec.loader_state["lock"]:
             # Its own modules ask for names too while it is executed: these are missing, as in any circle of imports.

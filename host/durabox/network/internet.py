@@ -121,6 +121,11 @@ class _Resolver(AbstractResolver):
         """See `AbstractResolver`."""
 
 
+def load_client() -> None:
+    """Have aiohttp's client imported, which `serve` puts off, so that the first exchange does not wait for it."""
+    _ = aiohttp.ClientSession
+
+
 class Internet:
     """
     Carries out exchanges; a `Network`. Use it as a context manager around the host that it is given to.
