@@ -11,7 +11,7 @@ import shutil
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -33,14 +33,6 @@ KEY = "demo-C"
 WAYS = ("b", "bc", "bd", "bdb", "br", "bl", "bcv")
 OBJECTS = 14
 HISTORIES = [pytest.param(Retention(), id="history"), pytest.param(None, id="no history")]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _never_by_itself() -> Iterator[None]:
-    """The clock settles nothing, so that the order of calls is that of the test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("durabox.storage.birth_log.SETTLE_AFTER_S", threading.TIMEOUT_MAX)
-        yield
 
 
 def _id(number: int) -> str:

@@ -136,17 +136,13 @@ class Birthplace:
                     if history is not None:
                         history.closed()
             if new is not None:
+                image = image_of(new)
+                if image is not None and old is None:
+                    self.bear(path, image, history)
+                    return
                 finished = self.unfinished()
-                image = self._image(new)
                 if image is None:
                     self._copy(new, finished)
-                elif old is None and self._log is not None and self._log.has_room and not _has_past(history):
-                    self.files.write(finished, image, sync=False)
-                    self._log.bear(finished, path, image)
-                    finished = None
-                    if history is not None:
-                        history.born()
-                    return
                 else:
                     self.files.write(finished, image, sync=self.durability is not Durability.OFF)
             self.put_in_place(path, finished, history, replaces=old is not None)
@@ -157,6 +153,32 @@ class Birthplace:
             for connection in (old, new):
                 if connection is not None:
                     connection.close(True)
+
+    def bear(self, path: str, image: bytearray, history: Recorder | None) -> None:
+        """
+        Put an object's first file in place, durably. Blocking.
+
+        Args:
+            path: The file; it does not exist.
+            image: What is in it; see `image_of`.
+            history: The object's, ``None`` if none is kept.
+        Raises:
+            OSError: The file system failed.
+        """
+        log = self._log
+        finished = self.unfinished()
+        try:
+            if log is not None and log.has_room and not _has_past(history):
+                self.files.write(finished, image, sync=False)
+                log.bear(finished, path, image)
+                if history is not None:
+                    history.born()
+            else:
+                self.files.write(finished, image, sync=self.durability is not Durability.OFF)
+                self.put_in_place(path, finished, history, replaces=False)
+        except BaseException:
+            self.files.remove(finished)
+            raise
 
     def discard(self, path: str) -> None:
         """Remove a file that is of no use, and its WAL."""
@@ -252,14 +274,6 @@ class Birthplace:
         if any(removed) and self.durability is not Durability.OFF:
             self.files.sync_folder(self.path)
 
-    def _image(self, newborn: apsw.Connection) -> bytearray | None:
-        """The newborn as the content of a complete file, ``None`` for one that is too large."""
-        if newborn.pragma("page_count") > _IMAGE_PAGES:
-            return None
-        image = bytearray(newborn.serialize("main"))
-        image[_JOURNAL_VERSIONS] = _WAL_VERSIONS
-        return image
-
     def _copy(self, newborn: apsw.Connection, path: str) -> None:
         """The newborn as a complete file, page by page, so that a large one is never in memory whole."""
         target = apsw.Connection(path, vfs=self.files.vfs)
@@ -274,6 +288,15 @@ class Birthplace:
             target.close(True)
         if self.durability is not Durability.OFF:
             self.files.sync_file(path)
+
+
+def image_of(newborn: apsw.Connection) -> bytearray | None:
+    """A newborn as the content of a complete file, with what is uncommitted; ``None`` for one that is too large."""
+    if newborn.pragma("page_count") > _IMAGE_PAGES:
+        return None
+    image = bytearray(newborn.serialize("main"))
+    image[_JOURNAL_VERSIONS] = _WAL_VERSIONS
+    return image
 
 
 def _has_past(history: Recorder | None) -> bool:

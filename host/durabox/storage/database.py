@@ -11,7 +11,8 @@ one.
 The connection in use is one of
 
 * *at home*: to the database that exists; may be closed between transactions and opened again by the next use;
-* *newborn*: no database exists yet; the first transaction's own, turned into one by the commit;
+* *newborn*: no database exists yet; the first transaction's own, turned into one by the commit; or a *cradle*, as long as
+  nothing but the host's own tables is used, see `cradles`;
 * *reborn*: ``delete_all`` ran in this transaction; a newborn, while the old connection waits for the outcome.
 
 One thread uses a database at a time. `ObjectDatabase.commit` is meant for a worker thread; meanwhile nothing
@@ -34,8 +35,10 @@ import apsw
 
 from durabox.errors import StorageError
 from durabox.storage import statements
+from durabox.storage.birth import image_of
 from durabox.storage.bookmarks import Bookmarks
 from durabox.storage.connection import PAGE_BYTES, open_newborn
+from durabox.storage.cradles import Cradles, move
 from durabox.storage.durability import Durability
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE, storage_error
 from durabox.storage.homes import Home
@@ -74,6 +77,7 @@ class ObjectDatabase:
         name: The name that the object's id was made from; it is kept with what the object stores. ``None`` when
             unknown.
         max_bytes: What it may take on disk; a write past that fails as a full disk would.
+        cradles: Where its first transaction may run; ``None`` if it must be in a newborn of its own.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class ObjectDatabase:
         on_close: Callable[..., object],
         name: str | None = None,
         max_bytes: int = MAX_BYTES,
+        cradles: Cradles | None = None,
     ) -> None:
         self.name = name
         self._max_bytes = max_bytes
@@ -102,6 +107,9 @@ class ObjectDatabase:
         self._exists: bool | None = None
         self._connection: apsw.Connection | None = None
         self._newborn = False
+        self._cradles = cradles
+        #: Whether the newborn is a cradle.
+        self._cradled = False
         #: Whether the database at home was seen to have a name.
         self._named = False
         self._old: apsw.Connection | None = None
@@ -225,6 +233,7 @@ class ObjectDatabase:
         self._check("savepoint")
         if self._depth >= MAX_DEPTH:
             raise StorageError("savepoint", "Transactions are nested too deeply.")
+        self._move_out("savepoint")
         self._depth += 1
         self._forget_writers()
         return self._depth
@@ -254,7 +263,9 @@ class ObjectDatabase:
                 return
             try:
                 connection, named = self._commit()
-                if self._newborn:
+                if self._cradled:
+                    self._leave_cradle(connection)
+                elif self._newborn:
                     self._settle()
                 elif self._home.history is not None:
                     self._home.history.committed(connection)
@@ -275,6 +286,7 @@ class ObjectDatabase:
         """
         with self._busy:
             try:
+                self._move_out("commit")
                 newborn, _ = self._commit()
                 empty = newborn.execute(statements.HAS_ANYTHING).get is None
             except (apsw.Error, OSError, StorageError) as error:
@@ -353,15 +365,18 @@ class ObjectDatabase:
         """Have a table hear when what it knows of the connection or the transaction no longer holds."""
         self._tables.append(table)
 
-    def to_read(self, operation: str) -> apsw.Connection | None:
+    def to_read(self, operation: str, *, of_host: bool = False) -> apsw.Connection | None:
         """
         The connection, for reading; ``None`` if there is no database.
 
         Args:
             operation: What it is for, in messages.
+            of_host: Whether it is for the host's two tables alone.
         """
         self._check(operation)
         self.recent = True
+        if not of_host:
+            self._move_out(operation)
         if self._connection is not None:
             return self._connection
         return self._connect() if self._find() else None
@@ -375,6 +390,7 @@ class ObjectDatabase:
         """
         self._check(operation)
         self.recent = True
+        self._move_out(operation)
         if self._connection is not None:
             return self._connection
         if self._find():
@@ -382,19 +398,27 @@ class ObjectDatabase:
         self._connection = self._open_newborn()
         return self._connection
 
-    def to_write(self, operation: str) -> apsw.Connection:
+    def to_write(self, operation: str, *, of_host: bool = False, cradle: bool = False) -> apsw.Connection:
         """
         The connection, in the implicit transaction and all savepoints.
 
         Args:
             operation: What it is for, in messages.
+            of_host: Whether it is for the host's two tables alone.
+            cradle: Whether it may be a cradle, if there is no database yet.
         """
         self._check(operation)
+        if not of_host:
+            self._move_out(operation)
         if self._connection is None and self._find():
             self._connect()
         try:
             if not self.dirty:
-                self._begin()
+                # Only with a name: what is stored has both tables then.
+                if cradle and self._connection is None and not self._depth and self.name is not None:
+                    self._lie_down()
+                else:
+                    self._begin()
             connection = self._connection
             assert connection is not None
             while self._real_depth < self._depth:
@@ -465,6 +489,53 @@ class ObjectDatabase:
         self.dirty = True
         return self._connection
 
+    def _lie_down(self) -> None:
+        """Begin the implicit transaction in a cradle, if there are any."""
+        if self._cradles is None:
+            self._begin()
+            return
+        self._connection = self._cradles.take()
+        self._newborn = self._cradled = self.dirty = True
+        # There are no streams in it.
+        self.streams.armed = True
+
+    def _move_out(self, operation: str) -> None:
+        """Go on in a newborn of its own; nothing to do for a database that is in no cradle."""
+        if not self._cradled:
+            return
+        cradle = self._connection
+        assert cradle is not None and self._cradles is not None
+        self._forget_tables()
+        newborn = open_newborn()
+        try:
+            self._limit(newborn)
+            newborn.execute(_BEGIN)
+            move(cradle, newborn)
+        except apsw.Error as error:
+            newborn.close(True)
+            raise self.failed(operation, error) from error
+        self.streams.armed = True
+        self._cradled = False
+        self._connection = newborn
+        self._cradles.give_back(cradle)
+
+    def _leave_cradle(self, cradle: apsw.Connection) -> None:
+        """Give what is stored in the cradle its home."""
+        assert self._cradles is not None
+        image = image_of(cradle)
+        if image is None:
+            self._move_out("commit")
+            assert self._connection is not None
+            self._connection.execute("COMMIT")
+            self._settle()
+            return
+        self._part_with_newborn()
+        self._cradles.give_back(cradle)
+        self._named = False
+        self._exists = None
+        self._home.bear(image)
+        self._exists = True
+
     def _open_newborn(self) -> apsw.Connection:
         connection = open_newborn()
         self._limit(connection)
@@ -478,7 +549,7 @@ class ObjectDatabase:
         """Keep the object's name with what it stores, in the same transaction; a name that is there stays."""
         if self._newborn and not connection.execute(statements.HAS_ANYTHING).get:
             return
-        if not connection.execute(statements.HAS_METADATA).get:
+        if not self._cradled and not connection.execute(statements.HAS_METADATA).get:
             connection.execute(statements.CREATE_METADATA)
         connection.execute(statements.PUT_NAME, (int(Key.NAME), name_bytes(name)))
 
@@ -496,7 +567,8 @@ class ObjectDatabase:
         self.streams.look(connection)
         # A newborn does not stay, and SQLite refuses to commit in the middle of a write.
         self.sql.queries.put_aside(all_of_them=self._newborn)
-        connection.execute("COMMIT")
+        if not self._cradled:
+            connection.execute("COMMIT")
         return connection, name is not None
 
     def _commit_failed(self, error: apsw.Error | OSError | StorageError) -> StorageError:
@@ -533,7 +605,7 @@ class ObjectDatabase:
         self.sql.lost()
         self._forget_tables()
         self._connection, self._old = self._old, None
-        self._newborn = False
+        self._newborn = self._cradled = False
 
     def _abandon(self) -> None:
         """Roll back, whatever state the transaction is in."""
@@ -541,8 +613,12 @@ class ObjectDatabase:
         self._forget_tables()
         if self._newborn:
             assert connection is not None
+            cradles = self._cradles if self._cradled else None
             self._part_with_newborn()
-            connection.close(True)
+            if cradles is None:
+                connection.close(True)
+            else:
+                cradles.give_back(connection)
         elif connection is not None and connection.in_transaction:
             try:
                 connection.execute("ROLLBACK")

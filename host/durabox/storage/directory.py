@@ -43,7 +43,8 @@ from durabox.storage.alarms import Alarms
 from durabox.storage.birth import Birthplace
 from durabox.storage.birth_log import BirthLog, replay
 from durabox.storage.catalog import Catalog
-from durabox.storage.connection import spare_memory
+from durabox.storage.connection import PAGE_BYTES, spare_memory
+from durabox.storage.cradles import Cradles
 from durabox.storage.database import MAX_BYTES, ObjectDatabase
 from durabox.storage.durability import Durability
 from durabox.storage.exchange import Exchange, Plan
@@ -106,6 +107,8 @@ class StateDirectory:
         self._path = path
         self._durability = durability
         self._max_object_bytes = max_object_bytes
+        #: For objects in files: in memory each needs a database of its own.
+        self._cradles = None if path is None else Cradles(max_object_bytes // PAGE_BYTES)
         self._files = files or Files()
         self._history = history
         #: Milliseconds since the epoch.
@@ -188,6 +191,7 @@ class StateDirectory:
             partial(self._live.pop, key),
             name,
             self._max_object_bytes,
+            self._cradles,
         )
         return database
 
@@ -338,6 +342,8 @@ class StateDirectory:
         self._facets.clear()
         for catalog in self._catalogs.values():
             catalog.close()
+        if self._cradles is not None:
+            self._cradles.close()
         if self._births is not None:
             self._births.close()
         if self._announced is not None:

@@ -10,7 +10,7 @@ from typing import Protocol
 import apsw
 
 from durabox.storage.birth import Birthplace
-from durabox.storage.connection import CHECKPOINT_PAGES, open_file
+from durabox.storage.connection import CHECKPOINT_PAGES, open_file, open_newborn
 from durabox.storage.durability import Durability
 from durabox.storage.facet_index import FacetIndex, facet_id
 from durabox.storage.history.recorder import Recorder
@@ -60,6 +60,17 @@ class Home(Protocol):
 
     def leave(self, connection: apsw.Connection) -> None:
         """Take back a connection that `open` gave; nothing is uncommitted in it."""
+        ...
+
+    def bear(self, image: bytearray) -> None:
+        """
+        Put the first database in place. Blocking; durable when it returns.
+
+        Args:
+            image: See `birth.image_of`.
+        Raises:
+            OSError: The file system failed. There is no database.
+        """
         ...
 
     def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
@@ -113,6 +124,11 @@ class MemoryHome:
 
     def leave(self, connection: apsw.Connection) -> None:
         """See `Home`; it is kept."""
+
+    def bear(self, image: bytearray) -> None:
+        """See `Home`."""
+        self._connection = open_newborn()
+        self._connection.deserialize("main", image)
 
     def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
         """See `Home`."""
@@ -209,6 +225,10 @@ class FileHome:
         if history is not None:
             history.closed()
 
+    def bear(self, image: bytearray) -> None:
+        """See `Home`."""
+        self._birthplace.bear(self._path, image, self.history)
+
     def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
         """See `Home`."""
         self._birthplace.replace(self._path, old, new, self.history)
@@ -245,6 +265,11 @@ class FacetHome(FileHome):
     def exists(self) -> bool:
         """See `Home`: a file whose number the index does not know is not the facet's."""
         return self._index.has(self._number) and super().exists()
+
+    def bear(self, image: bytearray) -> None:
+        """See `Home`."""
+        self._index.keep(self._number)
+        super().bear(image)
 
     def replace(self, old: apsw.Connection | None, new: apsw.Connection | None) -> None:
         """See `Home`."""

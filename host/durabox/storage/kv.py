@@ -40,7 +40,7 @@ class KeyValueStore:
 
     def __init__(self, database: ObjectDatabase) -> None:
         self._database = database
-        self._table = Table(database, statements.HAS_KV, statements.CREATE_KV)
+        self._table = Table(database, statements.HAS_KV, statements.CREATE_KV, cradle=True)
 
     # Reads
 

@@ -20,14 +20,16 @@ class Table:
         database: Where it is.
         has: SQL that gives a row if the table exists.
         create: SQL that makes it.
+        cradle: Whether the first write to it may be to a cradle.
     """
 
-    __slots__ = ("_create", "_database", "_has", "reader", "writer")
+    __slots__ = ("_cradle", "_create", "_database", "_has", "reader", "writer")
 
-    def __init__(self, database: ObjectDatabase, has: str, create: str) -> None:
+    def __init__(self, database: ObjectDatabase, has: str, create: str, *, cradle: bool = False) -> None:
         self._database = database
         self._has = has
         self._create = create
+        self._cradle = cradle
         #: A cursor, when the table is known to be there.
         self.reader: apsw.Cursor | None = None
         #: The same, when in addition the transaction and all savepoints are open.
@@ -43,7 +45,7 @@ class Table:
         Raises:
             StorageError: See `ObjectDatabase`.
         """
-        connection = self._database.to_read(operation)
+        connection = self._database.to_read(operation, of_host=True)
         if connection is None:
             return None
         try:
@@ -62,7 +64,7 @@ class Table:
         Raises:
             StorageError: See `ObjectDatabase`.
         """
-        connection = self._database.to_write(operation)
+        connection = self._database.to_write(operation, of_host=True, cradle=self._cradle)
         reader = self.reader
         try:
             if reader is None:
