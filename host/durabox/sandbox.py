@@ -27,6 +27,9 @@ from durabox.wire import decode
 
 #: Levels of nesting of a variable.
 _DEEPEST: Final = 200
+#: `Limits.memory_mb` from which on an isolate may start from the image with `Intl`, which takes 8: with less, code that only
+#: mentions it would have no room.
+_WITH_INTL_MB: Final = 12
 #: The largest whole number up to which JavaScript has every one.
 _LARGEST: Final = 2**53 - 1
 
@@ -234,8 +237,8 @@ class Sandbox:
             isolate, is_new = self._isolate, self._isolate is None
             if isolate is None:
                 # Where a later source is the first to need `Intl`, that is evaluated then.
-                engine = Engine.shared()
-                image = engine.intl if mentions_intl(encoded) else engine.base
+                engine, has_room = Engine.shared(), self._limits.memory_mb >= _WITH_INTL_MB
+                image = engine.intl if has_room and mentions_intl(encoded) else engine.base
                 self._isolate = isolate = image.instantiate(ops, self._limits)
             wall_ms = self._limits.wall_ms
             try:

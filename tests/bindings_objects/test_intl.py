@@ -8,6 +8,7 @@ import pytest
 
 from durabox.engine import layers, time_zones
 from durabox.errors import JavaScriptError
+from durabox.limits import Limits
 from durabox.objects.host import Host
 from durabox.sandbox import Sandbox
 from tests.bindings_objects.conftest import InObject, OpenModule, ask_worker
@@ -96,6 +97,19 @@ async def test_a_sandbox_gets_it_when_a_later_source_needs_it(asked: list[str]) 
             == "01/01/1970, 09:00:00"
         )
     assert asked == ["intl"]
+
+
+@pytest.mark.parametrize("memory_mb", [4, 8, 11, 12])
+async def test_a_sandbox_with_little_memory_can_mention_it(memory_mb: int) -> None:
+    source = """
+      try { (1234.5).toLocaleString() } catch (error) { error.message }"""
+    async with Sandbox(limits=Limits(memory_mb=memory_mb)) as box:
+        assert (
+            await box.eval(f"if (globalThis.never) {{ {source} }}; new Array(50_000).fill(1.5).length")
+            == 50_000
+        )
+    async with Sandbox(limits=Limits(memory_mb=memory_mb)) as box:
+        assert await box.eval(source) in ({"1,234.5"} if memory_mb >= 12 else {"1,234.5", "out of memory"})
 
 
 async def test_time_zones_are_the_hosts_and_not_those_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
