@@ -80,7 +80,8 @@ function decodeUtf16(bytes: Uint8Array, little: boolean, fatal: boolean): string
   let text = "";
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + 1 < bytes.length; at += 2) text += String.fromCharCode(view.getUint16(at, little));
-  if (bytes.length % 2 === 1) text += "\ud800";
+  // What is unfinished at the end is one error, also half a character after a surrogate.
+  if (bytes.length % 2 === 1 && !/[\ud800-\udbff]$/.test(text)) text += "\ud800";
   if (fatal && !text.isWellFormed()) throw new TypeError("Failed to decode input.");
   return text.toWellFormed();
 }

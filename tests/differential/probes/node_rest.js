@@ -66,6 +66,9 @@ const cases = {
   "path format": () => [path.format({ name: "n", ext: "e" }), path.format({ name: "n", ext: ".e" }), path.win32.format({ dir: "C:\\x", name: "n", ext: "e" }), path.format({ base: "b", ext: "e" })],
   "domains": () => ["español.com", "xn--iñvalid.com", "a b", "", "EXAMPLE.com"].map((domain) => url.domainToASCII(domain)),
   "buffer aliases": () => { const buffer = Buffer.from("héllo"); const big = Buffer.alloc(8); return [buffer.utf8Slice(1, 3), buffer.hexSlice(0, 6), buffer.base64urlSlice(0, 2), buffer.latin1Slice(0, 3), big.writeBigUint64LE(5n), String(big.readBigUint64BE()), Buffer.alloc(4).hexWrite("abcd"), Buffer.alloc(4).utf8Write("é", 1, 3)]; },
+  "buffer hex malformed": () => ["f ff", "-0-", "f//", "0g", "abc", "AbZ0", "", "zz"].map((text) => [show(Buffer.from(text, "hex")), show(Buffer.alloc(3, 1).fill(0, 1)), Buffer.alloc(4).write(text, "hex"), Buffer.alloc(4).write(text, 1, "hex")]),
+  "buffer base64 length": () => ["", "a", "ab==", "abc=", "=", "==", "a b", "\u00e9\u00e9", "abcd"].flatMap((text) => ["base64", "base64url", "BASE64"].map((encoding) => Buffer.byteLength(text, encoding))),
+  "buffer float ties": () => [-1070282136 / 7, -1070756344 / 7, 16777217, 16777219, 0.1, 1e39, -1e39, NaN, 5e-46].map((value) => { const buffer = Buffer.alloc(8); return [buffer.writeFloatLE(value, 0), buffer.writeFloatBE(value, 4), buffer.toString("hex")]; }),
   "styles": () => now(() => util.styleText("nope", "x"))[2].slice(0, 80),
   // Performance
   "observer": async () => { const seen = []; const observer = new PerformanceObserver((list) => seen.push(...list.getEntries().map((entry) => entry.name))); observer.observe({ entryTypes: ["mark"] }); performance.mark("here"); await scheduler.wait(2); observer.disconnect(); return [seen, observer.takeRecords()]; },

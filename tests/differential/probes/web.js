@@ -97,6 +97,7 @@ const cases = {
   "decode stream ends after a beginning": () => { const out = []; const bytes = [0x41, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80]; for (let cut = 0; cut <= bytes.length; cut++) { const d = new TextDecoder(); out.push(d.decode(new Uint8Array(bytes.slice(0, cut)), { stream: true }) + d.decode(new Uint8Array(bytes.slice(cut)))); } return out; },
   "decode stream ends after a beginning of nothing": () => { const d = new TextDecoder(); return [d.decode(new Uint8Array([0xe2]), { stream: true }), d.decode(new Uint8Array([0x41])), d.decode(new Uint8Array([0x42]))]; },
   "decode stream ends in a mark": () => [1, 2, 3].map((cut) => { const d = new TextDecoder("utf-8", { fatal: true }); const bytes = [0xef, 0xbb, 0xbf, 0x41]; return d.decode(new Uint8Array(bytes.slice(0, cut)), { stream: true }) + d.decode(new Uint8Array(bytes.slice(cut))); }),
+  "decode utf-16 unfinished": () => [[0x3d, 0xd8, 0x00], [0x3d, 0xd8], [0x41, 0, 0x42], [0x3d, 0xd8, 0x3d, 0xd8, 1], [0x3d, 0xd8, 0, 0xde, 1]].map((bytes) => new TextDecoder("utf-16le").decode(new Uint8Array(bytes))),
   "decode utf-16": () => new TextDecoder("utf-16le").decode(new Uint8Array([0x68, 0, 0x69, 0])),
   "decode latin1": () => { const d = new TextDecoder("latin1"); return [d.encoding, d.decode(new Uint8Array([0xe9, 0x80]))]; },
   "decode shift_jis": () => new TextDecoder("shift_jis").decode(new Uint8Array([0x93, 0xfa])),

@@ -25,6 +25,18 @@ function plainEncoding(encoding: unknown): unknown {
   return typeof encoding === "string" && encoding.toLowerCase() === "base64url" ? "base64" : encoding;
 }
 
+/** What of a text is bytes in hexadecimal: all before the first pair that is none. The package takes `f ` for one. */
+function wellFormed(text: unknown, encoding: unknown): unknown {
+  if (typeof text !== "string" || typeof encoding !== "string" || encoding.toLowerCase() !== "hex") return text;
+  return (/^(?:[0-9a-f]{2})*/i.exec(text) as RegExpExecArray)[0];
+}
+
+/** Bytes of a text in base64 as Node counts them: by its length, whatever its characters are. */
+function base64Length(text: string): number {
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  return Math.floor(((text.length - padding) * 3) / 4);
+}
+
 /** Replace methods of an object, with the attributes that they have. */
 function replace(target: object, methods: Record<string, unknown>): void {
   for (const name of Reflect.ownKeys(methods) as string[])
@@ -54,7 +66,7 @@ function aliases(): PropertyDescriptorMap {
 /** UTF-8 without a detour, and base64url. */
 function improve({ utf8Decode, utf8EncodeReplacing }: Native): void {
   const { from, byteLength, isEncoding } = Buffer;
-  const { toString, write, fill, indexOf, lastIndexOf } = Buffer.prototype;
+  const { toString, write, writeFloatBE, writeFloatLE, fill, indexOf, lastIndexOf } = Buffer.prototype;
   // biome-ignore lint/suspicious/noExplicitAny: overloads
   type Any = any;
 
@@ -70,12 +82,14 @@ function improve({ utf8Decode, utf8EncodeReplacing }: Native): void {
         return Reflect.apply(from, Buffer, [value, encoding, length]) as Bytes;
       }
       if (typeof encoding === "string" && !Buffer.isEncoding(encoding)) throw unknownEncoding(encoding);
-      if (!isUtf8(encoding)) return Reflect.apply(from, Buffer, [value, plainEncoding(encoding)]) as Bytes;
+      if (!isUtf8(encoding)) return Reflect.apply(from, Buffer, [wellFormed(value, encoding), plainEncoding(encoding)]) as Bytes;
       return Object.setPrototypeOf(utf8EncodeReplacing(value), Buffer.prototype) as Bytes;
     },
     byteLength(value: Any, encoding?: Any): number {
       if (typeof value === "string" && isUtf8(encoding)) return utf8EncodeReplacing(value).byteLength;
-      return Reflect.apply(byteLength, Buffer, [value, plainEncoding(encoding)]) as number;
+      const plain = plainEncoding(encoding);
+      if (typeof value === "string" && `${plain as string}`.toLowerCase() === "base64") return base64Length(value);
+      return Reflect.apply(byteLength, Buffer, [value, plain]) as number;
     },
     isEncoding(encoding: Any): boolean {
       return typeof encoding === "string" && isEncoding(plainEncoding(encoding) as string);
@@ -95,10 +109,21 @@ function improve({ utf8Decode, utf8EncodeReplacing }: Native): void {
     },
     write(this: Bytes, text: Any, ...rest: Any[]): number {
       checkString(text, "argument");
-      return Reflect.apply(write, this, [text, ...rest.map(plainEncoding)]) as number;
+      return Reflect.apply(write, this, [wellFormed(text, rest.at(-1)), ...rest.map(plainEncoding)]) as number;
     },
     fill(this: Bytes, value: Any, ...rest: Any[]): Bytes {
       return Reflect.apply(fill, this, [value, ...rest.map(plainEncoding)]) as Bytes;
+    },
+    // The package rounds ties away from zero.
+    writeFloatBE(this: Bytes, value: Any, offset = 0): number {
+      const end = Reflect.apply(writeFloatBE, this, [value, offset]) as number;
+      new DataView(this.buffer, this.byteOffset).setFloat32(offset, value);
+      return end;
+    },
+    writeFloatLE(this: Bytes, value: Any, offset = 0): number {
+      const end = Reflect.apply(writeFloatLE, this, [value, offset]) as number;
+      new DataView(this.buffer, this.byteOffset).setFloat32(offset, value, true);
+      return end;
     },
     equals(this: Bytes, other: Any): boolean {
       if (!(other instanceof Uint8Array)) throw invalidArgType("otherBuffer", "an instance of Buffer or Uint8Array", other);
