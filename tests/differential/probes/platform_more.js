@@ -189,6 +189,8 @@ const cases = {
   "pattern input missing": () => [new URLPattern({ pathname: "/" }).test(), new URLPattern().exec()?.inputs],
   "pattern exec relative": () => new URLPattern({ pathname: "/a" }).exec("/a", "http://h/")?.inputs,
   "pattern component getters": () => { const p = new URLPattern({ pathname: "/a" }); return ["protocol", "username", "password", "hostname", "port", "pathname", "search", "hash"].map((k) => p[k]); },
+  "pattern two slashes": () => [["/", "http://h//-"], ["/*", "http://h//a"], ["/{a}?/b", "http://h//b"], ["//:a", "http://h//b"], ["/:a", "//h2//b"], ["*", "http://u:p@h:81//b?c#d"]].map(([pathname, url]) => { const p = new URLPattern({ pathname }); const r = p.exec(url, "http://h"); return [p.test(url, "http://h"), r && [r.inputs, r.pathname, r.hostname.input, r.port.input, r.username.input, r.search.input, r.hash.input]]; }),
+  "pattern two slashes in parts": () => ["/", "/*", "//:a"].map((pathname) => { const p = new URLPattern({ pathname }); const r = p.exec({ pathname: "//b" }); return [p.test({ pathname: "//b", hostname: "h" }), r && [r.inputs, r.pathname]]; }),
   "pattern dots": () => new URLPattern({ pathname: "/a/../b" }).pathname,
   // MessageChannel
   "port message kinds": async () => { const { port1, port2 } = new MessageChannel(); const out = []; port2.onmessage = (e) => out.push(e.data instanceof Error ? e.data.message : typeof e.data); for (const v of [1, "x", undefined, null, new Error("e"), new Map(), 5n]) port1.postMessage(v); await wait(5); return out; },
