@@ -54,6 +54,21 @@ def test_random_values_are_read_whoever_wrote_them(first: int, count: int, tmp_p
         assert _answers(server, f"/read?who=ours&{asked}") == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "count"), [(1, 300), pytest.param(1000, 5000, marks=pytest.mark.torture)], ids=["some", "many"]
+)
+def test_random_texts_and_bytes_are_taken_for_the_same(first: int, count: int, tmp_path: Path) -> None:
+    project = _project(tmp_path, "random_texts.js")
+    asked = f"/?first={first}&count={count}"
+    with serve(project, tmp_path / "durabox", log_file=tmp_path / "log") as server:
+        ours = _answers(server, asked)
+    with _workerd(project, tmp_path / "workerd") as server:
+        theirs = _answers(server, asked)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) > 10 * count
+    assert {case: (ours[case], theirs[case]) for case in ours if ours[case] != theirs[case]} == {}
+
+
 def _project(folder: Path, source: str) -> Path:
     project = folder / "project"
     project.mkdir()
