@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from durabox.engine.protocol import OP, OPS
-from durabox.errors import DuraboxError
+from durabox.errors import DuraboxError, UnknownObjectClassError
 from durabox.limits import Limits
 from durabox.objects.actor import Actor
 from durabox.objects.host import Host
@@ -207,6 +207,14 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     stage = Stage(tmp_path_factory.mktemp("hostile"))
     yield stage
     stage.close()
+
+
+@pytest.mark.parametrize("number", [-1, 2, 2**31])
+def test_a_number_stands_for_no_class_but_those_there_are(stage: Stage, number: int) -> None:
+    actors = stage.world.host.actors
+    assert len(stage.world.host.class_names) == 2
+    with pytest.raises(UnknownObjectClassError):
+        actors.new_id(number)
 
 
 @settings(max_examples=150, suppress_health_check=list(HealthCheck))
