@@ -92,7 +92,7 @@ def test_depth_is_an_error_of_ours(opening: bytes, depth: int) -> None:
         except GuestProtocolError:
             continue
         assert decoder is decode
-        assert depth < 1000
+        assert depth < 100_000, "how deep it may be is up to the interpreter: some hundreds or thousands"
 
 
 def test_what_is_malformed_is_named() -> None:
