@@ -20,10 +20,10 @@ _SIMPLE_OPCODES: Final = """
     IfNoHope IdxGE IdxGT IdxLE IdxLT Rewind Last Next Prev Sequence Clear FkCheck FkCounter FkIfZero ReleaseReg CursorHint
     """
 _PLAIN: Final = frozenset(_SIMPLE_OPCODES.split())
-#: What plain statements that read have besides, and those that keep a value of any size.
+#: What plain statements that read have besides, and the opcodes that put a value of any size into a register.
 _READING: Final = _PLAIN | {"ResultRow", "DecrJumpZero", "OffsetLimit", "Count"}
-_KEEPING: Final = frozenset({"Column", "Copy"})
-#: How many such values a lookup holds at once.
+_KEEPING: Final = frozenset({"Column", "Copy", "Variable"})
+#: How many such values a lookup may hold at once: 8 MiB each, so no more than other statements may take.
 _VALUES: Final = 30
 #: Flag of an opcode that goes on to a table's next row, for want of an index.
 _FULL_SCAN: Final = 1
@@ -42,6 +42,7 @@ class Program(NamedTuple):
     #: See `sql`.
     plain: bool = False
     certain: bool = False
+    #: Reads, without a step that `sql` would have to count or to limit.
     lookup: bool = False
 
 
