@@ -493,7 +493,6 @@ def test_a_record_is_what_its_layout_says(tmp_path: Path) -> None:
         b"demo-C/" + _id(1).encode() + b".sqlite-wal",
         b"demo-C/" + _id(1).encode() + b".sqlite\n",
         b"demo-C/" + _id(1).encode() + b".facets",
-        b"\xff/" + _id(1).encode() + b".sqlite",
         b"",
     ],
 )

@@ -89,10 +89,11 @@ class _Log:
 class _Birth:
     """One birth, from its thread's request to the outcome."""
 
-    __slots__ = ("check", "content", "error", "log", "modified_ns", "path", "told")
+    __slots__ = ("check", "content", "error", "log", "modified_ns", "name", "path", "told")
 
-    def __init__(self, path: str, content: bytes | bytearray, modified_ns: int) -> None:
+    def __init__(self, path: str, name: bytes, content: bytes | bytearray, modified_ns: int) -> None:
         self.path = path
+        self.name = name
         self.content = content
         self.modified_ns = modified_ns
         self.check = _check(content)
@@ -156,7 +157,8 @@ class BirthLog:
         """
         if self._owing:
             self._give_up()
-        birth = _Birth(path, content, self._files.stat(finished).st_mtime_ns)
+        name = path[len(self._root) + 1 :].encode("utf-8", "surrogateescape")
+        birth = _Birth(path, name, content, self._files.stat(finished).st_mtime_ns)
         log = self._record(birth)
         try:
             self._files.rename(finished, path)
@@ -220,8 +222,9 @@ class BirthLog:
         error: OSError | None = None
         try:
             self._append(log, births)
-        except (OSError, MemoryError) as failure:
-            error = failure if isinstance(failure, OSError) else OSError(errno.ENOMEM, str(failure))
+        except BaseException as failure:
+            # Whatever it is, those who wait hear of it.
+            error = failure if isinstance(failure, OSError) else OSError(errno.EIO, repr(failure))
             self._over(log, len(births))
         with self._mutex:
             following = self._waiting[0] if self._waiting else None
@@ -250,7 +253,7 @@ class BirthLog:
     def _append(self, log: _Log, births: Iterable[_Birth]) -> None:
         pieces: list[bytes | bytearray] = []
         for birth in births:
-            pieces += _record(birth, log.number, self._root)
+            pieces += _record(birth, log.number)
         data = b"".join(pieces)
         # Over what an append that failed has left.
         self._files.append(log.path, data, at=log.size, sync=True)
@@ -375,11 +378,10 @@ def _check(content: bytes | bytearray) -> int:
     return check
 
 
-def _record(birth: _Birth, number: int, root: str) -> list[bytes | bytearray]:
-    name = birth.path[len(root) + 1 :].encode()
-    rest = (number, birth.modified_ns, len(birth.content), len(name))
-    check = zlib.crc32(_CHECKED.pack(*rest) + name, birth.check)
-    return [_HEAD.pack(_MAGIC, check, *rest), name, birth.content]
+def _record(birth: _Birth, number: int) -> list[bytes | bytearray]:
+    rest = (number, birth.modified_ns, len(birth.content), len(birth.name))
+    check = zlib.crc32(_CHECKED.pack(*rest) + birth.name, birth.check)
+    return [_HEAD.pack(_MAGIC, check, *rest), birth.name, birth.content]
 
 
 def _records(file: BinaryIO, number: int) -> Iterator[_Record]:
@@ -407,10 +409,7 @@ def _read(file: BinaryIO, head: bytes, number: int) -> _Record | None:
     whole = len(name) == name_length and len(content) == length
     if not whole or zlib.crc32(head[8:] + name, _check(content)) != check:
         return None
-    try:
-        text = name.decode()
-    except UnicodeDecodeError:
-        return None
+    text = name.decode("utf-8", "surrogateescape")
     return _Record(text, modified_ns, content) if _NAME.fullmatch(text) else None
 
 

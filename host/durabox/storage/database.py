@@ -547,10 +547,11 @@ class ObjectDatabase:
 
     def _record_name(self, connection: apsw.Connection, name: str) -> None:
         """Keep the object's name with what it stores, in the same transaction; a name that is there stays."""
-        if self._newborn and not connection.execute(statements.HAS_ANYTHING).get:
-            return
-        if not self._cradled and not connection.execute(statements.HAS_METADATA).get:
-            connection.execute(statements.CREATE_METADATA)
+        if not self._cradled:
+            if self._newborn and not connection.execute(statements.HAS_ANYTHING).get:
+                return
+            if not connection.execute(statements.HAS_METADATA).get:
+                connection.execute(statements.CREATE_METADATA)
         connection.execute(statements.PUT_NAME, (int(Key.NAME), name_bytes(name)))
 
     def _commit(self) -> tuple[apsw.Connection, bool]:

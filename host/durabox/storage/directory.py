@@ -344,6 +344,7 @@ class StateDirectory:
             catalog.close()
         if self._cradles is not None:
             self._cradles.close()
+        # Last: an index may have been born just now.
         if self._births is not None:
             self._births.close()
         if self._announced is not None:
