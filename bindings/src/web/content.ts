@@ -254,13 +254,28 @@ async function readAll(content: Content): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 function memoryStream(content: Content): ReadableStream {
+  /** What is left for a reader that brings its own views, once there is one. */
+  let rest: Uint8Array<ArrayBuffer> | undefined;
   return new ReadableStream(
     {
       type: "bytes",
       pull(controller) {
         const source = content.source as string | Uint8Array<ArrayBuffer>;
-        const bytes = typeof source === "string" ? utf8Bytes(source) : source.slice();
-        if (bytes.byteLength > 0) controller.enqueue(bytes);
+        const view = controller.byobRequest?.view as Uint8Array | null | undefined;
+        rest ??= typeof source === "string" ? utf8Bytes(source) : source;
+        if (view) {
+          // No more than fits: of a stream with something in its queue that is to be closed, the last part could not be read into a
+          // view that is to be filled further.
+          const part = rest.subarray(0, view.byteLength);
+          rest = rest.subarray(part.byteLength);
+          new Uint8Array(view.buffer, view.byteOffset).set(part);
+          if (part.byteLength > 0) controller.byobRequest?.respond(part.byteLength);
+        } else if (rest.byteLength > 0) {
+          // The stream takes the buffer, and the source may be another body's, too.
+          controller.enqueue(typeof source === "string" ? rest : rest.slice());
+          rest = undefined;
+        }
+        if (rest !== undefined && rest.byteLength > 0) return;
         controller.close();
         controller.byobRequest?.respond(0);
       },
