@@ -14,6 +14,7 @@ import { dispatchTrusted, Event, EventTarget, MessageEvent } from "./web/events"
 import { inspection } from "./web/inspect";
 import { exposeInterface } from "./web/interface";
 import { startOrFinish } from "./web/operations";
+import { ownHandler, proxyParts } from "./web/proxies";
 import { checkIoAllowed, currentSection, runInContext } from "./web/scope";
 import { ReadableStream, TransformStream, WritableStream } from "./web/streams";
 import { startTimer } from "./web/timers";
@@ -81,6 +82,8 @@ const platform = {
   exposeInterface,
   inspection,
   MessageEvent,
+  ownHandler,
+  proxyParts,
   ReadableStream,
   runInContext,
   startOrFinish,

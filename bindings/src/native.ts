@@ -90,6 +90,8 @@ export interface Native {
   /** 0 pending, 1 fulfilled, 2 rejected. */
   promiseState(promise: Promise<unknown>): 0 | 1 | 2;
   promiseResult(promise: Promise<unknown>): unknown;
+  /** Target and handler of a proxy, null when it was revoked. */
+  proxyParts(value: unknown): [object, object] | [null, null] | undefined;
 }
 
 export let native: Native;

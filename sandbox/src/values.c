@@ -73,6 +73,24 @@ fail:
     return JS_EXCEPTION;
 }
 
+/* [target, handler] of a proxy, nulls if it was revoked; undefined for all else. */
+static JSValue native_proxy_parts(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    JSValue parts[2];
+
+    if (!JS_IsProxy(argv[0]))
+        return JS_UNDEFINED;
+    parts[0] = JS_GetProxyTarget(ctx, argv[0]);
+    if (JS_IsException(parts[0])) { /* the only reason is that it was revoked */
+        JS_FreeValue(ctx, JS_GetException(ctx));
+        parts[0] = JS_NULL;
+        parts[1] = JS_NULL;
+    } else {
+        parts[1] = JS_GetProxyHandler(ctx, argv[0]);
+    }
+    return JS_NewArrayFrom(ctx, 2, parts);
+}
+
 /* Looks up `path` ("Map.prototype.set"; "get x" for a getter of the last object) from the global object. */
 static JSValue builtin(JSContext *ctx, const char *path)
 {
@@ -125,6 +143,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("serialize", 2, native_serialize),
     JS_CFUNC_DEF("deserialize", 1, native_deserialize),
     JS_CFUNC_DEF("structuredClone", 2, native_clone),
+    JS_CFUNC_DEF("proxyParts", 1, native_proxy_parts),
 };
 
 void durabox_register_values(JSContext *ctx, JSValueConst native)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.steps.layout import Layout, write_if_changed
+from sandbox.steps.layout import BuildError, Layout, write_if_changed
 from sandbox.steps.npm import install_packages, run_node
 from sandbox.steps.protocol import read_protocol, typescript
 
@@ -22,6 +22,9 @@ _LOCALES = Path(__file__).with_name("locales.mjs")
 _PLURALS = "en.js"
 #: Identifiers stay: the names of classes and functions can be seen.
 _MINIFY = ("--minify-whitespace", "--minify-syntax")
+#: The package that shows values, and a copy of it that asks the engine what is a proxy: by itself it only knows its own.
+_INSPECTION = ("node-inspect-extracted", "@durabox/inspect")
+_PROXY_DETAILS = ("{const n=s.get(t);", "{const n=c.detailsOf(t);")
 #: What packages in layers import by the names of Node's modules is that module's layer, so that there is one of each.
 _NODE_MODULES = ("buffer", "events", "process", "string_decoder", "util")
 #: Packages that only repeat what is among the globals.
@@ -70,10 +73,11 @@ def bundle_bindings(layout: Layout, progress: Callable[[str], None]) -> Bundles:
     generate_protocol(layout)
     install_packages(layout.bindings, progress, also=_LOCALES.read_bytes())
     _make_locales(layout)
+    _make_inspection(layout)
     progress("bundle   bindings")
     layers = sorted((layout.bindings / "src" / "layers").glob("*/main.ts"))
     return Bundles(
-        main=_bundle(layout, "src/main.ts", "(() => {", "})()"),
+        main=_bundle(layout, "src/main.ts", "(() => {", "})()", f"--alias:{_INSPECTION[0]}={_INSPECTION[1]}"),
         layers={entry.parent.name: _bundle_layer(layout, entry) for entry in layers},
     )
 
@@ -108,6 +112,18 @@ def _make_locales(layout: Layout) -> None:
     for data in (packages / "@formatjs").glob("*/locale-data/*"):
         if data.parts[-3] != "intl-pluralrules" or data.name != _PLURALS:
             data.unlink()
+
+
+def _make_inspection(layout: Layout) -> None:
+    """Make the copy of the package that shows values."""
+    original, copy = (layout.bindings / "node_modules" / name for name in _INSPECTION)
+    script = (original / "dist" / "inspect.js").read_text()
+    before, after = _PROXY_DETAILS
+    if script.count(before) != 1:
+        raise BuildError(f"{original.name} is not what it was: look for what it knows of proxies")
+    write_if_changed(copy / "dist" / "inspect.js", script.replace(before, after).encode())
+    for name in ("index.mjs", "package.json"):
+        write_if_changed(copy / name, (original / name).read_bytes())
 
 
 def bundled_packages(layout: Layout) -> list[Path]:

@@ -60,6 +60,38 @@ async def test_globals_are_there_from_the_dates_on_that_workerd_has_them(
     assert await _globals(tmp_path, day, flags) == expected
 
 
+FLAGS = """
+export default { fetch: () => Response.json(Object.keys(Cloudflare.compatibilityFlags).filter((name) => Cloudflare.compatibilityFlags[name])) };
+"""
+NODE = [
+    "nodejs_compat",
+    "nodejs_compat_v2",
+    "enable_nodejs_global_timers",
+    "nodejs_compat_populate_process_env",
+]
+
+
+@pytest.mark.parametrize(
+    ("day", "flags", "expected"),
+    [
+        ("2023-01-01", [], []),
+        ("2024-09-22", ["nodejs_compat"], NODE[:1]),
+        ("2024-09-23", ["nodejs_compat"], NODE[:2]),
+        ("2023-01-01", ["nodejs_compat_v2", "not_known_here"], NODE[1:2]),
+        (None, ["delete_all_preserves_alarm"], NODE),
+        (None, [], [*NODE, "delete_all_deletes_alarm"]),
+    ],
+)
+async def test_a_project_can_ask_which_changes_it_takes_part_in(
+    tmp_path: Path, day: str | None, flags: list[str], expected: list[str]
+) -> None:
+    config = {"name": "n", "main": "index.js", "compatibility_flags": flags, "compatibility_date": day}
+    (tmp_path / "wrangler.json").write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    (tmp_path / "index.js").write_text(FLAGS)
+    async with Host.open(tmp_path) as host:
+        assert json.loads(await ask_worker(host)) == expected
+
+
 async def test_lazy_globals_can_be_assigned_and_are_the_modules_own(in_object: InObject) -> None:
     assert await in_object("globalThis.process = 5; return process;") == 5
     more = 'import { Buffer as B } from "node:buffer"; import p from "node:process";'

@@ -79,6 +79,7 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         "| `Intl` in compact notation": ["number compact", "number compact long"],
         "| `NaN` with a currency's code": ["number usd code"],
         "| time zones by name": ["date zone offset", "date en-GB full"],
+        "| the locale of `new Intl.PluralRules": ["locale of plurals"],
     },
     "intl_regions": {
         "| one digit of an hour that a region writes with two": [
@@ -140,6 +141,7 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         TYPE_OF_BLOB: ["response blob type"],
     },
     "platform_more": {
+        "`abortIsolate`, `restore`": ["names of cloudflare:workers"],
         "| `AsyncLocalStorage` in what is called later": [
             "als stream pull",
             "als writable write",

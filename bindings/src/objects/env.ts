@@ -11,6 +11,8 @@ import { makeService } from "./stub";
 export interface Environment {
   vars: Record<string, unknown>;
   namespaces: { binding: string; className: string; index: number }[];
+  /** Changes of the platform by their flags, and whether the project takes part in them. */
+  flags: Record<string, boolean>;
   node: NodeFeatures;
   services: { binding: string; entrypoint: string | null; props: unknown }[];
 }

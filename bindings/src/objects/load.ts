@@ -3,6 +3,7 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { describeError, makeNow, nameTimeZones } from "../web";
+import { installCloudflare } from "./cloudflare";
 import { type Environment, env, fillEnvironment } from "./env";
 import { WebSocketRequestResponsePair } from "./hibernation";
 import { hasFetchListener, listenerGlobals } from "./listeners";
@@ -26,6 +27,7 @@ export async function load(
   try {
     fillEnvironment(environment);
     installNode(environment.node, environment.vars);
+    installCloudflare(environment.flags);
     defineGlobals({ ...listenerGlobals, WebSocketRequestResponsePair });
     native.defineModule("cloudflare:workers", workersModule);
     if (format === "script") loadScript(specifier, source);

@@ -4,6 +4,7 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { exposeInterface } from "../web";
 import { illegalConstructor, isObject, wrongParameter } from "../web/interface";
+import { ownHandler } from "../web/proxies";
 import { optionsOf } from "./arguments";
 import { type DurableObjectId, isId, makeId, makeNamedId } from "./ids";
 import { type DurableObject, makeStub } from "./stub";
@@ -101,11 +102,12 @@ exposeInterface("LoopbackDurableObjectClass", LoopbackDurableObjectClass);
 const loopbackClasses = new WeakMap<object, DurableObjectClass>();
 
 function callable(own: DurableObjectClass, handler: ProxyHandler<() => void>): object {
-  const proxy = new Proxy((): void => {}, {
+  const whole = ownHandler<() => void>({
     apply: (_target, _receiver, [options]: [{ props?: unknown }?]) =>
       new DurableObjectClass(MAKER, own.className, options?.props ?? {}),
     ...handler,
   });
+  const proxy = new Proxy((): void => {}, whole);
   loopbackClasses.set(proxy, own);
   return proxy;
 }

@@ -1,6 +1,7 @@
 /** `ctx.exports`: the Worker's own entrypoints, as stubs that can also be called for one with other props. */
 
 import { exposeInterface } from "../web";
+import { ownHandler } from "../web/proxies";
 import { loopback } from "./env";
 import { exportNamed, isClass } from "./exports";
 import { makeLoopbackClass } from "./namespace";
@@ -18,7 +19,7 @@ exposeInterface("LoopbackServiceStub", LoopbackServiceStub);
 function makeLoopback(name: string): object {
   let service: ServiceStub | undefined;
   const own = (): ServiceStub => (service ??= makeService(name, {}));
-  return new Proxy((): void => {}, {
+  const handler = ownHandler<() => void>({
     apply: (_target, _receiver, [options]: [Options?]) => makeService(name, options?.props ?? {}),
     get(_target, property) {
       if (property === "fetch") return own().fetch.bind(own());
@@ -28,6 +29,7 @@ function makeLoopback(name: string): object {
     },
     getPrototypeOf: () => LoopbackServiceStub.prototype,
   });
+  return new Proxy((): void => {}, handler);
 }
 
 /** Add the entrypoints that the main module exports, and classes of objects that have no namespace. */

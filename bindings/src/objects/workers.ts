@@ -9,6 +9,7 @@ import { moduleEnv, moduleExports, withEnv, withEnvAndExports, withExports } fro
 import { ExecutionContext } from "./execution";
 import { DurableObjectState } from "./state";
 import { ServiceStub } from "./stub";
+import { tracing } from "./tracing";
 
 /** Base class of objects; what makes their methods callable through stubs. */
 export class DurableObject {
@@ -71,8 +72,10 @@ export const workersModule = {
   ServiceStub,
   WorkerEntrypoint,
   WorkflowEntrypoint,
+  cache: {}, // Cloudflare's `purge` has nothing to purge; it is missing in the open-source workerd, too.
   env: moduleEnv,
   exports: moduleExports,
+  tracing,
   waitUntil,
   withEnv,
   withEnvAndExports,

@@ -15,6 +15,7 @@ import { OP } from "../protocol";
 import { currentSection, DOMException, exposeInterface, startAsync } from "../web";
 import { illegalConstructor, isObject, wrongConstructorParameter } from "../web/interface";
 import { currentInvocation, foreign, type Owned } from "../web/invocations";
+import { ownHandler } from "../web/proxies";
 import { disposeTarget, lendTarget } from "./exports";
 import { decode, encode, giveBack, LENT, type Message } from "./lending";
 import { follow, isIndex, notCallable, type Place } from "./paths";
@@ -270,7 +271,7 @@ function holdOf(target: object): Hold {
   return states.get(target) as Hold;
 }
 
-const STUB: ProxyHandler<() => void> = {
+const STUB = ownHandler<() => void>({
   ...FIXED,
   get(target, name) {
     const hold = holdOf(target);
@@ -284,9 +285,9 @@ const STUB: ProxyHandler<() => void> = {
   apply(target, _receiver, args) {
     return makePromise(start(() => holdOf(target).callee(), [], args));
   },
-};
+});
 
-const PROPERTY: ProxyHandler<() => void> = {
+const PROPERTY = ownHandler<() => void>({
   ...FIXED,
   get(target, name) {
     const { callee, path } = states.get(target) as Property;
@@ -298,9 +299,9 @@ const PROPERTY: ProxyHandler<() => void> = {
     const { callee, path } = states.get(target) as Property;
     return makePromise(start(callee, path, args));
   },
-};
+});
 
-const PROMISE: ProxyHandler<() => void> = {
+const PROMISE = ownHandler<() => void>({
   ...FIXED,
   get(target, name) {
     const call = states.get(target) as Call;
@@ -313,7 +314,7 @@ const PROMISE: ProxyHandler<() => void> = {
     const call = states.get(target) as Call;
     return makePromise(start(() => call.callee(), [], args));
   },
-};
+});
 
 /** `then`, `catch` or `finally`: a property is only read when one of them is called. */
 function settling(promise: () => Promise<unknown>, name: "then" | "catch" | "finally"): (...args: unknown[]) => unknown {

@@ -17,6 +17,8 @@ interface Context {
   readonly invocation?: Invocation;
   /** What `withEnv` and its relatives have put in the place of `env` and `exports`. */
   readonly environment?: Environment;
+  /** The active one of `tracing`. */
+  readonly span?: object;
 }
 
 /** Substitutes for what `cloudflare:workers` exports. */
@@ -65,6 +67,17 @@ export function currentEnvironment(): Environment | undefined {
 export function withEnvironment(context: unknown, substitutes: Environment): unknown {
   const outside = context as Context | undefined;
   return { ...outside, section: outside?.section ?? 0, environment: { ...outside?.environment, ...substitutes } };
+}
+
+/** The span that is active. */
+export function currentSpan(): object | undefined {
+  return (native.getContext() as Context | undefined)?.span;
+}
+
+/** A context like the given one, with this span active. */
+export function withSpan(context: unknown, span: object): unknown {
+  const outside = context as Context | undefined;
+  return { ...outside, section: outside?.section ?? 0, span };
 }
 
 /** Handle an event; what it leads to carries its origin to the host, if it has one. */

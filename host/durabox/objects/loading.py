@@ -224,6 +224,7 @@ async def _evaluate_in(
             for binding in project.bindings
             if binding.class_name in index
         ],
+        "flags": project.compatibility.changes,
         "node": _node_features(project.compatibility),
         "services": [
             {"binding": service.name, "entrypoint": service.entrypoint, "props": service.props}

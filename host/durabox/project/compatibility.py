@@ -52,6 +52,13 @@ class Compatibility(Struct, frozen=True):
         return off not in self.flags and (self.day is None or self.day >= since)
 
     @property
+    def changes(self) -> dict[str, bool]:
+        """Which of the changes the project has taken part in, by the flags that turn them on."""
+        return {change.value[0]: self.has(change) for change in Change} | {
+            Change.NODEJS_COMPAT_V2.value[0]: self.node_globals
+        }
+
+    @property
     def node_globals(self) -> bool:
         """Whether Node's globals exist: with the second version of its modules, which comes of the first by date."""
         on, off, since = Change.NODEJS_COMPAT_V2.value

@@ -92,4 +92,12 @@ add("supported values bad", () => Intl.supportedValuesOf("nope"));
 add("shape", () => [typeof Intl, Object.prototype.toString.call(Intl), Object.prototype.toString.call(new Intl.NumberFormat()), Object.keys(Intl).length, new Intl.NumberFormat() instanceof Intl.NumberFormat, Intl.NumberFormat.name, typeof Intl.NumberFormat()]);
 add("upper", () => ["straße".toLocaleUpperCase(), "ÀÉ".toLocaleLowerCase("en"), "i".toLocaleUpperCase("en-US")]);
 
+const classes = ["DateTimeFormat", "NumberFormat", "Collator", "PluralRules", "RelativeTimeFormat", "ListFormat", "Segmenter"];
+add("locale not asked for", () => classes.flatMap((name) => [undefined, [], "und"].map((locales) => new Intl[name](locales).resolvedOptions().locale)));
+add("locale asked for", () => classes.flatMap((name) => ["en", "en-XX", "en-u-nu-latn"].map((locales) => new Intl[name](locales).resolvedOptions().locale)));
+add("locale of a region", () => classes.flatMap((name) => ["en-GB", "en-AU", ["en-IN", "en"]].map((locales) => new Intl[name](locales).resolvedOptions().locale)));
+add("locale of names", () => [undefined, [], "en", "en-GB"].map((locales) => new Intl.DisplayNames(locales, { type: "region" }).resolvedOptions().locale));
+add("locale en-US", () => classes.filter((name) => name !== "PluralRules").map((name) => new Intl[name]("en-US").resolvedOptions().locale));
+add("locale of plurals", () => new Intl.PluralRules("en-US").resolvedOptions().locale);
+
 export default { fetch: () => Response.json(Object.fromEntries(Object.entries(cases).map(([name, run]) => [name, attempt(run)]))) };

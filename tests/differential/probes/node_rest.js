@@ -11,6 +11,7 @@ import { StringDecoder } from "node:string_decoder";
 import * as timers from "node:timers/promises";
 import * as url from "node:url";
 import * as util from "node:util";
+import * as workers from "cloudflare:workers";
 import { asking, probe } from "./frames/together.js";
 
 const show = (value) => value === undefined ? "(undefined)" : Buffer.isBuffer(value) ? `<${value.toString("hex")}>` : value;
@@ -21,6 +22,8 @@ const names = (module) => Object.keys(module).filter((name) => name[0] !== "_").
 const called = (method, ...args) => attempt(() => new Promise((resolve, reject) => method(...args, (error, value) => error ? reject(error) : resolve(value))));
 const all = async (readable) => { const parts = []; for await (const part of readable) parts.push(String(part)); return parts.join(""); };
 
+const revoked = () => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; };
+
 const cases = {
   "names of path": () => names(path),
   "names of perf_hooks": () => names(perf),
@@ -29,6 +32,12 @@ const cases = {
   "names of util.types": () => names(util.types),
   "names of crypto": () => names(crypto),
   "what is by name alone": () => [typeof crypto.createCipheriv, {} instanceof crypto.KeyObject, failure(() => util.parseArgs()), failure(() => perf.createHistogram())],
+  // Proxies
+  "is a proxy": () => [new Proxy({}, {}), new Proxy(() => {}, {}), Proxy.revocable({}, {}).proxy, revoked(), {}, () => {}, 1, null, undefined, Intl.NumberFormat, workers.env, new workers.RpcStub(() => 1)].map((value) => util.types.isProxy(value)),
+  "proxies shown": () => [new Proxy({ a: 1 }, { get: () => 5 }), new Proxy([1, 2], {}), new Proxy(function f() {}, {}), new Proxy(new Map([[1, 2]]), {}), new Proxy(new (class Foo { x = 1; })(), {}), new Proxy(new Proxy({ a: 1 }, {}), { b: 2 }), new Proxy({ a: 1 }, { ownKeys() { throw new Error("trap"); } }), revoked(), { deep: { deeper: { deepest: new Proxy({}, {}) } } }].flatMap((value) => [util.inspect(value), util.inspect(value, { showProxy: true }), util.inspect(value, { showProxy: 1 }), util.format("%o %O", value, value)]),
+  "proxies shown at no depth": () => util.inspect(new Proxy({ a: 1 }, {}), { showProxy: true, depth: -1 }),
+  "a proxy's own inspect": () => [util.inspect(new Proxy({ [util.inspect.custom]: () => "own" }, {})), util.inspect(new Proxy({ [util.inspect.custom]: () => "own" }, {}), { showProxy: true })],
+  "stubs shown": () => [util.inspect(workers.env), util.inspect(workers.tracing), util.inspect(workers.tracing.startSpan("x")), util.inspect(Cloudflare.constructor)],
   // Derived keys
   "pbkdf2Sync": () => ["sha1", "sha224", "sha256", "SHA384", "SHA-512", "md5"].map((digest) => now(() => crypto.pbkdf2Sync("password", "salt", 1234, 70, digest))),
   "pbkdf2Sync short": () => [1, 2, 500, 501, 502, 1001].map((rounds) => now(() => crypto.pbkdf2Sync("p", Buffer.from("s"), rounds, 3, "sha256"))),

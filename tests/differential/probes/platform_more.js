@@ -1,6 +1,7 @@
 // More of the web platform: contexts of asynchronous code, forms, blobs, requests, patterns, ports, errors that nobody catches. Served by durabox and by workerd.
 import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { EventEmitter } from "node:events";
+import * as workers from "cloudflare:workers";
 import { all, asking, attempt, dec, failure, probe, read, stream, utf8, wait } from "./frames/together.js";
 let ENV;
 let ctx;
@@ -13,8 +14,34 @@ const shown = async (form) => Promise.all([...form].map(async ([k, v]) => [k, ty
 const form = (body, boundary = "b", type = `multipart/form-data; boundary=${boundary}`) => new Response(body, { headers: { "content-type": type } }).formData();
 const D = 'Content-Disposition: form-data; name="a"';
 const heard = async (act, prevent = true) => { const log = []; const l = (e) => { log.push([e.type, e.message, e.error?.message ?? e.error ?? null, e.cancelable, e.isTrusted]); if (prevent) e.preventDefault(); }; addEventListener("error", l); try { await act(); await wait(10); } finally { removeEventListener("error", l); } return log; };
+const { tracing } = workers;
+const spans = (method, ...calls) => calls.map((args) => attemptSync(() => { const span = tracing.startSpan("x"); const value = span[method](...args); return value === span ? "itself" : value; }));
 
 const cases = {
+  // Spans
+  "tracing": () => [String(tracing), tracing.constructor.name, failureSync(() => new tracing.constructor()), failureSync(() => new tracing.Span()), ...["enterSpan", "startActiveSpan", "startSpan", "getActiveSpan", "withActiveSpan"].map((name) => [tracing[name].length, tracing[name].name])],
+  "tracing names": () => [Object.keys(tracing.constructor.prototype).sort(), Object.keys(tracing.Span.prototype).sort()],
+  "tracing unbound": () => [attemptSync(() => (0, tracing.enterSpan)("x", () => 1)), attemptSync(() => tracing.Span.prototype.end.call({})), attemptSync(() => Object.getOwnPropertyDescriptor(tracing.Span.prototype, "isTraced").get.call({}))],
+  "span": () => tracing.enterSpan("x", function (span, ...rest) { return [String(span), span instanceof tracing.Span, span.isTraced, span.spanContext(), rest, this === globalThis]; }, 1, 2),
+  "span asynchronous": () => tracing.enterSpan("x", async (span) => { const before = tracing.getActiveSpan() === span; await wait(1); return [before, tracing.getActiveSpan() === span]; }),
+  "span over": () => { const before = tracing.getActiveSpan(); return [tracing.enterSpan("x", (span) => span !== before), tracing.getActiveSpan() === before, before instanceof tracing.Span]; },
+  "span nested": () => tracing.enterSpan("a", (a) => [tracing.startActiveSpan("b", (b) => [a === b, tracing.getActiveSpan() === b]), tracing.getActiveSpan() === a]),
+  "span throws": () => tracing.enterSpan("x", () => { throw new RangeError("own"); }),
+  "span made active": () => { const span = tracing.startSpan("x"); return [tracing.getActiveSpan() === span, tracing.withActiveSpan(span, (...rest) => [rest, tracing.getActiveSpan() === span], 1)]; },
+  "span and env": () => workers.withEnv({ A: 1 }, () => tracing.enterSpan("x", (span) => workers.withEnv({ B: 1 }, () => [Object.keys(workers.env), tracing.getActiveSpan() === span]))),
+  "span wrong": () => [[], ["x"], ["x", 5], [5, () => 1], [undefined, () => 1], ["x", {}, () => 1]].flatMap((args) => ["enterSpan", "startActiveSpan"].map((name) => attemptSync(() => tracing[name](...args)))),
+  "span started wrong": () => [attemptSync(() => tracing.startSpan()), ...[[undefined], [5], ["x", 5]].map((args) => tracing.startSpan(...args) instanceof tracing.Span)],
+  "span made active wrong": () => [[], [5], [null, () => 1], [tracing.startSpan("x")], [tracing.startSpan("x"), 5]].map((args) => attemptSync(() => tracing.withActiveSpan(...args))),
+  "span attribute": () => spans("setAttribute", [], ["a"], ["a", 1], ["a", null], ["a", {}], [5, "b"], ["a", 5n]),
+  "span attributes": () => spans("setAttributes", [], [{}], [{ a: 1 }], [{ a: undefined }], [{ a: 5n }], [5], [null], ["x"], [[1]]),
+  "span exception": () => spans("recordException", [], [new Error("x")], [5], [null], [undefined]),
+  "span name": () => spans("updateName", [], ["x"], [5], [null]),
+  "span status": () => spans("setStatus", [], [5], ["ok"], [{}], [{ code: 1 }], [{ code: "ok" }], [{ code: "error", message: "m" }], [{ code: "unset" }], [{ code: "x" }]),
+  "span end": () => spans("end", [], [5]),
+  // Flags
+  "Cloudflare": () => { const { value, ...rest } = Object.getOwnPropertyDescriptor(globalThis, "Cloudflare"); return [rest, String(value), value.constructor.name, failureSync(() => new value.constructor()), Object.getOwnPropertyDescriptor(value, "compatibilityFlags").writable, Object.isFrozen(value.compatibilityFlags), Object.getPrototypeOf(value.compatibilityFlags)]; },
+  "Cloudflare flags": () => ["nodejs_compat", "nodejs_compat_v2", "enable_nodejs_global_timers", "nodejs_compat_populate_process_env", "delete_all_deletes_alarm", "experimental", "nope"].map((name) => Boolean(Cloudflare.compatibilityFlags[name])),
+  "names of cloudflare:workers": () => Object.keys(workers),
   // AsyncLocalStorage
   "als setTimeout": () => inside(() => new Promise((r) => setTimeout(() => r(als.getStore()), 1))),
   "als setInterval": () => inside(() => new Promise((r) => { const t = setInterval(() => { clearInterval(t); r(als.getStore()); }, 1); })),

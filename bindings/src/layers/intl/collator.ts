@@ -1,5 +1,5 @@
 /**
- * `Intl.Collator` for English, which has the order of the Unicode root: first the letters, then their accents, then their case.
+ * `Intl.Collator` for English, which in all regions has the order of the Unicode root: first the letters, then their accents, then their case.
  * Punctuation comes before digits, digits before letters; Latin letters come before all others, which keep the order of their codes.
  */
 
@@ -120,7 +120,7 @@ class CollatorClass {
     const given = options === undefined ? {} : (Object(options) as Options);
     const [tag] = Intl.getCanonicalLocales(locales) as string[];
     const [supported] = CollatorClass.supportedLocalesOf(locales);
-    this.#locale = supported?.replace(/-u-.*/, "") ?? "en-US";
+    this.#locale = supported === undefined || /^en-US\b/.test(supported) ? "en-US" : "en";
     const asked = tag ?? "";
     this.#usage = choice(given, "usage", ["sort", "search"], "sort");
     choice(given, "localeMatcher", ["lookup", "best fit"], "best fit");

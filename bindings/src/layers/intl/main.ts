@@ -4,6 +4,7 @@ import "./classes";
 import "@formatjs/intl-pluralrules/locale-data/en.js";
 import type { Layer } from "../../layers";
 import { Intl } from "./intl";
+import { guards } from "./shipped";
 import { useHostTimeZones } from "./time_zones";
 import { supportedValuesOf } from "./values";
 
@@ -23,7 +24,8 @@ function defer(name: string, layer: string): void {
   });
 }
 
-const layer: Layer = ({ native, ops }) => {
+const layer: Layer = ({ native, ops, ownHandler }) => {
+  guards.forEach(ownHandler);
   useHostTimeZones(Intl.DateTimeFormat, native, ops);
   defer("DisplayNames", "durabox:intl_names");
   defer("Segmenter", "durabox:intl_segmenter");

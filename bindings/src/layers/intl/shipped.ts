@@ -23,10 +23,13 @@ function checkShipped(name: string, supported: Class["supportedLocalesOf"], loca
   );
 }
 
+/** Handlers of the classes' proxies. */
+export const guards: object[] = [];
+
 /** The class as its callers get it; the packages among themselves use their own. */
 export function refusingOthers<T extends Class>(name: string, original: T): T {
   const check = (args: unknown[]): void => checkShipped(name, (tags) => original.supportedLocalesOf(tags), args[0]);
-  const guarded = new Proxy(original, {
+  const guard: ProxyHandler<T> = {
     construct(target, args, newTarget) {
       check(args);
       return Reflect.construct(target, args, newTarget) as object;
@@ -35,7 +38,9 @@ export function refusingOthers<T extends Class>(name: string, original: T): T {
       check(args);
       return Reflect.apply(target, self, args) as unknown;
     },
-  });
+  };
+  guards.push(guard);
+  const guarded = new Proxy(original, guard);
   Object.defineProperty(original.prototype, "constructor", { value: guarded, writable: true, configurable: true });
   return guarded;
 }

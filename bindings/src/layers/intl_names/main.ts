@@ -3,8 +3,12 @@
 import "./class";
 import type { Layer } from "../../layers";
 import { Intl } from "../intl/intl";
-import { refusingOthers } from "../intl/shipped";
+import { guards, refusingOthers } from "../intl/shipped";
 
-const layer: Layer = () => ({ "durabox:intl_names": { DisplayNames: refusingOthers("DisplayNames", Intl.DisplayNames) } });
+const layer: Layer = ({ ownHandler }) => {
+  const DisplayNames = refusingOthers("DisplayNames", Intl.DisplayNames);
+  guards.forEach(ownHandler);
+  return { "durabox:intl_names": { DisplayNames } };
+};
 
 export default layer;

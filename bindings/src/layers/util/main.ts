@@ -4,9 +4,9 @@ import type { Layer } from "../../layers";
 import { types } from "./types";
 import { utilModule } from "./util";
 
-const layer: Layer = ({ native, inspection }) => {
-  const checks = types(native);
-  const util = utilModule(inspection, checks);
+const layer: Layer = (platform) => {
+  const checks = types(platform);
+  const util = utilModule(platform.inspection, checks);
   return { "node:sys": util, "node:util": util, "node:util/types": checks };
 };
 

@@ -42,7 +42,7 @@ function functionOfKind(kind: string, prefix: RegExp): Check {
 /** Symbols that no one else has: looking for them changes nothing. */
 const PROBE = {};
 
-export function types(native: Platform["native"]): Record<string, Check> {
+export function types({ native, proxyParts }: Platform): Record<string, Check> {
   const isArrayBuffer = works(getter(ArrayBuffer.prototype, "byteLength"));
   const isSharedArrayBuffer = works(
     typeof SharedArrayBuffer === "undefined" ? undefined : getter(SharedArrayBuffer.prototype, "byteLength"),
@@ -90,7 +90,7 @@ export function types(native: Platform["native"]): Record<string, Check> {
         return false;
       }
     },
-    isProxy: () => false,
+    isProxy: (value) => proxyParts(value) !== undefined,
     isRegExp: works(getter(RegExp.prototype, "source")),
     isSet: works(Set.prototype.has, PROBE),
     isSetIterator: (value) => tag(value) === "Set Iterator",
