@@ -80,6 +80,11 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         "| `NaN` with a currency's code": ["number usd code"],
         "| time zones by name": ["date zone offset", "date en-GB full"],
         "| the locale of `new Intl.PluralRules": ["locale of plurals"],
+        "| a date with a minute, a second or a fraction and no hour": ["date hourless with a date"],
+        "| a long month with a zone": ["date month and zone"],
+        "| a range of times on two days": ["date range of times on two days"],
+        "| an hour and a second without a minute": ["date hour and second"],
+        "`Intl.DurationFormat`": ["duration"],
     },
     "intl_regions": {
         "| one digit of an hour that a region writes with two": [

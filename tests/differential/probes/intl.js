@@ -92,6 +92,15 @@ add("supported values bad", () => Intl.supportedValuesOf("nope"));
 add("shape", () => [typeof Intl, Object.prototype.toString.call(Intl), Object.prototype.toString.call(new Intl.NumberFormat()), Object.keys(Intl).length, new Intl.NumberFormat() instanceof Intl.NumberFormat, Intl.NumberFormat.name, typeof Intl.NumberFormat()]);
 add("upper", () => ["straße".toLocaleUpperCase(), "ÀÉ".toLocaleLowerCase("en"), "i".toLocaleUpperCase("en-US")]);
 
+const hourless = { fraction: { fractionalSecondDigits: 3 }, "one digit": { fractionalSecondDigits: 1 }, "second and fraction": { second: "numeric", fractionalSecondDigits: 2 }, "second of two digits and fraction": { second: "2-digit", fractionalSecondDigits: 3 }, "fraction and zone": { fractionalSecondDigits: 2, timeZoneName: "short" }, second: { second: "2-digit" }, "second and zone": { second: "numeric", timeZoneName: "short" }, minute: { minute: "numeric" }, "minute and zone": { minute: "2-digit", timeZoneName: "long" }, zone: { timeZoneName: "short" }, "zone in words": { timeZoneName: "long" }, "zone and date": { weekday: "long", year: "numeric", month: "short", day: "2-digit", timeZoneName: "short" } };
+for (const [name, options] of Object.entries(hourless)) add(`date hourless ${name}`, () => ["en-US", "en-GB", "en-CA"].map((locale) => { const f = new Intl.DateTimeFormat(locale, { timeZone: "America/New_York", ...options }); return [f.format(dates.winter), f.formatToParts(dates.winter), Object.keys(f.resolvedOptions()), f.formatRange(dates.winter, dates.winter + 1000)]; }));
+add("date methods hourless", () => [[{ timeZoneName: "short" }, "toLocaleDateString"], [{ timeZoneName: "long" }, "toLocaleTimeString"], [{ timeZoneName: "short" }, "toLocaleString"], [{ fractionalSecondDigits: 3 }, "toLocaleTimeString"], [{ fractionalSecondDigits: 3 }, "toLocaleString"], [{ fractionalSecondDigits: 3, second: "numeric" }, "toLocaleTimeString"]].map(([options, method]) => new Date(dates.winter)[method]("en-US", options)));
+add("date hourless with a date", () => [{ fractionalSecondDigits: 3 }, { second: "numeric" }, { minute: "numeric" }].map((options) => new Date(dates.winter).toLocaleDateString("en-US", options)));
+add("date month and zone", () => new Intl.DateTimeFormat("en-US", { month: "long", timeZoneName: "short" }).format(0));
+add("date range of times on two days", () => new Intl.DateTimeFormat("en-US", { hour: "numeric", timeZone: "UTC" }).formatRange(0, 2 * 86400e3));
+add("date hour and second", () => new Intl.DateTimeFormat("en-US", { hour: "numeric", second: "numeric", timeZone: "UTC" }).format(0));
+add("duration", () => new Intl.DurationFormat("en").format({ hours: 1, minutes: 2 }));
+
 const classes = ["DateTimeFormat", "NumberFormat", "Collator", "PluralRules", "RelativeTimeFormat", "ListFormat", "Segmenter"];
 add("locale not asked for", () => classes.flatMap((name) => [undefined, [], "und"].map((locales) => new Intl[name](locales).resolvedOptions().locale)));
 add("locale asked for", () => classes.flatMap((name) => ["en", "en-XX", "en-u-nu-latn"].map((locales) => new Intl[name](locales).resolvedOptions().locale)));

@@ -19,6 +19,8 @@ interface Format {
   readonly pattern: string;
   readonly pattern12: string;
   readonly rangePatterns: { readonly default: unknown };
+  readonly second?: string;
+  readonly fractionalSecondDigits?: number;
 }
 
 interface Formats {
@@ -47,14 +49,39 @@ function together(date: Format, time: Format): Format {
   } as Format;
 }
 
+const ZONE = "z";
+/** Skeletons and patterns of times without an hour: the data has none, and the package would take others. */
+const HOURLESS = [ZONE, "m", "m z", "s", "s z"];
+/** Those whose second can be but its fraction, which the package only knows behind a second. */
+const SECONDS = ["s", "s z"];
+
+/**
+ * A format with a second as one with its fraction alone; before it the one with a second in two digits, so that this is as good as the
+ * other where both are asked for. How many digits the fraction has is taken from what is asked for, because it is not what is here.
+ */
+function withFraction(format: Format): Format[] {
+  const { second: _, ...rest } = format;
+  const replaced = (pattern: string): string => pattern.replace("{second}", "{fractionalSecondDigits}");
+  const fraction = {
+    ...rest,
+    fractionalSecondDigits: 0,
+    skeleton: rest.skeleton.replace("s", "S"),
+    rawPattern: rest.rawPattern.replace("s", "S"),
+    pattern: replaced(rest.pattern),
+    pattern12: replaced(rest.pattern12),
+  };
+  return [{ ...format, second: "2-digit" }, fraction];
+}
+
 /** Add a locale's data to the class. */
 export function addDates(DateTimeFormat: Dates, locale: string, data: Record<string, unknown>): void {
   const { formats, ranges, dates, times, ...rest } = data as Record<string, unknown> & Kept;
   const intervalFormats: Record<string, unknown> = Object.fromEntries(ranges);
-  for (const time of times) intervalFormats[time] ??= NO_RANGES;
+  for (const time of [...times, ...HOURLESS]) intervalFormats[time] ??= NO_RANGES;
+  const gregory: unknown = Object.fromEntries([...formats, ...HOURLESS.map((fields) => [fields, fields])]);
   DateTimeFormat.__addLocaleData({
     locale,
-    data: { ...rest, formats: { gregory: Object.fromEntries(formats) }, intervalFormats },
+    data: { ...rest, formats: { gregory }, intervalFormats },
   });
   const added = DateTimeFormat.localeData[locale] as { formats: Formats };
   const parsed = added.formats;
@@ -65,7 +92,12 @@ export function addDates(DateTimeFormat: Dates, locale: string, data: Record<str
         const bySkeleton = new Map(parsed.gregory.map((format) => [format.skeleton, format]));
         const parts = (skeletons: readonly string[]) => skeletons.map((skeleton) => bySkeleton.get(skeleton) as Format);
         const days = parts(dates);
-        all = [...parsed.gregory, ...parts(times).flatMap((time) => days.map((day) => together(day, time)))];
+        all = [
+          ...parsed.gregory,
+          ...parts(SECONDS).flatMap(withFraction),
+          // Of those without an hour only the zone goes with dates: each format more makes every formatter take longer to make.
+          ...parts([...times, ZONE]).flatMap((time) => days.map((day) => together(day, time))),
+        ];
       }
       return all;
     },
