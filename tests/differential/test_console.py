@@ -19,8 +19,7 @@ PROBE = Path(__file__).parent / "probes" / "console.js"
 KNOWN = {
     # An older version of Node's inspect.
     "typed arrays",
-    # Nothing in JavaScript tells a Proxy from its target, or what is left in an iterator.
-    "proxy",
+    # Nothing in JavaScript tells what is left in an iterator.
     "iterators",
     # workerd also shows what no property tells: whether headers are immutable, the state of a stream.
     "headers",

@@ -3,11 +3,13 @@
 import { exposeInterface } from "../web";
 import { illegalConstructor, wrongParameter } from "../web/interface";
 import { watch } from "./background";
+import { tracing } from "./tracing";
 
 const OWNER = "ExecutionContext";
 const MAKER = Symbol("execution");
 
 export class ExecutionContext {
+  readonly tracing = tracing;
   readonly props: Record<string, unknown>;
   readonly exports: Record<string, unknown>;
 

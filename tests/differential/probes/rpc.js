@@ -101,6 +101,7 @@ export class Probe extends DurableObject {
 export class Entry extends WorkerEntrypoint {
   add(a, b) { return a + b; }
   props() { return this.ctx.props; }
+  tracing() { const { tracing } = this.ctx; return [String(tracing), tracing.Span === workers.tracing.Span, tracing.enterSpan("x", (span) => workers.tracing.getActiveSpan() === span), Object.keys(this.ctx).includes("tracing")]; }
   async viaEnv() { return await this.env.PROBE.getByName("e").echo("env"); }
   fetch() { return new Response("entry"); }
   get getter() { return "entry getter"; }
@@ -280,6 +281,8 @@ const cases = {
   "too deep": (s) => { let p = s; for (let i = 0; i < 70; i++) p = p.a; return p; },
   "entry add": (s, env, ctx) => ctx.exports.Entry.add(1, 2),
   "entry props": (s, env, ctx) => ctx.exports.Entry({ props: { a: 1 } }).props(),
+  "entry tracing": (s, env, ctx) => ctx.exports.Entry.tracing(),
+  "object tracing": (s, env, ctx) => typeof ctx.tracing,
   "entry no props": (s, env, ctx) => ctx.exports.Entry.props(),
   "entry env": (s, env, ctx) => ctx.exports.Entry.viaEnv(),
   "entry fetch": async (s, env, ctx) => (await ctx.exports.Entry.fetch("http://h/")).text(),
