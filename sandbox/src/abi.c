@@ -210,7 +210,8 @@ static int register_all(JSContext *ctx, JSValueConst native)
 {
     if (durabox_register_ops(ctx, native) || durabox_register_promises(ctx, native) ||
         durabox_register_modules(ctx, native) || durabox_register_random(ctx, native) ||
-        durabox_register_sql(ctx, native) || msgpack_register(ctx, native))
+        durabox_register_sql(ctx, native) || durabox_register_pairs(ctx, native) ||
+        durabox_register_rows(ctx, native))
         return -1;
     durabox_register_values(ctx, native);
     durabox_register_text(ctx, native);

@@ -59,6 +59,11 @@ int durabox_register_ops(JSContext *ctx, JSValueConst native);
 void durabox_sql_flush(void);
 int durabox_register_sql(JSContext *ctx, JSValueConst native);
 
+/* ---- pairs.c, rows.c ---- */
+
+int durabox_register_pairs(JSContext *ctx, JSValueConst native);
+int durabox_register_rows(JSContext *ctx, JSValueConst native);
+
 /* ---- promises.c ---- */
 
 /* Forgets what earlier turns left (context, rejections). */

@@ -248,7 +248,20 @@ static JSValue native_op_entries(JSContext *ctx, JSValueConst this_val, int argc
     return result;
 }
 
+static JSValue native_msgpack(JSContext *ctx, JSValueConst this_val, int argc, JSValueConst *argv)
+{
+    MsgpackBuffer buffer;
+    JSValue result = JS_EXCEPTION;
+
+    msgpack_buffer_init(&buffer, ctx);
+    if (!msgpack_encode(&buffer, argv[0]))
+        result = JS_NewArrayBufferCopy(ctx, buffer.data, buffer.len);
+    msgpack_buffer_free(&buffer);
+    return result;
+}
+
 static const JSCFunctionListEntry functions[] = {
+    JS_CFUNC_DEF("msgpack", 1, native_msgpack),
     JS_CFUNC_DEF("op", 2, native_op),
     JS_CFUNC_DEF("opEntries", 3, native_op_entries),
     JS_CFUNC_DEF("opMap", 2, native_op_map),

@@ -49,7 +49,7 @@ static struct {
     const Kept *statement; /* NULL while nothing may be */
     int bindings;          /* of a row */
     uint32_t rows;
-    size_t count_at;
+    size_t rows_at;
     MsgpackBuffer message;
 } gathered;
 
@@ -118,7 +118,7 @@ static int begin(JSContext *ctx, const Kept *statement, int bindings)
     msgpack_buffer_init(message, ctx);
     if (msgpack_encode_array(message, 2) || msgpack_encode_integer(message, statement->number))
         return -1;
-    gathered.count_at = message->len + 1;
+    gathered.rows_at = message->len;
     if (msgpack_encode_array(message, UINT32_MAX))
         return -1;
     gathered.statement = statement;
@@ -130,14 +130,12 @@ static int begin(JSContext *ctx, const Kept *statement, int bindings)
 void durabox_sql_flush(void)
 {
     MsgpackBuffer *message = &gathered.message;
-    uint8_t *count = message->data + gathered.count_at;
 
     if (!gathered.statement)
         return;
     gathered.statement = NULL;
     if (gathered.rows) {
-        for (int i = 0; i < 4; i++)
-            count[i] = (uint8_t)(gathered.rows >> (24 - 8 * i));
+        msgpack_set_length(message, gathered.rows_at, gathered.rows);
         host_op(many_op, message->data, message->len, NULL, 0, NULL, 0); /* has no reply: it ends the isolate when it fails */
     }
     msgpack_buffer_free(message);
