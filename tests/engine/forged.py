@@ -10,7 +10,7 @@ from typing import Any, cast
 import wasmtime as w
 
 from durabox.engine.engine import Engine
-from durabox.engine.ffi import Module
+from durabox.engine.ffi.engine import Module
 from durabox.engine.image import Image, memory_module
 from durabox.engine.isolate import Isolate
 from durabox.engine.ops import OpHandlers

@@ -1,4 +1,4 @@
-"""The facts about Wasmtime that engine/ffi.py relies on; one that has changed fails here, by name."""
+"""The facts about Wasmtime that engine/ffi relies on; one that has changed fails here, by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from wasmtime import _bindings as c_api
 
 from durabox.engine import ffi
 from durabox.engine.engine import IMAGE_FOLDER
-from durabox.engine.ffi import Machine, NativeEngine, Trapped
+from durabox.engine.ffi import library
+from durabox.engine.ffi.engine import NativeEngine
+from durabox.engine.ffi.imports import IMPORTS
+from durabox.engine.ffi.library import TRAP_OUT_OF_BOUNDS, TRAP_STACK_OVERFLOW, Trapped
+from durabox.engine.ffi.machine import EVENT, EXPORTS, Machine
 from durabox.engine.image import memory_module
 from durabox.errors import EngineError
 
@@ -87,7 +91,7 @@ def machine_of(native: NativeEngine) -> Callable[..., Machine]:
 
 
 def run(machine: Machine, caller: Recorder, *arguments: int) -> int:
-    machine.start(ffi.EVENT, *arguments)
+    machine.start(EVENT, *arguments)
     while not machine.poll(caller):
         pass
     return machine.result
@@ -95,30 +99,30 @@ def run(machine: Machine, caller: Recorder, *arguments: int) -> int:
 
 class TestTheLibrary:
     def test_its_version_is_one_that_was_tried(self) -> None:
-        assert importlib.metadata.version("wasmtime").startswith(ffi.SUPPORTED_SERIES)
+        assert importlib.metadata.version("wasmtime").startswith(library.SUPPORTED_SERIES)
         requirement = next(
             r for r in importlib.metadata.requires("durabox") or [] if re.match(r"wasmtime\b", r)
         )
-        assert f"=={ffi.SUPPORTED_SERIES}" in requirement
+        assert f"=={library.SUPPORTED_SERIES}" in requirement
 
     def test_it_is_the_library_of_the_package(self) -> None:
-        assert ffi._library._name == c_api.dll._name  # type: ignore[attr-defined]
-        assert importlib.metadata.version("wasmtime") == ffi.WASMTIME_VERSION
+        assert library._library._name == c_api.dll._name  # type: ignore[attr-defined]
+        assert importlib.metadata.version("wasmtime") == library.WASMTIME_VERSION
 
     def test_a_missing_symbol_is_named(self) -> None:
         with pytest.raises(EngineError, match="has no function wasmtime_no_such_thing"):
-            ffi._bind("wasmtime_no_such_thing", None)
+            library.bind("wasmtime_no_such_thing", None)
 
     @pytest.mark.parametrize(
         ("ours", "theirs", "fields"),
         [
-            (ffi._Value, c_api.wasmtime_val_t, ("kind", "of")),
-            (ffi._Function, c_api.wasmtime_func_t, ("store_id",)),
-            (ffi._Memory, c_api.wasmtime_memory_t, ()),
-            (ffi._Instance, c_api.wasmtime_instance_t, ("store_id",)),
-            (ffi._Export, c_api.wasmtime_extern_t, ("kind", "of")),
-            (ffi._Vector, c_api.wasm_byte_vec_t, ("size", "data")),
-            (ffi._Vector, c_api.wasm_valtype_vec_t, ("size", "data")),
+            (library.Value, c_api.wasmtime_val_t, ("kind", "of")),
+            (library.Function, c_api.wasmtime_func_t, ("store_id",)),
+            (library.Memory, c_api.wasmtime_memory_t, ()),
+            (library.Instance, c_api.wasmtime_instance_t, ("store_id",)),
+            (library.Export, c_api.wasmtime_extern_t, ("kind", "of")),
+            (library.Vector, c_api.wasm_byte_vec_t, ("size", "data")),
+            (library.Vector, c_api.wasm_valtype_vec_t, ("size", "data")),
         ],
         ids=lambda value: getattr(value, "__name__", None),
     )
@@ -134,8 +138,8 @@ class TestTheLibrary:
 
     def test_trap_codes_are_those_that_are_explained(self) -> None:
         codes = {trap.name: trap.value for trap in w.TrapCode}
-        assert codes["STACK_OVERFLOW"] == ffi.TRAP_STACK_OVERFLOW
-        assert codes["MEMORY_OUT_OF_BOUNDS"] == ffi.TRAP_OUT_OF_BOUNDS
+        assert codes["STACK_OVERFLOW"] == TRAP_STACK_OVERFLOW
+        assert codes["MEMORY_OUT_OF_BOUNDS"] == TRAP_OUT_OF_BOUNDS
 
 
 class TestCalls:
@@ -181,8 +185,8 @@ class TestCalls:
         ("body", "code"),
         [
             ("unreachable", w.TrapCode.UNREACHABLE.value),
-            ("(i32.load (i32.const 0x7ffffff0))", ffi.TRAP_OUT_OF_BOUNDS),
-            ("(call $event (i32.const 0) (i32.const 0) (i32.const 0))", ffi.TRAP_STACK_OVERFLOW),
+            ("(i32.load (i32.const 0x7ffffff0))", TRAP_OUT_OF_BOUNDS),
+            ("(call $event (i32.const 0) (i32.const 0) (i32.const 0))", TRAP_STACK_OVERFLOW),
         ],
     )
     def test_traps_carry_their_code(self, machine_of: Callable[..., Machine], body: str, code: int) -> None:
@@ -195,7 +199,7 @@ class TestCalls:
         self, machine_of: Callable[..., Machine]
     ) -> None:
         machine = machine_of("(loop (br 0)) (i32.const 0)")
-        machine.start(ffi.EVENT)
+        machine.start(EVENT)
         assert [machine.poll(Recorder()) for _ in range(3)] == [False] * 3
         machine.close()
         assert machine.refresh() == 0
@@ -205,7 +209,7 @@ class TestCalls:
 
         class Nested(Recorder):
             def op(self, *arguments: int) -> int:
-                other.start(ffi.EVENT)
+                other.start(EVENT)
                 other.poll(Recorder())
                 return 0
 
@@ -293,27 +297,27 @@ class TestTheShippedImage:
             if isinstance(i.type, w.FuncType)
         }
         assert {i.module for i in module.imports} == {"durabox"}
-        assert imports == {name: (list(takes), list(gives)) for name, takes, gives, _ in ffi._IMPORTS}
+        assert imports == {name: (list(takes), list(gives)) for name, takes, gives, _ in IMPORTS}
         assert [i.name for i in module.imports if not isinstance(i.type, w.FuncType)] == ["memory"]
 
     def test_it_exports_what_the_host_calls_and_what_the_build_calls(self) -> None:
         module = w.Module(w.Engine(), (IMAGE_FOLDER / "engine.wasm").read_bytes())
         exports = {str(e.name): e.type for e in module.exports}
-        assert set(exports) == {name.decode() for name, _, _ in ffi._EXPORTS} | {
+        assert set(exports) == {name.decode() for name, _, _ in EXPORTS} | {
             "memory", "_initialize", "durabox_compile", "durabox_boot", "durabox_version",
         }  # fmt: skip
-        for name, takes, gives in ffi._EXPORTS:
+        for name, takes, gives in EXPORTS:
             kind = exports[name.decode()]
             assert isinstance(kind, w.FuncType)
             assert [str(t) for t in kind.params] == ["i32"] * takes
             assert [str(t) for t in kind.results] == ["i32"] * gives
 
 
-def test_only_this_file_of_the_engine_touches_ctypes_and_wasmtime() -> None:
-    package = Path(ffi.__file__).parents[1]
+def test_only_this_package_of_the_engine_touches_ctypes_and_wasmtime() -> None:
+    package = Path(ffi.__file__).parent
     guilty = {
-        path.name
-        for path in package.rglob("*.py")
+        path.parent
+        for path in package.parent.rglob("*.py")
         if re.search(r"^\s*(import|from) (ctypes|wasmtime)\b", path.read_text(), re.MULTILINE)
     }
-    assert guilty == {"ffi.py"}
+    assert guilty == {package}

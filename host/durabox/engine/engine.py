@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from durabox.engine import cache
-from durabox.engine.ffi import WASMTIME_VERSION, Module, NativeEngine
+from durabox.engine.ffi.engine import Module, NativeEngine
+from durabox.engine.ffi.library import WASMTIME_VERSION
 from durabox.engine.image import Image
 from durabox.engine.layers import IMAGE_FOLDER
 from durabox.engine.protocol import VERSION

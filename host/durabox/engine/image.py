@@ -8,7 +8,7 @@ from durabox.engine.isolate import Isolate
 
 if TYPE_CHECKING:
     from durabox.engine.engine import Engine
-    from durabox.engine.ffi import Module
+    from durabox.engine.ffi.engine import Module
     from durabox.engine.ops import OpHandlers
     from durabox.limits import Limits
 

@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from durabox.engine import ffi
-from durabox.engine.ffi import TRAP_OUT_OF_BOUNDS, TRAP_STACK_OVERFLOW, Module, Trapped
+from durabox.engine.ffi import machine as exported
+from durabox.engine.ffi.engine import Module
+from durabox.engine.ffi.library import TRAP_OUT_OF_BOUNDS, TRAP_STACK_OVERFLOW, Trapped
 from durabox.engine.ops import V8, EndIsolate, GuestError, OpHandlers
 from durabox.engine.protocol import EVENT
 from durabox.engine.ticker import SLICE_SECONDS, this_thread
@@ -151,7 +152,7 @@ class Isolate:
         self.cpu_ns = 0
         hard = limits.memory_mb << 20
         self._machine = engine.native.instantiate(memory, engine.code, hard)
-        self._call(ffi.LIMITS, hard - _HEADROOM, limits.stack_kb << 10)
+        self._call(exported.LIMITS, hard - _HEADROOM, limits.stack_kb << 10)
 
     # For the host
 
@@ -196,7 +197,7 @@ class Isolate:
         self._running = True
         self._started |= event == _START
         self._began = began = _now()
-        machine.start(ffi.EVENT, event, length, size - length)
+        machine.start(exported.EVENT, event, length, size - length)
         if self._run(began):
             return None
         # The epoch has moved on since this isolate ran last: such a slice ends where it began.
@@ -249,7 +250,7 @@ class Isolate:
             raise EngineError("an isolate can only be frozen while it is idle")
         if self._error is not None:
             raise IsolateClosedError(str(self._error))
-        if (result := self._call(ffi.SEAL)) != _DONE:
+        if (result := self._call(exported.SEAL)) != _DONE:
             self._fail(result)
         machine = self._machine
         memory = machine.look(0, machine.refresh())
@@ -274,7 +275,7 @@ class Isolate:
     def _make_room(self, size: int) -> None:
         """Have the guest make its scratch buffer large enough."""
         wanted = max(size, _SCRATCH_FIRST)
-        self._scratch = self._call(ffi.SCRATCH, wanted) & 0xFFFF_FFFF
+        self._scratch = self._call(exported.SCRATCH, wanted) & 0xFFFF_FFFF
         self._scratch_size = wanted if wanted <= _SCRATCH_KEPT and self._started else 0
 
     def _run(self, begin: int) -> bool:
@@ -322,8 +323,8 @@ class Isolate:
         self._scratch_size = 0
         if result != _THREW:
             raise self._end(LimitExceededError("memory", self._limits.memory_mb << 20, "bytes"))
-        length = self._call(ffi.ERROR_LENGTH) & 0xFFFF_FFFF
-        pointer = self._call(ffi.SCRATCH, 0) & 0xFFFF_FFFF
+        length = self._call(exported.ERROR_LENGTH) & 0xFFFF_FFFF
+        pointer = self._call(exported.SCRATCH, 0) & 0xFFFF_FFFF
         try:
             text = self._machine.read(pointer, min(length, _MESSAGE_MOST)).decode("utf-8", "replace")
         except IndexError:
@@ -356,7 +357,7 @@ class Isolate:
             return GuestProtocolError("the guest left its memory")
         return GuestProtocolError(f"the guest trapped: {trap.message}")
 
-    # Imports of the guest; see ffi.Caller
+    # Imports of the guest; see `ffi.imports.Caller`
 
     def failed(self, error: BaseException) -> None:
         """An import raised; the trap that follows is explained by it."""
