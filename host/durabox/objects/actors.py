@@ -160,7 +160,7 @@ class Actors:
             actor.close()
         self._sockets.close()
         for tree in list(self._trees.values()):
-            await tree.quiet()
+            await tree.changes.quiet()
 
     # For actors
 
@@ -224,7 +224,7 @@ class Actors:
         self._make_room()
         class_name, object_id = key
         own_key = (class_name, facet_id(object_id, facet.below.number))
-        database = facet.of.tree.database(facet.below.number)
+        database = facet.of.tree.changes.database(facet.below.number)
         unique_key = self.namespaces.named(class_name).unique_key
         actor = self._actors[own_key] = FacetActor(
             facet,

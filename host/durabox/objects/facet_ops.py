@@ -193,7 +193,7 @@ class FacetOps:
         tree = self.level.tree
         tree.busy += 1
         if actor.core.in_transaction:
-            self._under_way.append(tree.start(change))
+            self._under_way.append(tree.changes.start(change))
         else:
             self._changes.append(change)
 
@@ -201,7 +201,7 @@ class FacetOps:
         """What was written is durable: now the facets' files."""
         changes, self._changes = self._changes, []
         under_way, self._under_way = self._under_way, []
-        under_way += [self.level.tree.start(change) for change in changes]
+        under_way += [self.level.tree.changes.start(change) for change in changes]
         gathered = asyncio.gather(*under_way)
         gathered.add_done_callback(lambda done: over(done.exception()))
 
@@ -229,13 +229,13 @@ class FacetOps:
                 return
             lent = storage.lend(over)
             try:
-                await level.tree.empty(emptied, level.number, database, left)
+                await level.tree.changes.empty(emptied, level.number, database, left)
             except BaseException as error:
                 lent(error)
                 raise
             lent(None)
 
-        level.tree.start(change)
+        level.tree.changes.start(change)
 
 
 def _ignore(error: DuraboxError) -> None:

@@ -4,28 +4,24 @@ A `Facet` is what a name means from its first use until it breaks, is aborted, d
 begins another one. Like an object it may leave memory and come back in between: what it is was asked of the object above it
 once, and is kept here as long as anything in the tree lives or has sockets. A `Facets` is one level: those of one object.
 
-Deleting and copying are *changes* to files. They take effect with the commit of the object that asks for them, or at once within
-a transaction, which could not wait for its own end; the answers of that object wait for them, and so do facets that
-begin meanwhile.
+Deleting and copying are *changes* to files, see `facet_changes`. They take effect with the commit of the object that asks
+for them, or at once within a transaction, which could not wait for its own end; the answers of that object wait for them,
+and so do facets that begin meanwhile.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
-from durabox.errors import FacetEndedError, GuestProtocolError, ObjectBrokenError, StorageError
+from durabox.errors import FacetEndedError, GuestProtocolError, ObjectBrokenError
 from durabox.objects.capabilities import Stub
-from durabox.storage.copying import Copying
+from durabox.objects.facet_changes import FacetChanges
 
 if TYPE_CHECKING:
-    import apsw
-
     from durabox.objects.actor import Actor
     from durabox.objects.facet_actor import FacetActor
     from durabox.objects.router import Router
@@ -34,8 +30,6 @@ if TYPE_CHECKING:
     from durabox.storage.database import ObjectDatabase
     from durabox.storage.exchange import Exchange
     from durabox.storage.facet_index import FacetIndex
-
-logger = logging.getLogger("durabox.objects")
 
 #: Objects above one another, the one that is no facet included; the platform's limit.
 MAX_DEPTH: Final = 4
@@ -261,7 +255,7 @@ class Facets:
         number = self.tree.index.find(self.number, name)
         if number is None:
             return None
-        return partial(self.tree.replace, [number, *self.tree.index.below(number)], {})
+        return partial(self.tree.changes.replace, [number, *self.tree.index.below(number)], {})
 
     def deletion_of_all(self) -> list[int]:
         """
@@ -296,7 +290,7 @@ class Facets:
                 for name in path:
                     at = index.number(at, name)
                 copies[below] = at
-        return partial(self.tree.replace, [own, *index.below(own)], copies)
+        return partial(self.tree.changes.replace, [own, *index.below(own)], copies)
 
 
 class FacetTree:
@@ -321,25 +315,19 @@ class FacetTree:
     ) -> None:
         self.index = index
         self.make = make
+        self.changes = FacetChanges(self, open_database, make_exchange, threads)
         self.root = Facets(self, 0, 0, None)
         #: Changes that are to come or under way, and visits from outside: no facet may begin.
         self.busy = 0
         #: Bytes that what is known of them takes.
         self.described = 0
-        self._open_database = open_database
-        self._make_exchange = make_exchange
-        self._threads = threads
-        #: Databases that changes use; a facet that begins takes its own over.
-        self._lent: dict[int, ObjectDatabase] = {}
-        self._one_change = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def in_use(self) -> bool:
         """Whether a facet lives, has sockets or is being changed."""
         return (
             self.busy > 0
-            or bool(self._tasks)
+            or self.changes.under_way
             or any(facet.actor is not None or facet.sockets is not None for facet in self.root.all())
         )
 
@@ -357,163 +345,3 @@ class FacetTree:
         if not self.busy:
             for facet in self.root.all():
                 facet.wake()
-
-    def database(self, number: int) -> ObjectDatabase:
-        """The database of a facet that begins."""
-        lent = self._lent.pop(number, None)
-        return self._open_database(number) if lent is None else lent
-
-    def start(self, change: Change) -> asyncio.Task[None]:
-        """Begin a change that counts as `busy` until it is over; one comes after the other."""
-
-        async def run() -> None:
-            try:
-                async with self._one_change:
-                    await change()
-            except StorageError as error:
-                # What those that began meanwhile have to find is not settled.
-                self.root.end_all(ObjectBrokenError("Error", error.message))
-                raise
-            finally:
-                self.release()
-
-        task = asyncio.get_running_loop().create_task(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._over)
-        return task
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a change to facets failed: %s", error)
-
-    async def quiet(self) -> None:
-        """Wait for the changes under way."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def replace(self, numbers: Collection[int], copies: Mapping[int, int]) -> None:
-        """
-        Facets store nothing any more, or what others do: all of it or, after a crash, nothing.
-
-        Args:
-            numbers: Those that store nothing but what is copied.
-            copies: From which to which.
-        Raises:
-            StorageError: It failed.
-        """
-        exchange = self._make_exchange()
-        try:
-            for source, target in copies.items():
-                content = await self._copy(source)
-                if content is not None:
-                    await self._in_thread(partial(exchange.stage, target, content))
-            await self._carry_out(exchange, {*numbers, *copies.values()}, {})
-        except BaseException:
-            await self._in_thread(exchange.abandon)
-            raise
-
-    async def empty(
-        self, numbers: Collection[int], own: int, database: ObjectDatabase, left: apsw.Connection | None
-    ) -> None:
-        """
-        An object has another content or none, and facets store nothing any more: all of it or, after a crash, nothing.
-
-        Args:
-            numbers: The facets.
-            own: The object's number.
-            database: Its database.
-            left: The content: a database without a file, which is used up.
-        Raises:
-            StorageError: It failed.
-        """
-        exchange = self._make_exchange()
-        try:
-            if left is not None:
-                await self._in_thread(partial(exchange.stage, own, left))
-            await self._carry_out(exchange, {*numbers, own}, {own: database})
-        except BaseException:
-            await self._in_thread(exchange.abandon)
-            raise
-
-    async def _carry_out(
-        self, exchange: Exchange, changed: Collection[int], at_hand: Mapping[int, ObjectDatabase]
-    ) -> None:
-        borrowed = [number for number in changed if number not in at_hand]
-        databases = {number: self._borrow(number) for number in borrowed}
-        try:
-            await self._in_thread(partial(exchange.carry_out, changed, {**databases, **at_hand}))
-        finally:
-            for number in borrowed:
-                self._give_back(number)
-
-    async def _copy(self, number: int) -> apsw.Connection | None:
-        """What a facet has committed, in a database without a file."""
-        if not await self._looked(number, lambda database: database.exists()):
-            return None
-        copying = Copying()
-        try:
-            done = False
-            while not done:
-                done = await self._looked(number, copying.step)
-                await asyncio.sleep(0)
-        except BaseException:
-            copying.abandon()
-            raise
-        return copying.finish()
-
-    async def _looked(self, number: int, look: Callable[[ObjectDatabase], bool]) -> bool:
-        """Look at a facet's database at a moment when nothing is uncommitted in it."""
-        while (actor := self._live(number)) is not None:
-            assert actor.storage is not None and actor.database is not None
-            if actor.storage.settled:
-                return look(actor.database)
-            looked: asyncio.Future[bool | None] = actor.loop.create_future()
-            actor.storage.when_settled(partial(_look, actor, look, looked))
-            if (result := await looked) is not None:
-                return result
-        database = self._borrow(number)
-        try:
-            return look(database)
-        finally:
-            self._give_back(number)
-
-    def _live(self, number: int) -> FacetActor | None:
-        facet = self.facet(number)
-        return None if facet is None else facet.actor
-
-    def _borrow(self, number: int) -> ObjectDatabase:
-        """The database of a facet that does not use it."""
-        actor = self._live(number)
-        if actor is not None:
-            assert actor.database is not None
-            return actor.database
-        database = self._lent[number] = self._open_database(number)
-        return database
-
-    def _give_back(self, number: int) -> None:
-        database = self._lent.pop(number, None)
-        if database is not None:
-            database.close()
-
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-
-        def over(error: BaseException | None) -> None:
-            if error is None:
-                done.set_result(None)
-            else:
-                done.set_exception(error)
-
-        self._threads.submit(work, over)
-        await done
-
-
-def _look(actor: Actor, look: Callable[[ObjectDatabase], bool], looked: asyncio.Future[bool | None]) -> None:
-    """A facet's database is settled: look at it, unless that is because the facet has ended."""
-    assert actor.database is not None
-    try:
-        looked.set_result(look(actor.database) if actor.error is None else None)
-    except StorageError as error:
-        looked.set_exception(error)

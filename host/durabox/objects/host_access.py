@@ -113,7 +113,7 @@ class HostAccess(Access):
                     take()
                 facets = self._actors.facets_of(unique_key, object_id)
                 if facets is not None:
-                    await facets.quiet()
+                    await facets.changes.quiet()
                 yield taken.result()
 
     @contextmanager
