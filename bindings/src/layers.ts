@@ -14,6 +14,7 @@ import { dispatchTrusted, Event, EventTarget, MessageEvent } from "./web/events"
 import { inspection } from "./web/inspect";
 import { exposeInterface } from "./web/interface";
 import { startOrFinish } from "./web/operations";
+import { performanceClasses } from "./web/performance";
 import { ownHandler, proxyParts } from "./web/proxies";
 import { checkIoAllowed, currentSection, runInContext } from "./web/scope";
 import { ReadableStream, TransformStream, WritableStream } from "./web/streams";
@@ -83,6 +84,7 @@ const platform = {
   inspection,
   MessageEvent,
   ownHandler,
+  performanceClasses,
   proxyParts,
   ReadableStream,
   runInContext,

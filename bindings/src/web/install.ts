@@ -18,16 +18,7 @@ import { Headers } from "./headers";
 import { exposeInterface, type Interface, illegalConstructor, isObject, wrongField, wrongParameter } from "./interface";
 import { installLayered } from "./layered";
 import { installLocale } from "./locale";
-import {
-  Performance,
-  PerformanceEntry,
-  PerformanceMark,
-  PerformanceMeasure,
-  PerformanceObserver,
-  PerformanceObserverEntryList,
-  PerformanceResourceTiming,
-  performance,
-} from "./performance";
+import { performance, performanceClasses } from "./performance";
 import { Request } from "./request";
 import { Response } from "./response";
 import { streamClasses } from "./streams";
@@ -115,13 +106,7 @@ const classes: Readonly<Record<string, Interface>> = {
   MessageEvent,
   PromiseRejectionEvent,
   Navigator,
-  Performance,
-  PerformanceEntry,
-  PerformanceMark,
-  PerformanceMeasure,
-  PerformanceObserver,
-  PerformanceObserverEntryList,
-  PerformanceResourceTiming,
+  ...performanceClasses,
   Request,
   Response,
   Scheduler,

@@ -244,3 +244,14 @@ export class PerformanceObserver {
     }
   }
 }
+
+/** By their names, global and in `node:perf_hooks`. */
+export const performanceClasses = {
+  Performance,
+  PerformanceEntry,
+  PerformanceMark,
+  PerformanceMeasure,
+  PerformanceObserver,
+  PerformanceObserverEntryList,
+  PerformanceResourceTiming,
+};

@@ -38,13 +38,9 @@ class Actors:
     Args:
         loaded: The evaluated project.
         state: Where objects keep their databases.
-        limits: Limits of every isolate.
-        clock: Time and timers.
-        idle_ms: Idle objects are evicted after this many milliseconds.
-        max_live: See `Host`.
         threads: Where commits run.
-        network: Who carries out requests to other servers.
-        dev: See `Host.open`.
+
+    All others are those of `Host.open`.
     """
 
     def __init__(

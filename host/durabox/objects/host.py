@@ -24,7 +24,7 @@ from durabox.objects.loading import LoadedProject, load
 from durabox.objects.messages import Request, Response
 from durabox.objects.namespace import Namespace, Stub
 from durabox.objects.outbound import Network, refuse
-from durabox.objects.storage_threads import InExecutor, StorageThreads
+from durabox.objects.storage_threads import InExecutor, StorageThreads, Threads
 from durabox.project.project import Project, load_project
 from durabox.storage.database import MAX_BYTES, Durability
 from durabox.storage.directory import StateDirectory
@@ -49,53 +49,25 @@ class Host:
     Args:
         loaded: The evaluated project.
         state: Where objects keep their databases.
-        limits: Limits of every isolate.
+        actors: Who of it is in memory.
+        threads: Where commits run.
         clock: Time and timers.
-        idle_ms: Idle objects are evicted after this many milliseconds.
-        max_live: At most this many live objects; beyond, the least recently used idle ones leave. At most, and
-            unless given, what the process has room for.
-        executor: Where commits run; threads of the host's own if not given.
-        network: Who carries out requests to other servers; they are refused if not given.
-        dev: See `open`.
     """
 
     def __init__(
-        self,
-        loaded: LoadedProject,
-        state: StateDirectory,
-        *,
-        limits: Limits,
-        clock: Clock,
-        idle_ms: float = IDLE_MS,
-        max_live: int | None = None,
-        executor: Executor | None = None,
-        network: Network | None = None,
-        dev: bool = False,
+        self, loaded: LoadedProject, state: StateDirectory, actors: Actors, threads: Threads, clock: Clock
     ) -> None:
-        loop = asyncio.get_running_loop()
         self._loaded = loaded
         self._state = state
-        self._threads = (
-            StorageThreads(loop, STORAGE_THREADS) if executor is None else InExecutor(loop, executor)
-        )
+        self._threads = threads
         #: What is in memory, for other parts of durabox.
-        self.actors = Actors(
-            loaded,
-            state,
-            limits=limits,
-            clock=clock,
-            idle_ms=idle_ms,
-            max_live=max_live,
-            threads=self._threads,
-            network=network or refuse,
-            dev=dev,
-        )
+        self.actors = actors
         self._alarms = AlarmScheduler(
             state.alarms,
-            self.actors.namespaces.unique_keys,
-            DueAlarms(self.actors, state, clock).run,
+            actors.namespaces.unique_keys,
+            DueAlarms(actors, state, clock).run,
             clock=clock,
-            most=max(min(MAX_RUNNING, self.actors.max_live // 2), 1),
+            most=max(min(MAX_RUNNING, actors.max_live // 2), 1),
         )
 
     @classmethod
@@ -130,7 +102,8 @@ class Host:
             limits: Limits of every isolate; the project's ``limits.cpu_ms`` wins over the default.
             clock: Time and timers; the system's if not given.
             idle_ms: Idle objects are evicted after this many milliseconds.
-            max_live: Cap on live objects.
+            max_live: At most this many live objects; beyond, the least recently used idle ones leave. At most, and
+                unless given, what the process has room for.
             files: The file system under the state directory; the real one if not given.
             executor: Where commits run; threads of the host's own if not given.
             network: Who carries out requests to other servers: an `Internet`, or a function from a `Request` to its `Response`,
@@ -163,17 +136,22 @@ class Host:
                 except StorageError as error:
                     # It is tried again by whatever needs it; the objects can do without until then.
                     logger.error("the pending alarms of %s cannot be read: %s", name, error)
-            host = cls(
+            loop = asyncio.get_running_loop()
+            threads = (
+                StorageThreads(loop, STORAGE_THREADS) if executor is None else InExecutor(loop, executor)
+            )
+            actors = Actors(
                 loaded,
                 directory,
                 limits=limits,
                 clock=clock,
                 idle_ms=idle_ms,
                 max_live=max_live,
-                executor=executor,
-                network=network,
+                threads=threads,
+                network=network or refuse,
                 dev=dev,
             )
+            host = cls(loaded, directory, actors, threads, clock)
             try:
                 yield host
             finally:

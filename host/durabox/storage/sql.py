@@ -274,7 +274,8 @@ class SqlStore:
                     cursor.close(True)
                     self._texts.refuse_to_read(number)
                     return None
-        except Exception:
+        except (apsw.Error, MemoryError, TypeError, ValueError):
+            # `exec` says what it is.
             return None
         finally:
             guard.guest = False
