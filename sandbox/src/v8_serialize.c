@@ -6,49 +6,11 @@
  * is taken at the moment it is used, and what a getter removed is left out.
  */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "v8_writer.h"
 
 enum { FORMAT_VERSION = 15 };
-
-/* ---- what cannot be cloned ---- */
-
-int v8_refuse(Writer *w, JSValueConst value)
-{
-    JSContext *ctx = w->ctx;
-    char message[256];
-    JSValue text = JS_UNDEFINED, constructor, error;
-    const char *shown = NULL;
-
-    if (JS_IsSymbol(value)) {
-        JSValue description = JS_GetPropertyStr(ctx, value, "description");
-        shown = JS_IsString(description) ? JS_ToCString(ctx, description) : NULL;
-        snprintf(message, sizeof(message), "Symbol(%.200s) could not be cloned.", shown ? shown : "");
-        text = description;
-    } else if (JS_IsFunction(ctx, value)) {
-        text = JS_ToString(ctx, value);
-        if (JS_IsException(text))
-            return -1;
-        shown = JS_ToCString(ctx, text);
-        snprintf(message, sizeof(message), "%.200s could not be cloned.", shown ? shown : "function");
-    } else {
-        constructor = JS_IsProxy(value) ? JS_UNDEFINED : JS_GetPropertyStr(ctx, value, "constructor");
-        text = JS_IsObject(constructor) ? JS_GetPropertyStr(ctx, constructor, "name") : JS_UNDEFINED;
-        JS_FreeValue(ctx, constructor);
-        shown = JS_IsString(text) ? JS_ToCString(ctx, text) : NULL;
-        snprintf(message, sizeof(message), "#<%.200s> could not be cloned.", shown && *shown ? shown : "Object");
-    }
-    JS_FreeCString(ctx, shown);
-    JS_FreeValue(ctx, text);
-    if (JS_HasException(ctx))
-        JS_FreeValue(ctx, JS_GetException(ctx));
-    error = durabox_make_error(ctx, "DataCloneError", message);
-    if (!JS_IsException(error))
-        JS_Throw(ctx, error);
-    return -1;
-}
 
 /* ---- objects ---- */
 

@@ -174,6 +174,9 @@ void durabox_register_values(JSContext *ctx, JSValueConst native)
     b->data_view = builtin(ctx, "DataView");
     b->array_buffer = builtin(ctx, "ArrayBuffer");
     b->object_prototype = builtin(ctx, "Object.prototype");
+    b->object_text = builtin(ctx, "Object.prototype.toString");
+    b->function_text = builtin(ctx, "Function.prototype.toString");
+    b->tag = builtin(ctx, "Symbol.toStringTag");
     for (size_t i = 0; i < DURABOX_ERRORS; i++) {
         b->errors[i] = builtin(ctx, durabox_errors[i].name);
         b->error_prototypes[i] = JS_GetPropertyStr(ctx, b->errors[i], "prototype");

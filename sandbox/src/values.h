@@ -48,7 +48,7 @@ typedef struct {
     JSValue number_value, string_value, boolean_value, bigint_value, bigint_text, date_time;
     JSValue regexp_source, regexp_flags, map_each, set_each, map_put, set_put, buffer_max, buffer_resizable;
     JSValue map, set, regexp, bigint, bigint_signed, object, data_view, array_buffer;
-    JSValue object_prototype;
+    JSValue object_prototype, object_text, function_text, tag; /* the last: Symbol.toStringTag */
     JSValue errors[DURABOX_ERRORS], error_prototypes[DURABOX_ERRORS]; /* as in durabox_errors */
     JSClassID plain, arguments, number, string, boolean, boxed_bigint, error;
 } Builtins;

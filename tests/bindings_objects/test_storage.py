@@ -132,11 +132,6 @@ async def test_list_orders_by_utf8_bytes(in_object: InObject) -> None:
             "parameter 3 is not of type 'PutOptions'.",
         ),
         (
-            "delete('a', 'x')",
-            "TypeError: Failed to execute 'delete' on 'DurableObjectStorage': "
-            "parameter 2 is not of type 'PutOptions'.",
-        ),
-        (
             "list(5)",
             "TypeError: Failed to execute 'list' on 'DurableObjectStorage': "
             "parameter 1 is not of type 'ListOptions'.",
@@ -170,6 +165,24 @@ async def test_a_wrong_call_is_a_rejection(in_object: InObject, call: str, error
       const promise = storage.{call};
       return [promise instanceof Promise, await attempt(() => promise)];
     """) == [True, error]
+
+
+async def test_delete_alone_throws_what_is_wrong_with_a_call(in_object: InObject) -> None:
+    assert await in_object("""
+      const thrown = (run) => { try { return run(); } catch (error) { return error.message; } };
+      const wrong = thrown(() => storage.delete("a", "x"));
+      return [wrong, await storage.transaction((txn) => { txn.rollback(); return thrown(() => txn.delete("a")); })];
+    """) == [
+        "Failed to execute 'delete' on 'DurableObjectStorage': parameter 2 is not of type 'PutOptions'.",
+        "Cannot delete() on rolled back transaction",
+    ]
+
+
+async def test_a_key_of_undefined_is_a_key(in_object: InObject) -> None:
+    assert await in_object("""
+      await storage.put(undefined, 1);
+      return [[...(await storage.list())], await storage.get(undefined), await storage.delete(undefined)];
+    """) == [[["undefined", 1]], 1, True]
 
 
 async def test_sync_resolves_after_writes(in_object: InObject) -> None:

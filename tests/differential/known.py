@@ -7,7 +7,8 @@ from typing import Final
 ENGINE: Final = "Error messages of the engine (a `TypeError`'s text, for example) are QuickJS's, not V8's."
 STREAMS: Final = "Messages of errors of streams are those of the streams' library."
 STANDARD: Final = "Where workerd's streams differ from the standard"
-SERIALIZED: Final = "What cannot be cloned is named by its class"
+CLONED_RESPONSE: Final = "A `Response` cannot be cloned"
+NO_ARGUMENT: Final = "without any argument are taken for calls with"
 TYPE_OF_BLOB: Final = "| type of `response.blob()`"
 CLONED: Final = "| a body that was read and is cloned"
 KEYS: Final = "A JSON Web Key whose parts or declared use do not fit is"
@@ -139,7 +140,7 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
     "objects": {"| `Math.random()` in the global scope": ["global scope"]},
     "platform": {
         "| a line break in a name of a form": ["form built injection"],
-        SERIALIZED: ["clone response"],
+        CLONED_RESPONSE: ["clone response"],
         "| options of a `DOMException`": ["domexception cause"],
         "| times of `performance`": ["performance measure missing"],
         CLONED: ["response clone used"],
@@ -159,7 +160,6 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         "| an error that a handler of an `HTMLRewriter` throws": ["error that a handler throws"],
     },
     "rpc": {
-        SERIALIZED: ["generator"],
         "| `dup()` of a stub that was disposed of": ["dup after dispose"],
         "| `durableObjectId` of an error": ["error id"],
     },
@@ -173,7 +173,10 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
         "| Bytes that were transferred away, as a binding": ["blob detached"],
         "| Columns named `_cf_…`": ["reserved name of a column, changed"],
     },
-    "storage": {"its methods work without their object": ["detached method"]},
+    "storage": {
+        "its methods work without their object": ["detached method"],
+        NO_ARGUMENT: ["get without key", "delete without key"],
+    },
     "streams": {
         STANDARD: [
             "byob min over end",
@@ -203,7 +206,8 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
             "get array with symbol",
             "delete array with symbol",
         ],
-        SERIALIZED: ["value generator", "value iterator", "value response"],
+        CLONED_RESPONSE: ["value response"],
+        NO_ARGUMENT: ["put nothing"],
         "A `Request` cannot be stored.": ["value request"],
         "the callback of a transaction has no `this`": ["transaction this"],
         "`deleteAll()` within `transactionSync` is refused": ["transactionSync deleteAll"],
@@ -211,7 +215,7 @@ KNOWN: Final[dict[str, dict[str, list[str]]]] = {
     "values": {
         "An error whose own properties lead back to it": ["error with itself as cause"],
         "| an error whose message is no string": ["error with number as message"],
-        SERIALIZED: ["view out of bounds"],
+        "| a view that is longer than its buffer": ["view out of bounds"],
     },
     "web": {
         CLONED: ["request clone used"],

@@ -34,6 +34,10 @@ STEPS = st.lists(
 )
 
 
+#: A key that is no UTF-8.
+LONE_SURROGATE = b"\xed\xa0\x80"
+
+
 def _id(number: int) -> str:
     return f"{number:064x}"
 
@@ -145,16 +149,17 @@ def test_an_object_that_wants_more_moves_out(
     more: Callable[[ObjectDatabase], object], tmp_path: Path
 ) -> None:
     state = StateDirectory(tmp_path, durability=Durability.OFF)
-    database = state.database(KEY, _id(1), "a")
+    database = state.database(KEY, _id(1), "a\ud800")
     database.kv.put(b"before", b"1")
+    database.kv.put(LONE_SURROGATE, b"3")
     database.metadata.put(Key.ALARM, 7)
     more(database)
     database.kv.put(b"after", b"2")
     database.commit()
-    assert (database.kv.get(b"before"), database.kv.get(b"after")) == (b"1", b"2")
-    assert (database.metadata.alarm(), database.metadata.name()) == (7, "a")
+    assert [database.kv.get(key) for key in (b"before", b"after", LONE_SURROGATE)] == [b"1", b"2", b"3"]
+    assert (database.metadata.alarm(), database.metadata.name()) == (7, "a\ud800")
     state.close()
-    assert _content(_path(tmp_path, 1))
+    assert _path(tmp_path, 1).exists()
 
 
 def test_an_object_without_a_name_has_no_table_that_it_does_not_need(tmp_path: Path) -> None:

@@ -5,26 +5,29 @@ import { native } from "../native";
 import { OP } from "../protocol";
 import { describeError, exposeInterface } from "../web";
 import { wrongParameter } from "../web/interface";
-import { optionsOf } from "./arguments";
+import { readOptions } from "./arguments";
 
 /** Nanoseconds of times further from 1970 do not fit into 64 bits. */
 const FURTHEST = 9223372036854;
 
 const NO_HANDLER = "Your Durable Object class must have an alarm() handler in order to call setAlarm()";
 
-interface SetOptions {
-  allowUnconfirmed: unknown;
-}
+const GET_OPTIONS = { allowConcurrency: Boolean };
+const SET_OPTIONS = { allowConcurrency: Boolean, allowUnconfirmed: Boolean };
 
 const { getTime } = Date.prototype;
 
-/** A Date or a number as a whole number of milliseconds. */
-export function toMilliseconds(value: unknown, method: string, className: string): number {
+/**
+ * A Date or a number as a whole number of milliseconds.
+ *
+ * @param refusal Makes the error for what is neither.
+ */
+export function toMilliseconds(value: unknown, refusal: () => TypeError): number {
   let given: number;
   try {
     given = typeof value === "number" ? value : getTime.call(value as Date);
   } catch {
-    throw wrongParameter(method, className, 1, "date");
+    throw refusal();
   }
   const time = Math.trunc(given);
   if (!Number.isFinite(time)) throw new TypeError("The value cannot be converted because it is not a valid Date.");
@@ -34,20 +37,20 @@ export function toMilliseconds(value: unknown, method: string, className: string
 }
 
 function isUnconfirmed(options: unknown, method: string, className: string, position: number): boolean {
-  return Boolean(optionsOf<SetOptions>(options, method, className, position, "SetAlarmOptions").allowUnconfirmed);
+  return readOptions(options, SET_OPTIONS, method, className, position, "SetAlarmOptions").allowUnconfirmed ?? false;
 }
 
 /** `getAlarm(options)`. */
 export function get(className: string, options: unknown): number | null {
-  optionsOf(options, "getAlarm", className, 1, "GetAlarmOptions");
+  readOptions(options, GET_OPTIONS, "getAlarm", className, 1, "GetAlarmOptions");
   return (native.op(OP.alarm_get, []) as number | undefined) ?? null;
 }
 
 /** `setAlarm(time, options)`. */
 export function set(className: string, time: unknown, options: unknown): void {
-  const due = toMilliseconds(time, "setAlarm", className);
-  if (due <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
+  const due = toMilliseconds(time, () => wrongParameter("setAlarm", className, 1, "date"));
   const unconfirmed = isUnconfirmed(options, "setAlarm", className, 2);
+  if (due <= 0) throw new TypeError("setAlarm() cannot be called with an alarm time <= 0");
   const { instance } = isolate;
   // While the constructor runs nobody can tell yet.
   if (instance !== undefined && typeof instance.alarm !== "function") throw new TypeError(NO_HANDLER);

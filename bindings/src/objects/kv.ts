@@ -12,9 +12,8 @@ import { OP } from "../protocol";
 import { currentSection, DOMException, startAsync } from "../web";
 import { type Content, contentOfStream, handOver, KIND, receivedContent, streamOf } from "../web/content";
 import type { HostReader } from "../web/host_objects";
-import { wrongParameter } from "../web/interface";
 import { ReadableStream } from "../web/streams";
-import { optionsOf } from "./arguments";
+import { GET_OPTIONS, readOptions, text, writesUnconfirmed } from "./arguments";
 
 const GET = OP.kv_get;
 const PUT = OP.kv_put;
@@ -24,24 +23,9 @@ const PUT_FORMS =
   "put() may only be called with a single key-value pair and optional options as put(key, value, options) " +
   "or with multiple key-value pairs and optional options as put(entries, options)";
 
-/** Accepted and without effect: an operation never waits, so there is nothing to let in and nothing to cache. */
-interface ReadOptions {
-  allowConcurrency: unknown;
-  noCache: unknown;
-}
-
-interface WriteOptions extends ReadOptions {
-  allowUnconfirmed: unknown;
-}
-
-interface ListOptions extends ReadOptions {
-  start: unknown;
-  startAfter: unknown;
-  end: unknown;
-  prefix: unknown;
-  reverse: unknown;
-  limit: unknown;
-}
+/** What `kv.list` takes; `list` takes those of `get` as well. */
+const SYNC_LIST_OPTIONS = { start: text, startAfter: text, end: text, prefix: text, reverse: Boolean, limit: toLong };
+const LIST_OPTIONS = { ...SYNC_LIST_OPTIONS, ...GET_OPTIONS };
 
 /** Errors that the storage marked as worth another try; a transaction that fails with one runs again. */
 const transient = new WeakSet<object>();
@@ -51,52 +35,69 @@ export function isTransient(error: unknown): boolean {
   return typeof error === "object" && error !== null && transient.has(error);
 }
 
-/** The rejection of a storage method. */
-export function rejected(error: unknown): Promise<never> {
+/** What a storage method failed with. */
+function failure(error: unknown): unknown {
   if (typeof error === "object" && error !== null && (error as { retryable?: unknown }).retryable === true)
     transient.add(error);
-  return Promise.reject(error);
+  return error;
 }
 
-function encodeKeys(keys: readonly unknown[]): ArrayBuffer[] {
-  const encoded: ArrayBuffer[] = [];
-  for (let i = 0; i < keys.length; i++) encoded.push(native.utf8Encode(`${keys[i] as string}`));
-  return encoded;
+/** The rejection of a storage method. */
+export function rejected(error: unknown): Promise<never> {
+  return Promise.reject(failure(error));
+}
+
+/** Whether a value is an array and no proxy of one, which is an object like others to the platform. */
+function isArray(value: unknown): value is unknown[] {
+  return Array.isArray(value) && native.proxyParts(value) === undefined;
+}
+
+/** A key, or several as they travel. */
+function toKeys(key: unknown): string | ArrayBuffer[] {
+  if (typeof key === "string") return key;
+  if (!isArray(key)) return text(key);
+  const keys: ArrayBuffer[] = [];
+  for (let i = 0, { length } = key; i < length; i++) keys.push(native.utf8Encode(text(key[i])));
+  return keys;
 }
 
 /** `get(key)` and `get(keys)`. */
 export function get(owner: string, key: unknown, options: unknown): unknown {
-  if (options !== undefined) optionsOf<ReadOptions>(options, "get", owner, 2, "GetOptions");
-  if (typeof key === "string") return native.op(GET, key);
-  if (key === undefined) throw wrongParameter("get", owner, 1, "string or Array");
-  if (!Array.isArray(key)) return native.op(GET, `${key as string}`);
-  return key.length === 0 ? new Map() : native.opMap(OP.kv_get_many, [encodeKeys(key)]);
+  const keys = toKeys(key);
+  // Accepted and without effect: an operation never waits, so there is nothing to let in and nothing to cache.
+  if (options !== undefined) readOptions(options, GET_OPTIONS, "get", owner, 2, "GetOptions");
+  if (typeof keys === "string") return native.op(GET, keys);
+  return keys.length === 0 ? new Map() : native.opMap(OP.kv_get_many, [keys]);
 }
 
 /** `put(key, value)` and `put(entries)`. */
 export function put(owner: string, key: unknown, value: unknown, options: unknown): void {
-  if ((typeof key === "object" && key !== null && !Array.isArray(key)) || typeof key === "function") {
-    putEntries(owner, key as Record<string, unknown>, value);
+  if (typeof key === "function" || (typeof key === "object" && key !== null && !isArray(key))) {
+    putEntries(owner, key as Record<string, unknown>, value, options);
     return;
   }
-  const unconfirmed =
-    options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 3, "PutOptions"));
-  const text = typeof key === "string" ? key : `${key as string}`;
-  if (value === undefined)
-    throw key === undefined
-      ? wrongParameter("put", owner, 1, "string or object")
-      : new TypeError("put() called with undefined value.");
+  const name = typeof key === "string" ? key : text(key);
+  const unconfirmed = options !== undefined && writesUnconfirmed(options, "put", owner, 3);
+  if (value === undefined) throw new TypeError("put() called with undefined value.");
   isolate.writes++;
-  if (unconfirmed) native.op(OP.kv_put_many, [[native.utf8Encode(text), native.serialize(value)], true]);
-  else native.opValue(PUT, text, value);
+  if (unconfirmed) native.op(OP.kv_put_many, [[native.utf8Encode(name), native.serialize(value)], true]);
+  else native.opValue(PUT, name, value);
 }
 
-function putEntries(owner: string, entries: Record<string, unknown>, options: unknown): void {
-  if (options !== undefined && options !== null && typeof options !== "object" && typeof options !== "function")
-    throw new TypeError(PUT_FORMS);
-  const unconfirmed = isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 2, "PutOptions"));
+/** The options of several entries are the second argument or, if there is none, the third. */
+function putEntries(owner: string, entries: Record<string, unknown>, second: unknown, third: unknown): void {
+  let given: object = entries;
+  let unconfirmed = false;
+  if (second !== undefined || third !== undefined) {
+    given = Object.fromEntries(Object.entries(entries));
+    unconfirmed = writesUnconfirmed(third, "put", owner, 3);
+    if (second !== undefined) {
+      if (second !== null && typeof second !== "object" && typeof second !== "function") throw new TypeError(PUT_FORMS);
+      unconfirmed = writesUnconfirmed(second, "put", owner, 2);
+    }
+  }
   isolate.writes++;
-  native.opEntries(OP.kv_put_many, entries, unconfirmed);
+  native.opEntries(OP.kv_put_many, given, unconfirmed);
 }
 
 /**
@@ -110,11 +111,12 @@ export function putAfterAll(
   options: unknown,
   error: unknown,
 ): Promise<void> {
-  if (!(value instanceof ReadableStream) || !(error instanceof DOMException)) return rejected(error);
+  const isStream = native.proxyParts(value) === undefined && value instanceof ReadableStream;
+  if (!isStream || !(error instanceof DOMException)) return rejected(error);
   try {
     return putStream(owner, key, value, options);
-  } catch (failure) {
-    return rejected(failure);
+  } catch (another) {
+    return rejected(another);
   }
 }
 
@@ -124,8 +126,8 @@ export function putAfterAll(
  * @throws TypeError when the stream is locked or has been read from.
  */
 function putStream(owner: string, key: unknown, stream: ReadableStream, options: unknown): Promise<void> {
-  const unconfirmed = isUnconfirmed(optionsOf<WriteOptions>(options, "put", owner, 3, "PutOptions"));
-  const name = native.utf8Encode(`${key as string}`);
+  const name = native.utf8Encode(text(key));
+  const unconfirmed = writesUnconfirmed(options, "put", owner, 3);
   const { kind, handle, raw } = handOver(contentOfStream(stream));
   return startAsync(
     (operation) => {
@@ -145,22 +147,29 @@ export function readStored(type: number, reader: HostReader): object | undefined
   return streamOf(content as Content);
 }
 
+/** `delete`: the one method of both that throws what goes wrong. */
+export function removal(owner: string, key: unknown, options: unknown): Promise<boolean | number> {
+  try {
+    return Promise.resolve(remove(owner, key, options));
+  } catch (error) {
+    throw failure(error);
+  }
+}
+
 /** `delete(key)` → whether it existed, `delete(keys)` → how many did. */
-export function remove(owner: string, key: unknown, options: unknown): boolean | number {
-  const unconfirmed =
-    options !== undefined && isUnconfirmed(optionsOf<WriteOptions>(options, "delete", owner, 2, "PutOptions"));
+function remove(owner: string, key: unknown, options: unknown): boolean | number {
+  const keys = toKeys(key);
+  const unconfirmed = options !== undefined && writesUnconfirmed(options, "delete", owner, 2);
   isolate.writes++;
-  if (Array.isArray(key)) return key.length === 0 ? 0 : native.op(OP.kv_delete_many, [encodeKeys(key), unconfirmed]);
-  if (key === undefined) throw wrongParameter("delete", owner, 1, "string or Array");
-  const text = `${key as string}`;
-  if (unconfirmed) return native.op(OP.kv_delete_many, [[native.utf8Encode(text)], true]) > 0;
-  return native.op(DELETE, text);
+  if (typeof keys !== "string") return keys.length === 0 ? 0 : native.op(OP.kv_delete_many, [keys, unconfirmed]);
+  if (unconfirmed) return native.op(OP.kv_delete_many, [[native.utf8Encode(keys)], true]) > 0;
+  return native.op(DELETE, keys);
 }
 
 /** `list(options)`. */
 export function list(owner: string, options: unknown): Map<string, unknown> {
   newest++;
-  return native.opMap(OP.kv_list, rangeOf(owner, options));
+  return native.opMap(OP.kv_list, rangeOf(owner, options, LIST_OPTIONS));
 }
 
 /** Counts lists: only the newest may still be read key by key. */
@@ -173,19 +182,19 @@ export function written(): void {
 
 /** `kv.get(key)`. */
 export function getOne(key: unknown): unknown {
-  return native.op(GET, `${key as string}`);
+  return native.op(GET, text(key));
 }
 
 /** `kv.put(key, value)`; `undefined` is a value like any other. */
-export function putOne(key: unknown, value: unknown): void {
+export function putOne(key: string, value: unknown): void {
   isolate.writes++;
-  native.opValue(PUT, `${key as string}`, value);
+  native.opValue(PUT, key, value);
 }
 
 /** `kv.delete(key)`. */
 export function removeOne(key: unknown): boolean {
   isolate.writes++;
-  return native.op(DELETE, `${key as string}`);
+  return native.op(DELETE, text(key));
 }
 
 const INVALIDATED =
@@ -203,7 +212,7 @@ export class Listing {
   #seen = -1;
 
   constructor(owner: string, options: unknown) {
-    this.#range = rangeOf(owner, options);
+    this.#range = rangeOf(owner, options, SYNC_LIST_OPTIONS);
     this.#left = this.#range[4] < 0 ? Infinity : this.#range[4];
   }
 
@@ -241,19 +250,18 @@ export class Listing {
 /** Start (inclusive), end (exclusive), prefix, reverse, limit or -1. */
 type Range = [ArrayBuffer | null, ArrayBuffer | null, ArrayBuffer | null, boolean, number];
 
-function rangeOf(owner: string, options: unknown): Range {
-  const given = optionsOf<ListOptions>(options, "list", owner, 1, "ListOptions");
-  const { end, limit, prefix, reverse, start, startAfter } = given;
-  const first = startAfter === undefined ? bound(start) : bound(`${startAfter as string}\0`);
-  const count = limit === undefined ? -1 : toLong(limit);
+function rangeOf(owner: string, options: unknown, fields: typeof SYNC_LIST_OPTIONS): Range {
+  const read = readOptions(options, fields, "list", owner, 1, "ListOptions");
+  const { end, limit = -1, prefix, reverse = false, start, startAfter } = read;
   if (start !== undefined && startAfter !== undefined)
     throw new TypeError("list() cannot be called with both start and startAfter values.");
-  if (limit !== undefined && count <= 0) throw new TypeError("List limit must be positive.");
-  return [first, bound(end), bound(prefix), Boolean(reverse), count];
+  if (read.limit !== undefined && limit <= 0) throw new TypeError("List limit must be positive.");
+  const first = startAfter === undefined ? start : `${startAfter}\0`;
+  return [bound(first), bound(end), bound(prefix), reverse, limit];
 }
 
-function bound(value: unknown): ArrayBuffer | null {
-  return value === undefined ? null : native.utf8Encode(`${value as string}`);
+function bound(key: string | undefined): ArrayBuffer | null {
+  return key === undefined ? null : native.utf8Encode(key);
 }
 
 /** A number as Web IDL's `long`: fractions are cut, NaN and infinities are 0, what does not fit is refused. */
@@ -263,9 +271,4 @@ function toLong(value: unknown): number {
   if (long < -2147483648 || long > 2147483647)
     throw new TypeError("Value out of range. Must be between -2147483648 and 2147483647 (inclusive).");
   return long;
-}
-
-/** Whether a write need not hold outputs. */
-export function isUnconfirmed(options: Partial<WriteOptions>): boolean {
-  return Boolean(options.allowUnconfirmed);
 }

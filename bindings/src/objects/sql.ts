@@ -297,8 +297,9 @@ class Cursor {
   }
 }
 
+/** The engine throws `null` where there is no memory for an error either. */
 function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && error.message === "out of memory";
+  return error === null || (error instanceof Error && error.message === "out of memory");
 }
 
 /** Only there for `instanceof`: prepared statements are not offered. */
@@ -361,10 +362,22 @@ function toBinding(value: unknown): Binding {
       throw new TypeError("Cannot convert a BigInt value to a number");
     case "object":
       if (value === null) return null;
-      if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return [value];
+      if (ArrayBuffer.isView(value) || isBuffer(value)) return [value];
       if (typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer) return [new Uint8Array(value)];
   }
   return `${value as string}`;
+}
+
+const byteLength = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "byteLength")?.get as () => number;
+
+/** Whatever its prototype says. */
+function isBuffer(value: object): value is ArrayBuffer {
+  try {
+    byteLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 exposeInterface("Cursor", Cursor);

@@ -8,9 +8,9 @@
 import { native } from "../native";
 import { OP } from "../protocol";
 import { currentSection, exposeInterface, startAsync } from "../web";
-import { illegalConstructor, wrongParameter } from "../web/interface";
+import { illegalConstructor, wrongField, wrongParameter } from "../web/interface";
 import * as alarms from "./alarms";
-import { optionsOf } from "./arguments";
+import { readOptions, writesUnconfirmed } from "./arguments";
 import * as kv from "./kv";
 import { deleted, makeSql, type SqlStorage } from "./sql";
 import { makeSyncKv, type SyncKvStorage } from "./sync_kv";
@@ -18,6 +18,11 @@ import { type DurableObjectTransaction, inTransaction, runTransaction, runTransa
 
 const OWNER = "DurableObjectStorage";
 const MAKER = Symbol("storage");
+/** Read, and without effect. */
+const TRANSACTION_OPTIONS = {
+  asOfTime: (time: unknown) => alarms.toMilliseconds(time, () => wrongField("asOfTime", "TransactionOptions", "date")),
+  lowPriority: Boolean,
+};
 
 export class DurableObjectStorage {
   kv: SyncKvStorage;
@@ -54,16 +59,12 @@ export class DurableObjectStorage {
   }
 
   delete(key: unknown, options?: unknown): Promise<boolean | number> {
-    try {
-      return Promise.resolve(kv.remove(OWNER, key, options));
-    } catch (error) {
-      return kv.rejected(error);
-    }
+    return kv.removal(OWNER, key, options);
   }
 
   deleteAll(options?: unknown): Promise<void> {
     try {
-      kv.isUnconfirmed(optionsOf(options, "deleteAll", OWNER, 1, "PutOptions")); // read, and without effect
+      writesUnconfirmed(options, "deleteAll", OWNER, 1); // read, and without effect
       if (inTransaction()) throw new Error("Cannot call deleteAll() within a transaction");
       native.op(OP.kv_delete_all, []);
       kv.written();
@@ -98,8 +99,16 @@ export class DurableObjectStorage {
     }
   }
 
-  transaction<T>(closure: (transaction: DurableObjectTransaction) => T | PromiseLike<T>): Promise<T> {
-    if (typeof closure !== "function") return Promise.reject(wrongParameter("transaction", OWNER, 1, "function"));
+  transaction<T>(
+    closure: (transaction: DurableObjectTransaction) => T | PromiseLike<T>,
+    options?: unknown,
+  ): Promise<T> {
+    try {
+      if (typeof closure !== "function") throw wrongParameter("transaction", OWNER, 1, "function");
+      readOptions(options, TRANSACTION_OPTIONS, "transaction", OWNER, 2, "TransactionOptions");
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return runTransaction(closure);
   }
 
@@ -118,7 +127,8 @@ export class DurableObjectStorage {
 
   getBookmarkForTime(time?: unknown): Promise<string> {
     try {
-      return Promise.resolve(native.op(OP.bookmark_at, [alarms.toMilliseconds(time, "getBookmarkForTime", OWNER)]));
+      const at = alarms.toMilliseconds(time, () => wrongParameter("getBookmarkForTime", OWNER, 1, "date"));
+      return Promise.resolve(native.op(OP.bookmark_at, [at]));
     } catch (error) {
       return kv.rejected(error);
     }

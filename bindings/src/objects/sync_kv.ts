@@ -3,6 +3,7 @@
 import { exposeInterface } from "../web";
 import { illegalConstructor, illegalInvocation, isObject, wrongParameter } from "../web/interface";
 import { iteratorClass } from "../web/iterators";
+import { text } from "./arguments";
 import * as kv from "./kv";
 
 const OWNER = "SyncKvStorage";
@@ -10,8 +11,8 @@ const MAKER = Symbol("kv");
 
 const makeIterator = iteratorClass<"next", [string, unknown]>("ListIterator", "next");
 
-/** Throw unless a method was called on a store and with enough arguments. */
-let check: (receiver: unknown, method: string, given: number, wanted: number) => void;
+/** Throw unless a method was called on a store and with an argument. */
+let check: (receiver: unknown, method: string, given: number) => void;
 
 export class SyncKvStorage {
   readonly #made = true;
@@ -21,29 +22,31 @@ export class SyncKvStorage {
   }
 
   get(key: unknown): unknown {
-    check(this, "get", arguments.length, 1);
+    check(this, "get", arguments.length);
     return kv.getOne(key);
   }
 
   list(options?: unknown): IterableIterator<[string, unknown]> {
-    check(this, "list", 1, 1);
+    check(this, "list", 1);
     return makeIterator(new kv.Listing(OWNER, options));
   }
 
   put(key: unknown, value: unknown): void {
-    check(this, "put", arguments.length, 2);
-    kv.putOne(key, value);
+    check(this, "put", arguments.length);
+    const name = text(key);
+    if (arguments.length < 2) throw wrongParameter("put", OWNER, 2, "Value");
+    kv.putOne(name, value);
   }
 
   delete(key: unknown): boolean {
-    check(this, "delete", arguments.length, 1);
+    check(this, "delete", arguments.length);
     return kv.removeOne(key);
   }
 
   static {
-    check = (receiver, method, given, wanted) => {
+    check = (receiver, method, given) => {
       if (!isObject(receiver) || !(#made in receiver)) throw illegalInvocation();
-      if (given < wanted) throw wrongParameter(method, OWNER, given + 1, given === 0 ? "string" : "Value");
+      if (given === 0) throw wrongParameter(method, OWNER, 1, "string");
     };
   }
 }

@@ -101,12 +101,8 @@ export class DurableObjectTransaction {
   }
 
   delete(key: unknown, options?: unknown): Promise<boolean | number> {
-    try {
-      this.#check("delete");
-      return Promise.resolve(kv.remove(OWNER, key, options));
-    } catch (error) {
-      return kv.rejected(error);
-    }
+    this.#check("delete");
+    return kv.removal(OWNER, key, options);
   }
 
   getAlarm(options?: unknown): Promise<number | null> {
@@ -136,8 +132,8 @@ export class DurableObjectTransaction {
     }
   }
 
-  deleteAll(): Promise<never> {
-    return Promise.reject(new Error("Cannot call deleteAll() within a transaction"));
+  deleteAll(): never {
+    throw new Error("Cannot call deleteAll() within a transaction");
   }
 
   rollback(): void {

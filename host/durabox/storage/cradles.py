@@ -83,8 +83,12 @@ def move(cradle: apsw.Connection, newborn: apsw.Connection) -> None:
         apsw.Error: SQLite cannot.
     """
     newborn.execute(statements.CREATE_KV)
-    newborn.executemany("INSERT INTO _cf_KV VALUES (?, ?)", cradle.execute("SELECT * FROM _cf_KV"))
-    metadata = cradle.execute("SELECT * FROM _cf_METADATA").fetchall()
+    newborn.executemany(
+        "INSERT INTO _cf_KV VALUES (CAST(? AS TEXT), ?)",
+        cradle.execute("SELECT CAST(key AS BLOB), value FROM _cf_KV"),
+    )
+    metadata = cradle.execute("SELECT key, CAST(value AS BLOB), typeof(value) FROM _cf_METADATA").fetchall()
     if metadata:
         newborn.execute(statements.CREATE_METADATA)
-        newborn.executemany(statements.PUT_METADATA, metadata)
+        for key, value, kind in metadata:
+            newborn.execute(f"INSERT INTO _cf_METADATA VALUES (?, CAST(? AS {kind}))", (key, value))
