@@ -49,7 +49,7 @@ class Done {
 
   /** Without a text, `changes` counts the entries written. */
   constructor(
-    private readonly changes: number,
+    protected changes: number,
     private readonly text?: string,
     private readonly bindings = 0,
     readonly columns: string[] = [],
@@ -217,7 +217,9 @@ class Rows extends Done {
     this.before += this.length;
     this.at = this.length = 0;
     this.objects = this.arrays = undefined;
-    this.take(native.op(OP.sql_rows, [query]), 1);
+    const answer = native.op(OP.sql_rows, [query]);
+    this.changes = answer[1];
+    this.take(answer, 2);
     if (this.error !== null && this.length === 0) throw new Error(this.error);
   }
 

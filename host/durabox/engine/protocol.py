@@ -340,7 +340,7 @@ OPS: Final[tuple[Op, ...]] = (
         51,
         "sql_rows",
         tuple[int],
-        "[query] → [query or 0, visited rows, error or nil, number of rows, rows]: the next rows.",
+        "[query] → [query or 0, changed rows so far, visited rows, error or nil, number of rows, rows]: the next rows.",
     ),
     Op(52, "sql_close", tuple[int], "[query]: the guest will not read the rest."),
     Op(53, "sql_size", tuple[()], "→ bytes in use by the database."),

@@ -119,7 +119,7 @@ class SqlOps:
             raise self._failure(error) from None
         if not batch.more:
             del self._queries[number]
-        return _answer(batch, [number if batch.more else 0])
+        return _answer(batch, [number if batch.more else 0, query.changes])
 
     def op_sql_close(self, number: int, body: bytes) -> None:
         """The guest will not read the rest."""

@@ -15,7 +15,7 @@ import apsw
 #: Names that begin like this, in any letter case, are the host's.
 RESERVED: Final = "_cf_"
 
-_NUMBER: Final = re.compile(r"[-+]?(\d+|0x[0-9a-f]+)", re.ASCII | re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[ \t\n\v\f\r]*([-+]?)(?:0x([0-9a-f]+)|(\d+))", re.ASCII | re.IGNORECASE)
 
 _NAMES: Final = """
     abs changes char coalesce concat concat_ws format glob hex ifnull iif instr last_insert_rowid length like likelihood
@@ -37,11 +37,19 @@ FUNCTIONS: Final = frozenset(_NAMES.split())
 
 
 def _is_boolean(argument: str) -> bool:
-    return argument.lower() in {"on", "off", "true", "false", "yes", "no", "0", "1"}
+    # The platform looks at the beginning alone; SQLite takes what is none for false.
+    return argument.lower().startswith(("on", "off", "true", "false", "yes", "no", "0", "1"))
 
 
 def _is_number(argument: str) -> bool:
-    return _NUMBER.fullmatch(argument) is not None
+    found = _NUMBER.fullmatch(argument)
+    if found is None:
+        return False
+    sign, hexadecimal, decimal = found.groups()
+    # A longer text has no number of 32 bits, and may take long to read.
+    digits = (hexadecimal or decimal).lstrip("0")[:12]
+    number = int(digits or "0", 16 if hexadecimal else 10)
+    return (-number if sign == "-" else number) in range(-(2**31), 2**31)
 
 
 def _is_name(argument: str) -> bool:

@@ -88,7 +88,8 @@ def storage_error(operation: str, cause: apsw.Error | OSError, file: str) -> Sto
         message += f" (extended: {apsw.mapping_extended_result_codes[code]})"
     if operation == "commit" and primary == apsw.SQLITE_CONSTRAINT:
         message = _CONSTRAINTS_VIOLATED + message
-    if primary in _FILE_AT_FAULT:
+    # A virtual table may contradict itself by what the object's own SQL did to it.
+    if primary in _FILE_AT_FAULT and code != apsw.SQLITE_CORRUPT_VTAB:
         message = f"{file}: {message}"
     return StorageError(operation, message, code, primary in _PASSING)
 

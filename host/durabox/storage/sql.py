@@ -274,7 +274,7 @@ class SqlStore:
                     cursor.close(True)
                     self._texts.refuse_to_read(number)
                     return None
-        except (apsw.Error, MemoryError, TypeError, ValueError):
+        except (apsw.Error, MemoryError, OverflowError, TypeError, ValueError):
             # `exec` says what it is.
             return None
         finally:
@@ -487,12 +487,9 @@ class SqlStore:
         self._statements += 1
         if not cursor.has_vdbe:
             raise _RefusedError(_NOTHING)
-        if self._at < len(self._text):
-            if cursor.bindings_count:
-                raise _RefusedError(_EARLY_BINDINGS)
-        else:
-            end = statement.rstrip(_SPACE)
-            self._empty_tail = end.endswith(";") and end[:-1].rstrip(_SPACE).endswith(";")
+        self._empty_tail = self._at == len(self._text) and _has_empty_tail(statement)
+        if (self._at < len(self._text) or self._empty_tail) and cursor.bindings_count:
+            raise _RefusedError(_EARLY_BINDINGS)
         self._statement = statement
         self._writes = not cursor.is_readonly
         if self._writes:
@@ -527,10 +524,24 @@ class SqlStore:
         return columns
 
     def _wrong_bindings(self, connection: apsw.Connection) -> StorageError:
-        """Which of the two mistakes was made with the parameters of the statement that comes next."""
+        """Which mistake was made with the parameters of the statement that comes next."""
         rest = self._text[self._at :]
-        is_last = sql_compile.start_of_last(connection, self.guard, rest) == 0
-        return StorageError("exec", _WRONG_COUNT if is_last else _EARLY_BINDINGS)
+        guard = self.guard
+        if not sql_compile.is_statement(connection, guard, rest):
+            message = _NOTHING
+        elif sql_compile.start_of_last(connection, guard, rest) != 0:
+            message = _EARLY_BINDINGS
+        elif _has_empty_tail(rest):
+            message = _EARLY_BINDINGS if sql_compile.has_parameters(connection, guard, rest) else _NOTHING
+        else:
+            message = _WRONG_COUNT
+        return StorageError("exec", message)
+
+
+def _has_empty_tail(statement: str) -> bool:
+    """Whether a statement, the last of its text, is followed by another one that is empty."""
+    end = statement.rstrip(_SPACE)
+    return end.endswith(";") and end[:-1].rstrip(_SPACE).endswith(";")
 
 
 def _never() -> bool:

@@ -6,7 +6,7 @@ compiled here is not kept.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 
@@ -46,14 +46,24 @@ def program(connection: apsw.Connection, guard: Authorizer, statement: str, bind
 
 def columns(connection: apsw.Connection, guard: Authorizer, statement: str, bindings: int) -> list[str]:
     """The names of a statement's columns; see `program`."""
-    return _first(connection, guard, statement, bindings)[1]
+    return _first(connection, guard, statement, bindings).columns
+
+
+def is_statement(connection: apsw.Connection, guard: Authorizer, text: str) -> bool:
+    """Whether a text begins with a statement: there is more to it than space and comments."""
+    return _first(connection, guard, text, 0).exists
+
+
+def has_parameters(connection: apsw.Connection, guard: Authorizer, text: str) -> bool:
+    """Whether a text's first statement has any."""
+    return _first(connection, guard, text, 0).refused
 
 
 def start_of_last(connection: apsw.Connection, guard: Authorizer, text: str) -> int:
     """Where the last statement of a text begins."""
     at = 0
     # Only the last statement must have exactly as many bindings as parameters.
-    while (length := _first(connection, guard, text[at:], MAX_BINDINGS)[0]) < len(text) - at:
+    while (length := _first(connection, guard, text[at:], MAX_BINDINGS).length) < len(text) - at:
         at += length
     return at
 
@@ -83,22 +93,33 @@ def located(
     return error
 
 
-def _first(connection: apsw.Connection, guard: Authorizer, text: str, bindings: int) -> tuple[int, list[str]]:
-    """Length and columns of a text's first statement."""
-    length = len(text)
-    names: list[str] = []
+class _Statement(NamedTuple):
+    """What a text begins with."""
+
+    #: In characters.
+    length: int
+    columns: list[str]
+    #: Whether there is one.
+    exists: bool
+    #: It does not compile, or has another number of parameters; nothing else is known then.
+    refused: bool
+
+
+def _first(connection: apsw.Connection, guard: Authorizer, text: str, bindings: int) -> _Statement:
+    """A text's first statement."""
+    found = _Statement(len(text), [], exists=True, refused=True)
 
     def look(cursor: apsw.Cursor, statement: str, values: Any) -> bool:
-        nonlocal length, names
-        length = len(statement)
-        names = [column[0] for column in cursor.get_description()]
+        nonlocal found
+        columns = [column[0] for column in cursor.get_description()]
+        found = _Statement(len(statement), columns, cursor.has_vdbe, refused=False)
         raise _CompiledError
 
     try:
         _compile(connection, guard, text, bindings, look)
     except (apsw.Error, _CompiledError, ValueError):
         pass
-    return length, names
+    return found
 
 
 def _compile(

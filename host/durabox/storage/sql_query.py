@@ -54,7 +54,7 @@ class Query:
         cursor: At the first row, or past the last; ``None`` for a statement without rows.
         columns: Names, in order.
         writes: Whether the statement may write.
-        changes: Rows that it changed, triggers included.
+        changes: Rows that it changed so far, triggers included: SQLite tells when it ends.
     """
 
     __slots__ = (
@@ -144,6 +144,8 @@ class Query:
         store = self._store
         store.visited = self._visited
         store.enter(counting=not self.writes)
+        total_changes = cursor.connection.total_changes
+        before = total_changes()
         try:
             if self._ahead is not None:
                 append(self._ahead, rows, -1)
@@ -165,6 +167,8 @@ class Query:
             failure = None
         finally:
             store.leave()
+            if self.writes:
+                self.changes += total_changes() - before
         self.close()
         return Batch(bytes(rows), length, False, store.visited, failure)
 
