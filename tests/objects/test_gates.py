@@ -11,7 +11,13 @@ from durabox.errors import JavaScriptError, ObjectBrokenError
 from durabox.testing import VirtualClock, settle
 from tests.objects.conftest import OpenHost
 
-HEAD = 'import { DurableObject } from "cloudflare:workers";\n'
+
+@pytest.fixture
+def host_of(host_of: OpenHost) -> OpenHost:
+    """With the class that all objects here extend."""
+    return lambda source, **options: host_of(
+        f'import {{ DurableObject }} from "cloudflare:workers";\n{source}', **options
+    )
 
 
 async def text(stub, path: str = "/", **options) -> str:  # type: ignore[no-untyped-def]
@@ -20,9 +26,7 @@ async def text(stub, path: str = "/", **options) -> str:  # type: ignore[no-unty
 
 
 async def test_nothing_comes_between_a_read_and_the_write_after_it(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Counter extends DurableObject {
       async fetch() {
         const value = (await this.ctx.storage.get("value")) ?? 0;
@@ -30,7 +34,6 @@ async def test_nothing_comes_between_a_read_and_the_write_after_it(host_of: Open
         return new Response(String(value + 1));
       }
     }"""
-    )
     async with host_of(source) as host:
         stub = host.namespace("Counter").get_by_name("a")
         answers = await asyncio.gather(*(text(stub) for _ in range(100)))
@@ -38,9 +41,7 @@ async def test_nothing_comes_between_a_read_and_the_write_after_it(host_of: Open
 
 
 async def test_the_constructors_critical_section_comes_before_any_request(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Slow extends DurableObject {
       constructor(ctx, env) {
         super(ctx, env);
@@ -56,7 +57,6 @@ async def test_the_constructors_critical_section_comes_before_any_request(host_o
         return new Response(this.log.join(" "));
       }
     }"""
-    )
     clock = VirtualClock()
     async with host_of(source, clock=clock) as host:
         stub = host.namespace("Slow").get_by_name("a")
@@ -68,9 +68,7 @@ async def test_the_constructors_critical_section_comes_before_any_request(host_o
 
 
 async def test_a_critical_section_returns_its_value_and_keeps_others_out(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       log = [];
       async fetch(request) {
@@ -86,7 +84,6 @@ async def test_a_critical_section_returns_its_value_and_keeps_others_out(host_of
         return new Response(got);
       }
     }"""
-    )
     clock = VirtualClock()
     async with host_of(source, clock=clock) as host:
         stub = host.namespace("Box").get_by_name("a")
@@ -98,9 +95,7 @@ async def test_a_critical_section_returns_its_value_and_keeps_others_out(host_of
 
 
 async def test_critical_sections_nest(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       async fetch() {
         const log = [];
@@ -117,15 +112,12 @@ async def test_critical_sections_nest(host_of: OpenHost) -> None:
         return Response.json(log);
       }
     }"""
-    )
     async with host_of(source) as host:
         assert await text(host.namespace("Box").get_by_name("a")) == "[1,2,3,4,5]"
 
 
 async def test_a_failing_critical_section_resets_the_object(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       visits = 0;
       async fetch(request) {
@@ -141,7 +133,6 @@ async def test_a_failing_critical_section_resets_the_object(host_of: OpenHost) -
         return Response.json([this.visits, kept ?? null, lost ?? null]);
       }
     }"""
-    )
     async with host_of(source) as host:
         space = host.namespace("Box")
         assert await text(space.get_by_name("a")) == "[1,null,null]"
@@ -154,9 +145,7 @@ async def test_a_failing_critical_section_resets_the_object(host_of: OpenHost) -
 async def test_a_throwing_constructor_fails_the_requests_that_waited_and_the_next_tries_again(
     host_of: OpenHost,
 ) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       constructor(ctx, env) {
         super(ctx, env);
@@ -168,7 +157,6 @@ async def test_a_throwing_constructor_fails_the_requests_that_waited_and_the_nex
       }
       fetch() { return new Response("never"); }
     }"""
-    )
     async with host_of(source) as host:
         stub = host.namespace("Box").get_by_name("a")
         for _ in range(2):
@@ -177,9 +165,7 @@ async def test_a_throwing_constructor_fails_the_requests_that_waited_and_the_nex
 
 
 async def test_abort_resets_the_object_at_once(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       async fetch(request) {
         if (request.url.endsWith("/wait")) await new Promise(() => {});
@@ -191,7 +177,6 @@ async def test_abort_resets_the_object_at_once(host_of: OpenHost) -> None:
         return Response.json((await this.ctx.storage.get("never")) ?? "nothing");
       }
     }"""
-    )
     async with host_of(source) as host:
         stub = host.namespace("Box").get_by_name("a")
         waiting = asyncio.ensure_future(text(stub, "/wait"))
@@ -204,9 +189,7 @@ async def test_abort_resets_the_object_at_once(host_of: OpenHost) -> None:
 
 
 async def test_a_throwing_handler_leaves_the_object_alive(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       visits = 0;
       fetch(request) {
@@ -215,7 +198,6 @@ async def test_a_throwing_handler_leaves_the_object_alive(host_of: OpenHost) -> 
         return new Response(String(this.visits));
       }
     }"""
-    )
     async with host_of(source) as host:
         stub = host.namespace("Box").get_by_name("a")
         with pytest.raises(JavaScriptError, match="no such thing") as caught:
@@ -227,16 +209,13 @@ async def test_a_throwing_handler_leaves_the_object_alive(host_of: OpenHost) -> 
 
 
 async def test_a_write_without_await_is_there_after_the_answer(host_of: OpenHost, tmp_path: Path) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       async fetch(request) {
         if (request.method === "POST") { this.ctx.storage.put("k", "kept"); return new Response("ok"); }
         return new Response(await this.ctx.storage.get("k"));
       }
     }"""
-    )
     state = tmp_path / "state"
     async with host_of(source, state=state) as host:
         assert await text(host.namespace("Box").get_by_name("a"), method="POST") == "ok"
@@ -245,9 +224,7 @@ async def test_a_write_without_await_is_there_after_the_answer(host_of: OpenHost
 
 
 async def test_wait_until_keeps_working_after_the_answer(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       async fetch(request) {
         if (request.method === "POST") {
@@ -257,7 +234,6 @@ async def test_wait_until_keeps_working_after_the_answer(host_of: OpenHost) -> N
         return Response.json((await this.ctx.storage.get("late")) ?? false);
       }
     }"""
-    )
     clock = VirtualClock()
     async with host_of(source, clock=clock, idle_ms=50) as host:
         stub = host.namespace("Box").get_by_name("a")
@@ -270,9 +246,7 @@ async def test_wait_until_keeps_working_after_the_answer(host_of: OpenHost) -> N
 
 
 async def test_idle_objects_leave_memory_and_come_back_with_their_state(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       memory = 0;
       async fetch() {
@@ -281,7 +255,6 @@ async def test_idle_objects_leave_memory_and_come_back_with_their_state(host_of:
         return Response.json([++this.memory, stored]);
       }
     }"""
-    )
     clock = VirtualClock()
     async with host_of(source, clock=clock, idle_ms=10_000) as host:
         stub = host.namespace("Box").get_by_name("a")
@@ -292,14 +265,11 @@ async def test_idle_objects_leave_memory_and_come_back_with_their_state(host_of:
 
 
 async def test_beyond_the_cap_the_least_recently_used_object_leaves(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       memory = 0;
       fetch() { return new Response(String(++this.memory)); }
     }"""
-    )
     clock = VirtualClock()
     async with host_of(source, clock=clock, max_live=3) as host:
         space = host.namespace("Box")
@@ -312,9 +282,7 @@ async def test_beyond_the_cap_the_least_recently_used_object_leaves(host_of: Ope
 
 
 async def test_a_transaction_is_all_or_nothing(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Bank extends DurableObject {
       async fetch(request) {
         const how = new URL(request.url).pathname.slice(1);
@@ -337,7 +305,6 @@ async def test_a_transaction_is_all_or_nothing(host_of: OpenHost) -> None:
         return Response.json([outcome, all]);
       }
     }"""
-    )
     async with host_of(source) as host:
         stub = host.namespace("Bank").get_by_name("a")
         assert await text(stub, "/") == '["committed",{"a":1,"b":2}]'
@@ -347,9 +314,7 @@ async def test_a_transaction_is_all_or_nothing(host_of: OpenHost) -> None:
 
 
 async def test_two_objects_talk_through_stubs_and_errors_say_that_they_are_remote(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Front extends DurableObject {
       async fetch(request) {
         const stub = this.env.BACK.getByName("b");
@@ -367,7 +332,6 @@ async def test_two_objects_talk_through_stubs_and_errors_say_that_they_are_remot
         return new Response((await request.text()) + " there", { status: 201 });
       }
     }"""
-    )
     async with host_of(source) as host:
         stub = host.namespace("FRONT").get_by_name("a")
         answer = await stub.fetch("/ok")
@@ -376,9 +340,7 @@ async def test_two_objects_talk_through_stubs_and_errors_say_that_they_are_remot
 
 
 async def test_a_section_can_send_a_body_that_waits(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Echo extends DurableObject { async fetch(request) { return new Response(await request.text()); } }
     export class Box extends DurableObject {
       async fetch() {
@@ -399,31 +361,25 @@ async def test_a_section_can_send_a_body_that_waits(host_of: OpenHost) -> None:
           new Response(await (await echo.fetch("https://o/", { method: "POST", body: slow() })).text()));
       }
     }"""
-    )
     async with host_of(source) as host:
         assert await text(host.namespace("Box").get_by_name("a")) == "ab"
 
 
 async def test_a_section_that_waits_for_outside_work_is_reset_with_the_reason(host_of: OpenHost) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       async fetch() {
         await this.ctx.blockConcurrencyWhile(() => new Promise(() => {}));
         return new Response("never");
       }
     }"""
-    )
     async with host_of(source) as host:
         with pytest.raises(ObjectBrokenError, match="will never complete"):
             await text(host.namespace("Box").get_by_name("a"))
 
 
 async def test_closing_the_host_finishes_what_is_under_way(host_of: OpenHost, tmp_path: Path) -> None:
-    source = (
-        HEAD
-        + """
+    source = """
     export class Box extends DurableObject {
       async fetch(request) {
         if (request.method === "POST") {
@@ -434,7 +390,6 @@ async def test_closing_the_host_finishes_what_is_under_way(host_of: OpenHost, tm
         return Response.json(await this.ctx.storage.get("k"));
       }
     }"""
-    )
     state = tmp_path / "state"
     async with host_of(source, state=state) as host:
         under_way = asyncio.ensure_future(text(host.namespace("Box").get_by_name("a"), method="POST"))

@@ -14,7 +14,7 @@ import pytest
 from durabox.errors import JavaScriptError, ObjectBrokenError
 from durabox.limits import Limits
 from durabox.objects.host import Host
-from durabox.objects.messages import Response
+from durabox.objects.messages import Request, Response
 from durabox.storage.durability import Durability
 from durabox.testing import settle
 from tests.objects.conftest import OpenHost
@@ -71,6 +71,9 @@ class Source:
         self.queue: asyncio.Queue[bytes | Exception] = asyncio.Queue()
         self.cancelled: str | None = None
         self.reads = 0
+        self.feed(*chunks)
+
+    def feed(self, *chunks: bytes | Exception) -> None:
         for chunk in chunks:
             self.queue.put_nowait(chunk)
 
@@ -361,15 +364,26 @@ async def test_what_a_crash_left_half_written_is_removed(host_of: OpenHost, tmp_
 async def test_the_source_is_read_no_faster_than_the_storage_writes(
     host_of: OpenHost, tmp_path: Path
 ) -> None:
-    code = "await this.controller.blockConcurrencyWhile(() => scheduler.wait(300));"
-    async with host_of(SOURCE.replace("CODE", code), state=tmp_path / "state") as host:
+    began, end = asyncio.Event(), asyncio.Event()
+
+    async def network(request: Request) -> Response:
+        began.set()
+        await end.wait()
+        return Response(204, "", [], None)
+
+    code = "await this.controller.blockConcurrencyWhile(() => fetch('https://elsewhere/'));"
+    async with host_of(SOURCE.replace("CODE", code), state=tmp_path / "state", network=network) as host:
         files = Files(host)
-        source = Source(*[bytes(65_536)] * 200, b"")
-        held = asyncio.ensure_future(files.ask("/run"))
+        source = Source()
         putting = asyncio.ensure_future(files.ask("/put", source))
-        await asyncio.sleep(0.15)
-        assert not held.done()
-        assert source.reads < 40
+        while not source.reads:
+            await settle()
+        held = asyncio.ensure_future(files.ask("/run"))
+        await began.wait()
+        source.feed(*[bytes(65_536)] * 200, b"")
+        await settle()
+        assert 1 < source.reads < 40
+        end.set()
         await held
         assert await (await putting).text() == "stored"
         assert await files.text("/get-read") == str(200 * 65_536)
