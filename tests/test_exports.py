@@ -14,7 +14,7 @@ PACKAGE = Path(durabox.__file__).parent
 #: From the bottom up; modules of one set do not know each other, packages may know themselves.
 LAYERS = [
     {"errors"},
-    {"wire", "limits", "installed"},
+    {"cache_files", "installed", "limits", "wire"},
     {"console", "engine", "storage"},
     {"sandbox", "project"},
     {"objects"},

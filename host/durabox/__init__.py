@@ -1,26 +1,27 @@
 """Run JavaScript Durable Objects, and JavaScript that is not trusted, from Python.
 
-`Host` runs a project; `Sandbox` evaluates code. Both are imported when they are first asked for, so that one does
-not pay for the other.
+`Host` runs a project; `Sandbox` evaluates code. All names are imported when they are first asked for, so that nobody
+pays for what he does not use.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from durabox.errors import (
-    DuraboxError,
-    JavaScriptError,
-    LimitExceededError,
-    ModuleError,
-    ObjectBrokenError,
-    ProjectError,
-    StateLockedError,
-    StorageError,
-)
-from durabox.limits import Limits
-
+# As `typing` has it, which itself takes longer to import than anything else that is needed here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from durabox.errors import (
+        DuraboxError,
+        JavaScriptError,
+        LimitExceededError,
+        ModuleError,
+        ObjectBrokenError,
+        ProjectError,
+        StateLockedError,
+        StorageError,
+    )
+    from durabox.limits import Limits
     from durabox.network.internet import Internet
     from durabox.objects.host import Host
     from durabox.sandbox import Sandbox
@@ -48,14 +49,15 @@ _HOMES = {
     "Durability": "durabox.storage.durability",
     "Host": "durabox.objects.host",
     "Internet": "durabox.network.internet",
+    "Limits": "durabox.limits",
     "Retention": "durabox.storage.history.retention",
     "Sandbox": "durabox.sandbox",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_HOMES.get(name, "durabox.errors")), name)

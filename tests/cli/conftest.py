@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from durabox.cli import main
+from durabox.cli import commands
 
 Run = Callable[..., "CompletedProcess[str]"]
 
@@ -27,7 +27,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         code, said = 0, ""
         try:
-            main()
+            commands.run()
         except SystemExit as end:
             # The interpreter prints a text and exits with 1.
             code, said = (1, f"{end.code}\n") if isinstance(end.code, str) else (int(end.code or 0), "")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
+import attr
 import pytest
 
 from tests.served import Server, environment, free_port, peer
@@ -21,6 +22,7 @@ PUT_OFF = {
     "aiohttp.connector",
     "aiohttp.web",
     "aiohttp.web_ws",
+    "attr.validators",
     "cryptography",
     "durabox.network.internet",
     "durabox.network.sockets",
@@ -35,9 +37,14 @@ PUT_OFF = {
 
 
 @contextmanager
-def counted(project: Path, folder: Path) -> Iterator[tuple[Server, set[str]]]:
-    """A server without network, and the modules that it has imported when the block is over."""
-    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+def counted(project: Path, folder: Path, of: str = "") -> Iterator[tuple[Server, set[str]]]:
+    """A server without network, and the modules that it has imported when the block is over, or those of one class of loaders."""
+    code = f"""
+import atexit, sys
+def is_of_it(module):
+    return {of!r} in ("", type(getattr(getattr(module, "__spec__", None), "loader", None)).__name__)
+atexit.register(lambda: print(*(name for name, module in sys.modules.items() if is_of_it(module)), file=sys.stderr))
+"""
     code += "from durabox.cli import main; main()"
     port, log = free_port(), folder / "log"
     command = [sys.executable, "-c", code, "serve", project, "--state", folder / "state", "--port", str(port)]
@@ -59,6 +66,20 @@ def test_a_server_has_answered_before_it_imports_what_it_does_not_need(tmp_path:
     assert sorted(modules & PUT_OFF) == []
 
 
+def test_the_next_start_has_what_it_imports_from_a_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with counted(COUNTER, folder, of="SourceFileLoader") as (_, modules):
+            pass
+    own = {"durabox", "durabox.cache_files", "durabox.cli", "durabox.cli.bundle"}
+    assert {name for name in modules if name.startswith("durabox")} == own
+    assert not modules & {"asyncio", "aiohttp", "aiohttp.web_protocol", "logging", "uvloop"}
+
+
 def test_a_server_without_network_never_imports_the_client(tmp_path: Path) -> None:
     handshake = {
         "Connection": "Upgrade",
@@ -75,8 +96,15 @@ def test_a_server_without_network_never_imports_the_client(tmp_path: Path) -> No
 
 
 def python(code: str) -> str:
-    """What a new interpreter prints that runs this code after ``place("aiohttp")``."""
-    start = "import sys\nfrom durabox.cli.late_package import place\nplace('aiohttp')\n"
+    """What a new interpreter prints that runs this code after packages were placed as `serve` does it."""
+    start = """
+import sys
+from importlib import import_module
+from durabox.cli.late_package import place
+from durabox.installed import version
+place("aiohttp", __version__=lambda: version("aiohttp"))
+place("attr", s=lambda: import_module("attr._make").attrs)
+"""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", start + code],
         env=environment(), capture_output=True, text=True, check=False,
@@ -118,6 +146,38 @@ print(aiohttp.__version__, *sorted(aiohttp.__all__))
 def test_a_late_package_has_its_version_and_misses_what_the_package_misses() -> None:
     code = "import aiohttp; print(aiohttp.__version__, *(hasattr(aiohttp, name) for name in ('nothing', '__nothing__', 'no.thing')))"
     assert python(code).split() == [aiohttp.__version__, "False", "False", "False"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import attr",
+        "from attr import s",
+        "import attrs",
+        "from aiohttp import ClientSession",
+        "import aiohttp.web_server; assert 'attr.validators' not in sys.modules",
+    ],
+)
+def test_attrs_is_whole_for_whoever_asks(code: str) -> None:
+    after = """
+import attr, attr._make, attr.validators, types
+number = attr.ib(validator=attr.validators.instance_of(int))
+assert attr.s(type("Class", (), {"number": number}))(number=1).number == 1
+assert type(attr) is types.ModuleType and sys.modules["attr"] is attr
+assert (attr.s, attr.define) == (attr._make.attrs, attr._next_gen.define)
+print(*sorted(attr.__all__))
+"""
+    assert python(f"{code}\n{after}").split() == sorted(attr.__all__)
+
+
+def test_a_name_that_is_not_where_it_was_is_asked_of_the_package() -> None:
+    code = """
+place("email", message_from_string=lambda: import_module("email.nowhere").nothing)
+place("json", loads=lambda: import_module("json.decoder").nothing)
+import email, json
+print(email.message_from_string.__module__, json.loads.__module__)
+"""
+    assert python(code).split() == ["email", "json"]
 
 
 def test_threads_that_ask_at_once_all_find_it_whole() -> None:

@@ -8,14 +8,14 @@ place with everything but the names that ``__init__`` makes. Whoever asks for on
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
-
-from durabox.installed import version
 
 
 class _LatePackage(ModuleType):
@@ -27,6 +27,9 @@ class _LatePackage(ModuleType):
         assert spec is not None and spec.loader is not None
         if name.isidentifier() and find_spec(f"{spec.name}.{name}") is not None:
             return import_module(f"{spec.name}.{name}")
+        with contextlib.suppress(AttributeError, ImportError, KeyError):
+            self.__dict__[name] = spec.loader_state["early"][name]()
+            return self.__dict__[name]
         with spec.loader_state["lock"]:
             # Its own modules ask for names too while it is executed: these are missing, as in any circle of imports.
             if type(self) is _LatePackage and not spec.loader_state["executing"]:
@@ -39,12 +42,14 @@ class _LatePackage(ModuleType):
         return ModuleType.__getattribute__(self, name)
 
 
-def place(package: str) -> None:
+def place(package: str, **early: Callable[[], object]) -> None:
     """
     Have a package executed late, unless it was imported already.
 
     Args:
-        package: Its name, which is that of its distribution too.
+        package: Its name.
+        early: Names that are asked for so soon that nothing would be put off, and what finds what ``__init__`` gives
+            them. If it does not find it, by an `AttributeError` or `ImportError`, ``__init__`` is executed.
     Raises:
         ModuleNotFoundError: It is not installed.
     """
@@ -53,9 +58,7 @@ def place(package: str) -> None:
     spec = find_spec(package)
     if spec is None:
         raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-    spec.loader_state = {"lock": threading.RLock(), "executing": False}
+    spec.loader_state = {"early": early, "lock": threading.RLock(), "executing": False}
     module = module_from_spec(spec)
-    # Packages' own modules read this one, to say who they are in what they send.
-    module.__dict__["__version__"] = version(package)
     module.__class__ = _LatePackage
     sys.modules[package] = module
