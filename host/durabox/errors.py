@@ -109,8 +109,8 @@ class LimitExceededError(DuraboxError):
 
     code = "limit"
 
-    def __init__(self, limit: str, value: float, unit: str, message: str | None = None) -> None:
-        super().__init__(message or f"JavaScript exceeded its {limit} limit of {value:g} {unit}.")
+    def __init__(self, limit: str, value: float, unit: str) -> None:
+        super().__init__(f"JavaScript exceeded its {limit} limit of {value:g} {unit}.")
         self.limit = limit
         self.value = value
         self.unit = unit

@@ -23,7 +23,7 @@ from yarl import URL
 from durabox.errors import JavaScriptError, NetworkError
 from durabox.network.policy import BadHostError, Policy, literal
 from durabox.network.sockets import MAX_MESSAGE, Frames
-from durabox.objects.messages import BodyStream, Request, Response
+from durabox.objects.messages import OF_CONNECTION, BodyStream, Request, Response
 from durabox.objects.sockets import pair
 
 #: Seconds until a connection must stand.
@@ -34,20 +34,7 @@ _BUFFER: Final = 256 * 1024
 _MAX_FIELD: Final = 128 * 1024
 _MAX_HEADERS: Final = 1024
 #: Headers that belong to one connection, and those that this side computes.
-_OWN: Final = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+_OWN: Final = OF_CONNECTION | {"content-length", "expect", "host"}
 _HANDSHAKE: Final = frozenset(
     {
         "sec-websocket-accept",

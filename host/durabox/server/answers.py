@@ -26,26 +26,14 @@ from durabox.errors import (
     UnknownObjectClassError,
 )
 from durabox.objects.coding import CodedBody, coding_of, sent_as
-from durabox.objects.messages import BodyStream, Response
+from durabox.objects.messages import OF_CONNECTION, BodyStream, Response
 
 logger = logging.getLogger("durabox.server")
 
 #: A body of up to this many bytes is sent together with its head.
 _JOINED: Final = 64 * 1024
 #: Headers that belong to one connection, and those that this side computes.
-_OWN: Final = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
-        "content-encoding",
-    }
-)
+_OWN: Final = OF_CONNECTION | {"content-length", "content-encoding"}
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE: Final = re.compile(r"[\0\r\n]")
 _BODILESS: Final = frozenset({204, 205, 304})
