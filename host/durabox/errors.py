@@ -185,6 +185,12 @@ class StorageError(DuraboxError):
         self.retryable = retryable
 
 
+class RefusedError(StorageError):
+    """What was asked for or handed over is of no use: a bookmark, a time, a file. The disk is not at fault."""
+
+    code = "refused"
+
+
 class StateLockedError(DuraboxError):
     """Another process owns the state directory."""
 

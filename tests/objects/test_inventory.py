@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import time
 from pathlib import Path
@@ -10,7 +11,13 @@ from typing import Any
 
 import pytest
 
-from durabox.errors import InvalidObjectIdError, JavaScriptError, ObjectBrokenError, StorageError
+from durabox.errors import (
+    InvalidObjectIdError,
+    JavaScriptError,
+    ObjectBrokenError,
+    RefusedError,
+    StorageError,
+)
 from durabox.objects.host import Host
 from durabox.objects.host_access import HostAccess
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError
@@ -51,9 +58,9 @@ async def put(host: Host, name: str, query: str, path: str = "/put", kind: str =
     return await response.json()
 
 
-def set_alarm(state: Path, host: Host, name: str) -> int:
+def set_alarm(state: Path, host: Host, name: str) -> None:
     """As another program leaves it: in the object's file and in the class's index. The state must not be in use."""
-    due = 4_000_000_000_000_000_000
+    due = 3_795_750_415_356_000_000
     space = host.namespace("Box")
     folder = state / space.unique_key
     tool = sqlite3.connect(folder / f"{space.ids.from_name(name)}.sqlite")
@@ -70,7 +77,6 @@ def set_alarm(state: Path, host: Host, name: str) -> int:
             "INSERT OR REPLACE INTO _cf_ALARM VALUES (?, ?, ?)", (space.ids.from_name(name), due, name)
         )
     tool.close()
-    return due
 
 
 async def names(host: Host, **options: Any) -> list[str | None]:
@@ -109,12 +115,12 @@ async def test_a_list_tells_size_alarm_last_use_and_who_is_awake(host_of: OpenHo
     state = tmp_path / "state"
     async with host_of(SOURCE, state=state) as host:
         await put(host, "asleep", "x=1")
-    due = set_alarm(state, host, "asleep")
+    set_alarm(state, host, "asleep")
     async with host_of(SOURCE, state=state, clock=clock) as host:
         await put(host, "awake", "x=1")
         asleep, awake = (await host.objects.list("Box")).objects
         assert (asleep.name, asleep.awake, awake.name, awake.awake) == ("asleep", False, "awake", True)
-        assert asleep.alarm == due / 1e6
+        assert asleep.alarm == 3_795_750_415_356
         assert awake.alarm is None
         assert asleep.size >= 4096
         assert awake.used >= clock.now() - 1000
@@ -214,12 +220,91 @@ async def test_show_decodes_keys_and_values(host_of: OpenHost, state: Path | str
                 await host.objects.list("Box", cursor=cursor)
 
 
+OBJECTS = """
+import { DurableObject } from "cloudflare:workers";
+const make = {
+  error() { const error = new TypeError("no", { cause: new Error("why") }); error.stack = "S"; error.cause.stack = ""; return error; },
+  named() { return Object.assign(new Error("it"), { name: "Mine", stack: "S", code: 7 }); },
+  cycle() { const error = new RangeError("r"); error.stack = "S"; error.cause = error; return [error, error]; },
+  aggregate() { const error = new AggregateError([1, "two"], "all"); error.stack = "S"; return error; },
+  exception() { return new DOMException("gone", "AbortError"); },
+  headers() { return new Headers([["Content-Type", "text/plain"], ["X-Mine", "1"]]); },
+  blob() { return [new Blob(["hi"], { type: "text/plain" }), 1]; },
+  dates() { return [NaN, 8.64e15, -8.64e15, -62198755200001, 253402300800000, 1.5].map((time) => new Date(time)); },
+};
+export class Maker extends DurableObject {
+  async fetch(request) {
+    const kind = new URL(request.url).pathname.slice(1);
+    await this.ctx.storage.put(kind, make[kind]());
+    return new Response();
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        (
+            "error",
+            {
+                "$type": "TypeError",
+                "message": "no",
+                "stack": "S",
+                "cause": {"$type": "Error", "message": "why", "stack": ""},
+            },
+        ),
+        ("named", {"$type": "Mine", "message": "it", "stack": "S", "properties": {"code": 7}}),
+        (
+            "cycle",
+            [{"$type": "RangeError", "message": "r", "stack": "S", "cause": {"$type": "cycle"}}] * 2,
+        ),
+        (
+            "aggregate",
+            {
+                "$type": "AggregateError",
+                "message": "all",
+                "stack": "S",
+                "properties": {"errors": [1, "two"]},
+            },
+        ),
+        (
+            "exception",
+            {"$type": "DOMException", "name": "AbortError", "message": "gone", "stack": "AbortError: gone"},
+        ),
+        ("headers", {"$type": "Headers", "entries": [["content-type", "text/plain"], ["X-Mine", "1"]]}),
+        ("blob", [{"$type": "Blob", "type": "text/plain", "base64": "aGk="}, 1]),
+        (
+            "dates",
+            [
+                {"$type": "Date", "value": value}
+                for value in (
+                    None,
+                    "+275760-09-13T00:00:00.000Z",
+                    "-271821-04-20T00:00:00.000Z",
+                    "-000002-12-31T23:59:59.999Z",
+                    "+010000-01-01T00:00:00.000Z",
+                    "1970-01-01T00:00:00.001Z",
+                )
+            ],
+        ),
+    ],
+)
+async def test_show_decodes_objects_of_the_language_and_the_platform(
+    host_of: OpenHost, kind: str, shown: Any
+) -> None:
+    async with host_of(OBJECTS) as host:
+        await host.namespace("Maker").get_by_name("a").fetch(f"/{kind}")
+        (entry,) = (await host.objects.show("Maker", "a"))["keys"]
+        assert entry["value"] == shown
+
+
 async def test_an_object_travels_as_one_file_with_its_name_and_alarm(
     host_of: OpenHost, tmp_path: Path
 ) -> None:
     async with host_of(SOURCE, state=tmp_path / "one") as host:
         await put(host, "a", "x=1&y=2")
-    due = set_alarm(tmp_path / "one", host, "a")
+    set_alarm(tmp_path / "one", host, "a")
     async with host_of(SOURCE, state=tmp_path / "one") as host:
         written = await host.objects.export("Box", "a", tmp_path / "a.sqlite")
         assert written["name"] == "a"
@@ -233,7 +318,7 @@ async def test_an_object_travels_as_one_file_with_its_name_and_alarm(
         (a,) = (await host.objects.list("Box")).objects
         (b,) = (await host.objects.list("Other")).objects
         assert (a.name, b.name) == ("a", "b")
-        assert a.alarm == b.alarm == due / 1e6
+        assert a.alarm == b.alarm == 3_795_750_415_356
         assert host.live == 0
         assert await put(host, "a", "z=3") == [["x", "1"], ["y", "2"], ["z", "3"]]
         assert await put(host, "b", "", kind="Other") == [["x", "1"], ["y", "2"]]
@@ -498,3 +583,55 @@ async def test_a_file_whose_reserved_tables_are_not_ours_is_refused(
         with pytest.raises(StorageError, match="no object's"):
             await host.objects.load("Box", "a", tmp_path / "bad.sqlite")
         assert await names(host) == []
+
+
+async def test_what_was_asked_for_in_vain_is_told_from_a_failure(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a", "x=1")
+        for to in ("no bookmark", "0" * 8 + "-00000000-00000000-" + "0" * 32, float("nan"), 9e15):
+            with pytest.raises(RefusedError):
+                await host.objects.restore("Box", "a", to)
+        for cursor in ("!!", "A"):
+            with pytest.raises(BadArgumentError):
+                await host.objects.show("Box", "a", cursor=cursor)
+        for query in ("", "-- nothing", "SELECT 1; SELECT 2"):
+            (part,) = [part async for part in host.objects.sql("Box", query)]
+            assert part["error"] == "Expected one statement."
+        with pytest.raises(StorageError, match="Is a directory"):
+            await host.objects.export("Box", "a", tmp_path)
+        with pytest.raises(StorageError, match="No such file"):
+            await host.objects.load("Box", "b", tmp_path / "absent")
+        (tmp_path / "empty").touch()
+        with pytest.raises(RefusedError, match="not a database"):
+            await host.objects.load("Box", "a", tmp_path / "empty", force=True)
+        with pytest.raises(NoSuchObjectError) as caught:
+            await host.objects.show("Box", "long" * 1000)
+        assert (len(str(caught.value)) < 200, caught.value.target) == (True, "long" * 1000)
+        assert await put(host, "a", "", "/") == [["x", "1"]]
+        assert {path.name for path in tmp_path.iterdir()} == {"state", "empty", "main.js"}
+
+
+async def test_two_exports_to_one_file_do_not_mix(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a", "", "/fill")
+        await put(host, "b", "", "/fill")
+        await asyncio.gather(
+            *(host.objects.export("Box", name, tmp_path / "out.sqlite") for name in ("a", "b"))
+        )
+        assert (await host.objects.load("Box", None, tmp_path / "out.sqlite", force=True))["name"] in "ab"
+
+
+async def test_a_query_that_nobody_waits_for_any_more_ends_in_silence(host_of: OpenHost) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+    async with host_of(SOURCE) as host:
+        await put(host, "a", "x=1")
+        endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+        asking = asyncio.ensure_future(anext(host.objects.sql("Box", endless)))
+        await asyncio.wait({asking}, timeout=0.1)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        gc.collect()
+        await asyncio.sleep(0)
+    assert complaints == []

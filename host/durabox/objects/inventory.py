@@ -221,7 +221,7 @@ class Inventory:
             return {
                 "id": found.id,
                 "name": seen.name if found.name is None else found.name,
-                "alarm": None if seen.alarm is None else seen.alarm / 1e6,
+                "alarm": None if seen.alarm is None else seen.alarm / 1_000_000,
                 "awake": self._access.is_awake(found.unique_key, part),
                 "keys": keys,
                 "cursor": encoded(seen.keys[-1][0]) if seen.more else None,

@@ -127,7 +127,7 @@ class Listing:
                         entry.name,
                         stamp.size,
                         used,
-                        None if alarm is None else alarm / 1e6,
+                        None if alarm is None else alarm / 1_000_000,
                         entry.id in awake,
                     )
 
@@ -254,7 +254,7 @@ def encoded(position: bytes) -> str:
 def decoded(cursor: str) -> bytes:
     """The position of a cursor."""
     try:
-        return base64.urlsafe_b64decode(cursor)
+        return base64.b64decode(cursor, altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         raise BadArgumentError("cursor: not one of this list") from None
 

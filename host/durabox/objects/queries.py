@@ -46,4 +46,5 @@ async def _in_thread(copy: apsw.Connection, work: Callable[[], T]) -> T:
     except asyncio.CancelledError:
         copy.interrupt()
         await asyncio.wait({running})
+        running.exception()  # nobody wants to hear of it
         raise

@@ -10,6 +10,8 @@ from durabox.errors import DuraboxError
 from durabox.objects.ids import IdFactory
 
 _ID: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+#: Characters of a name in messages.
+_SHOWN: Final = 100
 
 
 class NoSuchObjectError(DuraboxError):
@@ -24,7 +26,7 @@ class NoSuchObjectError(DuraboxError):
     code = "no-such-object"
 
     def __init__(self, class_name: str, target: str) -> None:
-        super().__init__(f"{class_name} {target!r} stores nothing.")
+        super().__init__(f"{class_name} {shown(target)!r} stores nothing.")
         self.class_name = class_name
         self.target = target
 
@@ -42,7 +44,7 @@ class ObjectExistsError(DuraboxError):
 
     def __init__(self, class_name: str, target: str) -> None:
         super().__init__(
-            f"{class_name} {target!r} stores something already; with --force (force) it is overwritten."
+            f"{class_name} {shown(target)!r} stores something already; with --force (force) it is overwritten."
         )
         self.class_name = class_name
         self.target = target
@@ -65,8 +67,13 @@ class Target:
 
     @property
     def label(self) -> str:
-        """Its name in messages."""
-        return self.id if self.name is None else self.name
+        """What it is called in messages."""
+        return self.id if self.name is None else shown(self.name)
+
+
+def shown(name: str) -> str:
+    """A name in messages: nobody reads thousands of characters."""
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
 
 
 def target_of(class_name: str, unique_key: str, target: str) -> Target:

@@ -44,9 +44,8 @@ class Transfer:
 
     async def export(self, found: Target, path: Path, progress: Progress | None) -> dict[str, Any]:
         """An object as a portable file."""
-        beside = path.with_name(f".{path.name}.unfinished")
+        beside = portable.unfinished(path)
         try:
-            beside.unlink(missing_ok=True)
             name = await self._name(found)
             copy = await self._whole(found, beside, progress)
             sockets = self._access.sockets(found.unique_key, found.id)
@@ -66,7 +65,7 @@ class Transfer:
         source = self._state.file(found.unique_key, found.id)
         if source is None:
             raise BadArgumentError("State in memory has no files to salvage.")
-        beside = path.with_name(f".{path.name}.unfinished")
+        beside = portable.unfinished(path)
         try:
             with tempfile.TemporaryDirectory() as folder:
                 damaged = Path(folder) / source.name
@@ -78,7 +77,6 @@ class Transfer:
                             await asyncio.to_thread(
                                 shutil.copyfile, f"{source}{suffix}", f"{damaged}{suffix}"
                             )
-                beside.unlink(missing_ok=True)
                 content = apsw.Connection(str(beside))
                 with _unless_used(content):
                     salvaged = await asyncio.to_thread(salvage, damaged, content)
@@ -101,7 +99,7 @@ class Transfer:
         with _unless_used(content):
             target = target if target is not None else facts.name if facts.name is not None else facts.id
             if target is None:
-                raise BadArgumentError(f"{path.name} does not say which object it is: name one")
+                raise BadArgumentError("The file does not say which object it is: name one.")
             key = self._access.new_unique_key(class_name, facts.unique_key)
             at = target_of(class_name, key, target)
             return await self._place(at, content, facts, portable.facets(path), force=force)

@@ -5,12 +5,15 @@ What JSON has is itself. Everything else is an object with ``$type``::
     undefined, a hole       {"$type": "undefined"}
     NaN, -0, Infinity       {"$type": "number", "value": "NaN"}
     10n                     {"$type": "bigint", "value": "10"}
-    Date                    {"$type": "Date", "value": "2026-01-31T12:00:00.000Z"}
+    Date                    {"$type": "Date", "value": "2026-01-31T12:00:00.000Z"}, null for an invalid one
     Map                     {"$type": "Map", "entries": [[key, value], …]}
     Set                     {"$type": "Set", "values": […]}
     ArrayBuffer and views   {"$type": "Uint8Array", "base64": "…"}
     RegExp                  {"$type": "RegExp", "source": "a+", "flags": "g"}
-    Error                   {"$type": "TypeError", "message": "…", "stack": "…"}
+    Error                   {"$type": "TypeError", "message": "…", "stack": "…"}, "cause" and other "properties"
+    DOMException            {"$type": "DOMException", "name": "AbortError", "message": "…", "stack": "…"}
+    Headers                 {"$type": "Headers", "entries": [["name", "value"], …]}
+    Blob                    {"$type": "Blob", "type": "text/plain", "base64": "…"}
     a stream                {"$type": "ReadableStream"}
     a value inside itself   {"$type": "cycle"}
     what cannot be read     {"$type": "unreadable", "reason": "…", "base64": "…"}
@@ -21,7 +24,6 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -73,11 +75,15 @@ def sql_as_json(value: object) -> object:
 
 def unreadable(reason: str, value: bytes) -> object:
     """Bytes that are no value."""
-    return {"$type": "unreadable", "reason": reason, "base64": base64.b64encode(value).decode()}
+    return {"$type": "unreadable", "reason": reason, "base64": _base64(value)}
 
 
 def _bytes(kind: str, value: Any) -> object:
-    return {"$type": kind, "base64": base64.b64encode(bytes(value)).decode()}
+    return {"$type": kind, "base64": _base64(bytes(value))}
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _number(value: float) -> object:
@@ -113,8 +119,10 @@ class _Walk:
 @lru_cache(1)
 def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any], object]]:
     """The library takes a while to import: only who reads values pays for it."""
-    import v8serialize
-    from v8serialize import jstypes
+    from v8serialize import TagReader, jstypes
+    from v8serialize.decode import Decoder
+
+    from durabox.objects.stored_objects import StoredObject, read_stored_object
 
     def convert(value: Any, walk: _Walk) -> object:
         walk.spend(1)
@@ -131,10 +139,6 @@ def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any], object]]:
             return _number(value)
         if value is jstypes.JSUndefined or value is jstypes.JSHole:
             return {"$type": "undefined"}
-        if isinstance(value, datetime):
-            moment = value if value.tzinfo else value.astimezone()
-            moment = moment.astimezone(UTC)
-            return {"$type": "Date", "value": f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"}
         if isinstance(value, jstypes.JSRegExp):
             flags = "".join(letter for bit, letter in _REGEXP_FLAGS if int(value.flags) & bit)
             return {"$type": "RegExp", "source": value.source, "flags": flags}
@@ -154,6 +158,10 @@ def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any], object]]:
             walk.inside.pop()
 
     def convert_container(value: Any, walk: _Walk) -> object:
+        if isinstance(value, StoredObject):
+            return {"$type": value.kind} | {
+                part: convert_part(content, walk) for part, content in value.parts.items()
+            }
         if isinstance(value, jstypes.JSError):
             error: dict[str, object] = {"$type": str(value.name), "message": convert(value.message, walk)}
             for part in ("stack", "cause"):
@@ -179,4 +187,13 @@ def _reader() -> tuple[Callable[[bytes], Any], Callable[[Any], object]]:
             )
         raise ValueError(f"a {type(value).__name__}")
 
-    return v8serialize.loads, lambda value: convert(value, _Walk())
+    def convert_part(content: Any, walk: _Walk) -> object:
+        if isinstance(content, bytes):
+            walk.spend(len(content) // 16)
+            return _base64(content)
+        if isinstance(content, list):
+            return [[convert(each, walk) for each in entry] for entry in content]
+        return convert(content, walk)
+
+    decoder = Decoder([read_stored_object, TagReader(host_object_deserializer=None)])
+    return decoder.decodes, lambda value: convert(value, _Walk())

@@ -17,8 +17,12 @@ from durabox.objects.listing import PAGE, ObjectInfo, Page, Progress
 from durabox.storage import portable
 
 _CHUNK: Final = 256 * 1024
+#: Bytes of one header: what is known of a file that is exported is one.
+_FIELD: Final = 64 * 1024
 #: Bytes of one line of an answer: a batch of rows, each of which may be large.
 _LINE: Final = 256 * 1024 * 1024
+#: Parts of a path that clients of HTTP resolve themselves.
+_RESOLVED: Final = frozenset({"", ".", ".."})
 
 
 class AdminClientError(DuraboxError):
@@ -61,7 +65,7 @@ class AdminClient:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
         async with aiohttp.ClientSession(
-            url, headers=headers, timeout=timeout, read_bufsize=_CHUNK
+            url, headers=headers, timeout=timeout, read_bufsize=_CHUNK, max_field_size=_FIELD
         ) as session:
             yield cls(session)
 
@@ -144,7 +148,7 @@ class AdminClient:
         query: dict[str, str],
         progress: Progress | None,
     ) -> dict[str, Any]:
-        beside = path.with_name(f".{path.name}.unfinished")
+        beside = portable.unfinished(path)
         try:
             async with self._request("GET", _path(class_name, target, "export"), params=query) as answer:
                 with beside.open("wb") as file:
@@ -243,10 +247,14 @@ async def _refused(answer: aiohttp.ClientResponse) -> AdminClientError:
         return AdminClientError(text.strip() or answer.reason or "refused", str(answer.status))
 
 
-def _path(*parts: str) -> str:
-    if not {"", ".", ".."}.isdisjoint(parts):
+def _path(class_name: str, *parts: str) -> str:
+    if class_name in _RESOLVED:
+        raise AdminClientError(f"There is no class named {class_name!r}.", "unknown-class")
+    if not _RESOLVED.isdisjoint(parts):
         raise AdminClientError("An object of that name is named by its id here: see a list of them.", "name")
-    return "".join("/" + quote(part.encode("utf-8", "surrogatepass"), safe="") for part in parts)
+    return "".join(
+        "/" + quote(part.encode("utf-8", "surrogatepass"), safe="") for part in (class_name, *parts)
+    )
 
 
 def _query(**values: str | None) -> dict[str, str]:

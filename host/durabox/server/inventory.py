@@ -32,7 +32,13 @@ from typing import Any, Final
 from aiohttp.web_request import BaseRequest
 from aiohttp.web_response import StreamResponse
 
-from durabox.errors import DuraboxError, InvalidObjectIdError, ModuleError, UnknownObjectClassError
+from durabox.errors import (
+    DuraboxError,
+    InvalidObjectIdError,
+    ModuleError,
+    RefusedError,
+    UnknownObjectClassError,
+)
 from durabox.objects.inventory import KEYS, Inventory
 from durabox.objects.listing import PAGE, as_json
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError
@@ -42,8 +48,8 @@ from durabox.server.paths import Handler, Paths, in_json
 
 #: Bytes of a JSON body; a migration's script is the largest.
 _BODY: Final = 8 * 1024 * 1024
-#: Bytes of one header that every client takes.
-_HEADER: Final = 4096
+#: Bytes of one header.
+_HEADER: Final = 32 * 1024
 _CHUNK: Final = 256 * 1024
 
 _STATUS: Final = {
@@ -52,6 +58,7 @@ _STATUS: Final = {
     InvalidObjectIdError: HTTPStatus.BAD_REQUEST,
     BadArgumentError: HTTPStatus.BAD_REQUEST,
     ModuleError: HTTPStatus.BAD_REQUEST,
+    RefusedError: HTTPStatus.BAD_REQUEST,
     ObjectExistsError: HTTPStatus.CONFLICT,
 }
 
@@ -183,8 +190,10 @@ class _Api:
             write = self._inventory.salvage if salvaged else self._inventory.export
             written = await write(parts["class"], parts["object"], path)
             told = json.dumps(written)
-            if len(told) > _HEADER:
-                told = json.dumps({name: written[name] for name in ("id", "name", "bytes")})
+            for longest in ("name", "rows", "errors"):
+                if len(told) > _HEADER:
+                    written.pop(longest, None)
+                    told = json.dumps(written)
             answer = StreamResponse(
                 headers={
                     "Content-Type": "application/vnd.sqlite3",

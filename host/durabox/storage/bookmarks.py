@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from durabox.errors import StorageError
+from durabox.errors import RefusedError
 from durabox.storage.failures import storage_error
 from durabox.storage.history.past import Moment, Past
 from durabox.storage.history.recorder import Recorder
@@ -73,7 +73,7 @@ class Bookmarks:
         operation = "onNextSessionRestoreBookmark"
         restoring = self._restoring
         if restoring is None:
-            raise StorageError(operation, NOT_KEPT)
+            raise RefusedError(operation, NOT_KEPT)
         past = self._past(operation)
         try:
             return restoring.request(past, past.check(bookmark))
@@ -106,7 +106,7 @@ class Bookmarks:
 
     def _past(self, operation: str) -> Past:
         if self._history is None:
-            raise StorageError(operation, NOT_KEPT)
+            raise RefusedError(operation, NOT_KEPT)
         # A first look at the file, so that the WAL is known.
         self._database.to_read(operation)
         return Past(self._history, operation)

@@ -25,8 +25,10 @@ object's own, can be imported as well; one that is damaged or whose reserved tab
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ from typing import Final
 
 import apsw
 
-from durabox.errors import StorageError
+from durabox.errors import RefusedError, StorageError
 from durabox.storage import statements
 from durabox.storage.connection import MAX_ROW, open_newborn
 from durabox.storage.failures import storage_error
@@ -198,14 +200,14 @@ def facets(path: Path) -> Iterator[tuple[tuple[str, ...], apsw.Connection]]:
             for facet, names in found:
                 with tempfile.NamedTemporaryFile() as file:
                     if not isinstance(facet, int) or not 0 <= facet < 1 << 31:
-                        raise StorageError("import", f"The file has a facet {facet!r}.")
+                        raise RefusedError("import", f"The file has a facet {facet!r}.")
                     pieces = source.execute(
                         f"SELECT data FROM {_PIECES} WHERE position >= ? AND position < ? ORDER BY position",
                         (facet << 32, facet + 1 << 32),
                     )
                     for (piece,) in pieces:
                         if not isinstance(piece, bytes):
-                            raise StorageError(
+                            raise RefusedError(
                                 "import", f"The file is damaged: facet {facet}.", apsw.SQLITE_CORRUPT
                             )
                         file.write(piece)
@@ -213,14 +215,14 @@ def facets(path: Path) -> Iterator[tuple[tuple[str, ...], apsw.Connection]]:
                     file.seek(0)
                     if file.read(len(_MAGIC)) != _MAGIC:
                         # SQLite would take a file that is cut short for an empty one.
-                        raise StorageError(
+                        raise RefusedError(
                             "import", f"The file is damaged: facet {facet}.", apsw.SQLITE_CORRUPT
                         )
                     yield _path(names), _content(file.name)
         finally:
             source.close(True)
     except (apsw.Error, OSError) as error:
-        raise storage_error("import", error, path.name) from error
+        raise _unusable(error) from error
 
 
 def _path(stored: apsw.SQLiteValue) -> tuple[str, ...]:
@@ -233,8 +235,23 @@ def _path(stored: apsw.SQLiteValue) -> tuple[str, ...]:
         or not 1 <= len(names) <= _DEEPEST
         or not all(isinstance(name, str) and 0 < len(name_bytes(name) or b"") <= _LONGEST for name in names)
     ):
-        raise StorageError("import", f"The file has a facet that is called {stored!r}.")
+        raise RefusedError("import", f"The file has a facet that is called {stored!r}.")
     return tuple(names)
+
+
+def unfinished(path: Path) -> Path:
+    """
+    Where a file is written until it is complete, beside its place.
+
+    Args:
+        path: Its place.
+    Raises:
+        StorageError: A folder is there.
+    """
+    if path.is_dir():
+        raise StorageError("export", f"{path}: {os.strerror(errno.EISDIR)}")
+    # Whoever else writes the same file at the same time has a name of his own.
+    return path.with_name(f".{secrets.token_hex(8)}.unfinished")
 
 
 def publish(finished: Path, path: Path) -> None:
@@ -264,14 +281,22 @@ def read(path: Path) -> tuple[apsw.Connection, Facts]:
         StorageError: The file cannot be read, is damaged, or holds what no object's database holds.
     """
     try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise StorageError("import", f"{path}: {error.strerror or error}") from error
+    if magic != _MAGIC:
+        # SQLite would take an empty file for an empty database.
+        raise RefusedError("import", "The file is not a database.", apsw.SQLITE_NOTADB)
+    try:
         content = _content(str(path))
     except (apsw.Error, OSError) as error:
-        raise storage_error("import", error, path.name) from error
+        raise _unusable(error) from error
     try:
         return content, _facts(content)
     except apsw.Error as error:
         content.close(True)
-        raise storage_error("import", error, path.name) from error
+        raise _unusable(error) from error
     except BaseException:
         content.close(True)
         raise
@@ -328,10 +353,17 @@ def facts_of(content: apsw.Connection) -> Facts:
         raise storage_error("copy", error, "the copy") from error
 
 
+def _unusable(error: apsw.Error | OSError) -> StorageError:
+    failed = storage_error("import", error, "the file")
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return RefusedError("import", failed.message, failed.sqlite_code)
+    return failed
+
+
 def _check(source: apsw.Connection) -> None:
     damage = source.execute(f"PRAGMA integrity_check({_DAMAGE_SHOWN})").fetchall()
     if damage != [("ok",)]:
-        raise StorageError(
+        raise RefusedError(
             "import", f"The file is damaged: {'; '.join(str(row[0]) for row in damage)}", apsw.SQLITE_CORRUPT
         )
     intruders = [str(row[0]) for row in source.execute(_INTRUDERS, INDEXES)]
@@ -340,7 +372,7 @@ def _check(source: apsw.Connection) -> None:
         if found and found != columns:
             intruders.append(table)
     if intruders:
-        raise StorageError("import", f"The file is no object's: its schema has {intruders[0]!r}.")
+        raise RefusedError("import", f"The file is no object's: its schema has {intruders[0]!r}.")
 
 
 def _facts(content: apsw.Connection) -> Facts:
@@ -348,7 +380,7 @@ def _facts(content: apsw.Connection) -> Facts:
     if content.execute(_HAS).get:
         said = dict(row[:2] for row in content.execute(_READ))
         if said.get("format") not in (FORMAT, WITH_FACETS):
-            raise StorageError(
+            raise RefusedError(
                 "import",
                 f"The file has the format {said.get('format')!r}; this reads {FORMAT} and {WITH_FACETS}.",
             )

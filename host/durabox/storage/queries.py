@@ -15,6 +15,8 @@ from durabox.storage.failures import storage_error
 _ROWS: Final = 1000
 _BYTES: Final = 1024 * 1024
 
+_ONE: Final = "Expected one statement."
+
 #: Pragmas that only tell.
 _TELLING: Final = frozenset(
     {
@@ -75,9 +77,9 @@ def query(copy: apsw.Connection, sql: str) -> Iterator[Rows]:
 
         def started(cursor: apsw.Cursor, statement: str, bindings: object) -> bool:
             nonlocal statements
-            statements += 1
+            statements += cursor.has_vdbe  # a comment has none
             if statements > 1:
-                raise StorageError("sql", "Expected one statement.")
+                raise StorageError("sql", _ONE)
             return True
 
         cursor.exec_trace = started
@@ -88,6 +90,8 @@ def query(copy: apsw.Connection, sql: str) -> Iterator[Rows]:
             if len(batch) >= _ROWS or room <= 0:
                 yield Rows(columns, batch)
                 batch, room = [], _BYTES
+        if not statements:
+            raise StorageError("sql", _ONE)
         if batch:
             yield Rows(columns, batch)
     except apsw.Error as error:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from durabox.errors import StorageError
+from durabox.errors import RefusedError
 
 _FORM: Final = re.compile(r"([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{8})-([0-9a-f]{32})", re.ASCII)
 
@@ -33,11 +33,11 @@ class Bookmark(Struct, frozen=True):
         The bookmark of a text.
 
         Raises:
-            StorageError: The text is none.
+            RefusedError: The text is none.
         """
         found = _FORM.fullmatch(text)
         if found is None:
-            raise StorageError(operation, f"Invalid bookmark: {text[:80]!r}.")
+            raise RefusedError(operation, f"Invalid bookmark: {text[:80]!r}.")
         high, low, undo, line = found.groups()
         return cls(int(high + low, 16), int(undo, 16), bytes.fromhex(line))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from durabox.errors import StorageError
+from durabox.errors import RefusedError, StorageError
 from durabox.storage.history.blocks import Frames, Placed, Replaced, Rest
 from durabox.storage.history.bookmark import Bookmark
 from durabox.storage.history.recorder import Recorder
@@ -49,7 +49,7 @@ class Past:
         try:
             self._rest, self._since = recorder.present()
         except (OSError, ValueError) as error:
-            raise self._error(f"The history cannot be read: {error}") from error
+            raise StorageError(operation, f"The history cannot be read: {error}") from error
         self._log = recorder.log
 
     @property
@@ -75,13 +75,13 @@ class Past:
         Args:
             time: Milliseconds since the epoch.
         Raises:
-            StorageError: It is over, or still to come.
+            RefusedError: It is over, or still to come.
         """
         if time > self._recorder.clock():
-            raise self._error("The time is in the future.")
+            raise self._refused("The time is in the future.")
         oldest = self.oldest
         if not time >= oldest.time:
-            raise self._error("The time is before the beginning of the history that is kept.")
+            raise self._refused("The time is before the beginning of the history that is kept.")
         start = oldest
         for first in self._log.firsts():
             if first.time > time:
@@ -110,18 +110,18 @@ class Past:
         The bookmark, as one of a commit.
 
         Raises:
-            StorageError: It is no bookmark, or its state is not to be had.
+            RefusedError: It is no bookmark, or its state is not to be had.
         """
         bookmark = Bookmark.parse(text, self._operation)
         if bookmark.line != self._rest.line:
-            raise self._error("The bookmark is of another object, or of a history that was given up.")
+            raise self._refused("The bookmark is of another object, or of a history that was given up.")
         commit = bookmark.commit
         if bookmark.undo:
             commit = self._before(bookmark)
         if commit > self.commit:
-            raise self._error("The bookmark is in the future.")
+            raise self._refused("The bookmark is in the future.")
         if commit < next(self._log.firsts()).base:
-            raise self._error("The bookmark is before the beginning of the history that is kept.")
+            raise self._refused("The bookmark is before the beginning of the history that is kept.")
         return Bookmark(commit, 0, bookmark.line)
 
     def _before(self, bookmark: Bookmark) -> int:
@@ -130,7 +130,7 @@ class Past:
             block = placed.block
             if isinstance(block, Replaced) and block.undo == bookmark.undo:
                 return block.base
-        raise self._error("The restore that the bookmark undoes has not taken place.")
+        raise self._refused("The restore that the bookmark undoes has not taken place.")
 
     def has_undo(self, undo: int) -> bool:
         """Whether the last thing that happened is the restore of that number."""
@@ -223,8 +223,8 @@ class Past:
     def _moment(self, commit: int, time: int) -> Moment:
         return Moment(str(Bookmark(commit, 0, self._rest.line)), time)
 
-    def _error(self, message: str) -> StorageError:
-        return StorageError(self._operation, message)
+    def _refused(self, message: str) -> RefusedError:
+        return RefusedError(self._operation, message)
 
 
 def _redo(placed: Placed, commit: int, handle: int) -> None:
