@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from durabox.errors import ModuleError
 from durabox.objects.host import Host
+from durabox.storage.database import ObjectDatabase
 from tests.objects.conftest import OpenHost
 
 SOURCE = """
@@ -145,6 +148,66 @@ async def test_a_script_that_never_ends_fails_only_its_object(host_of: OpenHost,
         assert await put(host, "a") == [["a", "1"]]
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "await fetch('http://127.0.0.1/')",
+        "await caches.default.put('http://x/', new Response('x'))",
+        "await caches.default.match('http://x/')",
+    ],
+)
+async def test_a_script_has_only_the_storage(
+    host_of: OpenHost, tmp_path: Path, script: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a")
+        whole = f"export default async (storage) => {{ await storage.put('half', 1); {script}; }}"
+        (outcome,) = [each async for each in host.objects.migrate("Box", whole, javascript=True)]
+        assert "only the storage" in outcome["error"]
+        assert await put(host, "a") == [["a", "1"]]
+        assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "export default async () => {}",
+        "export default (storage) => storage.put('x', 1, { allowUnconfirmed: true })",
+    ],
+    ids=["nothing", "unconfirmed"],
+)
+async def test_an_object_is_told_done_when_that_is_durable_whatever_the_script_wrote(
+    host_of: OpenHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    committed: list[ObjectDatabase] = []
+    commit = ObjectDatabase.commit
+
+    def take_long(database: ObjectDatabase) -> None:
+        time.sleep(0.02)
+        commit(database)
+        committed.append(database)
+
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        for name in "abc":
+            await put(host, name)
+        monkeypatch.setattr(ObjectDatabase, "commit", take_long)
+        told = 0
+        async for each in host.objects.migrate("Box", script, javascript=True):
+            told += 1
+            assert (each["outcome"], len(committed) >= told) == ("done", True)
+
+
+async def test_migrations_of_the_same_objects_may_meet(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        for name in "abcdefghijkl":
+            await put(host, name)
+        other = COUNTING + "// the same by another name"
+        runs = await asyncio.gather(*(migrate(host, script) for script in (COUNTING, COUNTING, other)))
+        assert sorted(outcome for run in runs[:2] for _, outcome in run) == ["already"] * 12 + ["done"] * 12
+        assert [outcome for _, outcome in runs[2]] == ["done"] * 12
+        assert dict(await put(host, "a"))["touched"] == 2
+
+
 async def test_sql_changes_objects_but_nothing_around_them(host_of: OpenHost, tmp_path: Path) -> None:
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         await put(host, "a")
@@ -170,6 +233,7 @@ async def test_sql_changes_objects_but_nothing_around_them(host_of: OpenHost, tm
 async def test_a_script_that_does_not_load_touches_nothing(host_of: OpenHost, tmp_path: Path) -> None:
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         await put(host, "a")
-        with pytest.raises(ModuleError):
-            await migrate(host, "export default (")
+        for script in ("export default (", "export const migrate = 1", "export default 42", "throw 1"):
+            with pytest.raises(ModuleError):
+                await migrate(host, script)
         assert await put(host, "a") == [["a", "1"]]

@@ -15,12 +15,12 @@ from typing import Any, Final, cast
 
 from durabox.engine.engine import Engine
 from durabox.engine.ops import GuestError
-from durabox.errors import DuraboxError, StorageError
+from durabox.errors import DuraboxError, NetworkError, StorageError
 from durabox.limits import Limits
 from durabox.objects.actor import Actor, Surroundings
 from durabox.objects.clock import Clock
 from durabox.objects.loading import LoadedProject, load
-from durabox.objects.messages import Request
+from durabox.objects.messages import Request, Response
 from durabox.objects.object_alarm import ObjectAlarm
 from durabox.objects.ops import ObjectOps
 from durabox.objects.storage_threads import StorageThreads
@@ -30,9 +30,12 @@ from durabox.storage.alarms import Alarms
 from durabox.storage.database import ObjectDatabase
 
 _CLASS: Final = "Migration"
+_ALONE: Final = "A migration has only the storage of the object that it is for."
 _WRAPPER: Final = f"""
 import {{ DurableObject }} from "cloudflare:workers";
-import migrate from "./migration.js";
+import * as script from "./migration.js";
+const migrate = script.default;
+if (typeof migrate !== "function") throw new TypeError("The script's default export is not a function.");
 export class {_CLASS} extends DurableObject {{
   async fetch() {{
     const {{ id, storage }} = this.ctx;
@@ -47,8 +50,21 @@ export class {_CLASS} extends DurableObject {{
 class _Nowhere:
     """What a migration's router is: there is nothing but the object."""
 
+    dev = False
+
+    def __init__(self) -> None:
+        self.caches = self
+
     def __getattr__(self, name: str) -> Any:
-        raise GuestError("Error", "A migration has only the storage of the object that it is for.")
+        raise GuestError("Error", _ALONE)
+
+    async def network(self, request: Request) -> Response:
+        """See `Router`."""
+        raise NetworkError(_ALONE, retryable=False)
+
+    async def put(self, *response: object) -> None:
+        """See `Caches`."""
+        raise NetworkError(_ALONE, retryable=False)
 
 
 class _Borrowed:
@@ -82,6 +98,8 @@ class _MigrationOps(ObjectOps):
                 migrations.mark(self._database, self._migration)
             except StorageError as error:
                 raise GuestError("Error", error.message) from None
+            # Whether the script wrote anything or not: its answer says that it is marked.
+            self.gate.confirmed = True
         self.storage.op_savepoint_release(depth, body)
 
 

@@ -23,8 +23,8 @@ from durabox.storage.shelves import Stamp
 
 #: Outcomes between two writes to the journal.
 _GROUP: Final = 100
+_PATIENCE_MS: Final = 10_000
 _SCHEMA: Final = """
-PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS visited (
@@ -121,16 +121,14 @@ class Journal:
         self._key = (migration, unique_key)
         self._waiting: list[tuple[str, str, str, int, float]] = []
         with self._errors():
-            self._connection = apsw.Connection(":memory:" if path is None else str(path))
             try:
-                self._connection.execute(_SCHEMA).fetchall()
+                self._connection = _open(path)
             except (apsw.CorruptError, apsw.NotADBError):
                 # It only saves time: the objects know.
                 assert path is not None
-                self._connection.close(True)
-                path.unlink()
-                self._connection = apsw.Connection(str(path))
-                self._connection.execute(_SCHEMA).fetchall()
+                for suffix in ("", "-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+                self._connection = _open(path)
 
     def has(self, object_id: str, stamp: Stamp) -> bool:
         """
@@ -174,6 +172,18 @@ class Journal:
             yield
         except (apsw.Error, OSError) as error:
             raise storage_error("migrate", error, "the journal of migrations") from error
+
+
+def _open(path: Path | None) -> apsw.Connection:
+    connection = apsw.Connection(":memory:" if path is None else str(path))
+    try:
+        # Another migration may be under way.
+        connection.set_busy_timeout(_PATIENCE_MS)
+        connection.execute(_SCHEMA).fetchall()
+    except BaseException:
+        connection.close(True)
+        raise
+    return connection
 
 
 def _had(database: ObjectDatabase) -> list[str]:
