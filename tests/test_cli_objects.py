@@ -219,7 +219,37 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
         assert failed.returncode == 1
         assert failed.stderr.count("\n") == 1
         assert failed.stderr.startswith("durabox: ")
-    assert run("objects", "list", "Counter", "--state", tmp_path / "none").returncode == 1
+    for nowhere in (tmp_path / "none", ""):
+        failed = run("objects", "list", "Counter", "--state", nowhere)
+        assert (failed.returncode, failed.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])
+def test_files_and_names_that_are_odd_are_no_surprise(tmp_path: Path, served: bool) -> None:
+    state, long, file = tmp_path / "state", "long" * 2500, tmp_path / "out.sqlite"
+    text = tmp_path / "text"
+    text.write_text("no database")
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        for name in ("a", long):
+            server.request("POST", f"/increment?name={name}")
+        if not served:
+            server.stop()
+        for arguments in (
+            ("export", "Counter", "a", "."),
+            ("export", "Counter", "a", tmp_path / "no" / "folder"),
+            ("import", "Counter", tmp_path / "nothing", "--object", "b"),
+            ("import", "Counter", tmp_path, "--object", "b"),
+            ("import", "Counter", text, "--object", "b"),
+            ("import", "Counter", "/dev/null", "--object", "b"),
+            ("list", ".."),
+            ("show", "Counter", "nobody" * 1000),
+        ):
+            failed = objects(*arguments, state=state)
+            assert failed.returncode == 1
+            assert re.fullmatch(r"durabox: .{1,250}\n", failed.stderr)
+        assert objects("export", "Counter", long, file, state=state).returncode == 0
+        assert objects("import", "Counter", file, "--object", "b", state=state).returncode == 0
+        assert len(lines("list", "Counter", state=state)) == 3
 
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from durabox.errors import (
 from durabox.objects.host import Host
 from durabox.objects.host_access import HostAccess
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError
+from durabox.storage.exchange import Exchange
 from durabox.testing import VirtualClock
 from tests.objects.conftest import OpenHost
 
@@ -435,6 +437,45 @@ async def test_an_object_that_stays_busy_is_reset_for_who_wants_it_alone(
         with pytest.raises(ObjectBrokenError, match="was reset because its storage was replaced"):
             await hanging
         assert await put(host, "a", "") == [["x", "1"]]
+
+
+async def test_who_gives_up_waiting_for_an_object_does_not_get_it_later(host_of: OpenHost) -> None:
+    clock = VirtualClock()
+    async with host_of(SOURCE, clock=clock) as host:
+        await put(host, "a", "x=1")
+        slow = asyncio.ensure_future(put(host, "a", "", "/wait"))
+        await asyncio.sleep(0)
+        change = asyncio.ensure_future(host.objects.vacuum("Box", "a"))
+        await asyncio.sleep(0.01)
+        change.cancel()
+        await asyncio.wait({change})
+        await clock.advance(1000)
+        assert await slow == [["x", "1"]]
+        assert await asyncio.wait_for(put(host, "a", "", "/"), 5) == [["x", "1"]]
+
+
+async def test_an_import_that_nobody_waits_for_any_more_is_whole_or_not_there(
+    host_of: OpenHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    carry_out = Exchange.carry_out
+
+    def slowly(exchange: Exchange, *arguments: Any) -> None:
+        begun.set()
+        time.sleep(0.1)
+        carry_out(exchange, *arguments)
+
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a", "x=1")
+        await host.objects.export("Box", "a", tmp_path / "a.sqlite")
+        await put(host, "a", "x=2")
+        monkeypatch.setattr(Exchange, "carry_out", slowly)
+        loading = asyncio.ensure_future(host.objects.load("Box", "a", tmp_path / "a.sqlite", force=True))
+        await asyncio.to_thread(begun.wait)
+        loading.cancel()
+        await asyncio.wait({loading})
+        assert loading.cancelled()
+        assert await put(host, "a", "", "/") == [["x", "1"]]
 
 
 async def test_changes_to_one_object_from_outside_take_turns(host_of: OpenHost, state: Path | str) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from durabox.errors import ModuleError
 from durabox.objects.host import Host
+from durabox.objects.targets import BadArgumentError
 from durabox.storage.database import ObjectDatabase
 from tests.objects.conftest import OpenHost
 
@@ -197,6 +198,37 @@ async def test_an_object_is_told_done_when_that_is_durable_whatever_the_script_w
             assert (each["outcome"], len(committed) >= told) == ("done", True)
 
 
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+
+
+@pytest.mark.parametrize(
+    ("script", "javascript"),
+    [
+        (f"CREATE TABLE t (a); {ENDLESS}", False),
+        ("export default async (storage) => { await storage.put('x', 1); for (;;); }", True),
+    ],
+    ids=["SQL", "JavaScript"],
+)
+async def test_a_migration_that_nobody_waits_for_any_more_leaves_objects_as_they_were(
+    host_of: OpenHost, tmp_path: Path, script: str, javascript: bool
+) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        await put(host, "a")
+        await put(host, "b")
+        migrating = asyncio.ensure_future(migrate(host, script, javascript))
+        await asyncio.wait({migrating}, timeout=0.5)
+        assert not migrating.done()
+        migrating.cancel()
+        await asyncio.wait({migrating}, timeout=5)
+        assert migrating.cancelled()
+        assert await put(host, "a") == [["a", "1"]]
+        (tables, _) = [
+            part
+            async for part in host.objects.sql("Box", "SELECT count(*) FROM sqlite_schema WHERE name = 't'")
+        ]
+        assert tables["rows"] == [[0]]
+
+
 async def test_migrations_of_the_same_objects_may_meet(host_of: OpenHost, tmp_path: Path) -> None:
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         for name in "abcdefghijkl":
@@ -223,6 +255,14 @@ async def test_sql_changes_objects_but_nothing_around_them(host_of: OpenHost, tm
             "DROP TABLE _cf_METADATA",
             "INSERT INTO t VALUES (3); SELEC",
             "PRAGMA journal_mode = OFF",
+            "ALTER TABLE _cf_KV RENAME TO mine",
+            "ALTER TABLE t RENAME TO _cf_t",
+            "CREATE TEMP TABLE x (a)",
+            "CREATE TEMP TRIGGER x AFTER INSERT ON t BEGIN DELETE FROM t; END",
+            "CREATE TRIGGER x AFTER INSERT ON _cf_KV BEGIN DELETE FROM t; END",
+            "CREATE VIEW x AS SELECT * FROM _cf_KV; SELECT * FROM x",
+            "INSERT INTO t VALUES (?)",
+            "INSERT INTO t VALUES (3); SELECT 'a\0b'",
         ):
             assert await migrate(host, bad, javascript=False) == [("a", "failed")], bad
         (rows,) = [part async for part in host.objects.sql("Box", "SELECT sum(a) FROM t")]
@@ -233,6 +273,9 @@ async def test_sql_changes_objects_but_nothing_around_them(host_of: OpenHost, tm
 async def test_a_script_that_does_not_load_touches_nothing(host_of: OpenHost, tmp_path: Path) -> None:
     async with host_of(SOURCE, state=tmp_path / "state") as host:
         await put(host, "a")
+        for script, name in (("", None), ("export default () => {}", "")):
+            with pytest.raises(BadArgumentError):
+                await migrate(host, script, migration=name)
         for script in ("export default (", "export const migrate = 1", "export default 42", "throw 1"):
             with pytest.raises(ModuleError):
                 await migrate(host, script)

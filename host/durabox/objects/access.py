@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from durabox.errors import UnknownObjectClassError
+from durabox.objects.threads import in_thread
 from durabox.storage.copying import Copying
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.directory import StateDirectory
@@ -99,9 +100,9 @@ class Access(ABC):
         """Tags and attachment (V8's format) of each of an object's WebSockets that outlive its leaving memory."""
         return []
 
-    async def blocking(self, work: Callable[[], T]) -> T:
-        """Do something that may block in a thread, unless the state is in memory, which has only one."""
-        return work() if self.state.in_memory else await asyncio.to_thread(work)
+    async def blocking(self, work: Callable[[], T], interrupt: Callable[[], object] | None = None) -> T:
+        """`in_thread`, unless the state is in memory, which has only one thread."""
+        return work() if self.state.in_memory else await in_thread(work, interrupt)
 
     @abstractmethod
     async def read(self, unique_key: str, object_id: str, look: Callable[[ObjectDatabase], T]) -> T:

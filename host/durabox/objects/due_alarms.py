@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 
@@ -11,6 +10,7 @@ from durabox.objects.actors import Actors
 from durabox.objects.alarms import FIRST_TRY, MS, Again, GiveUp, Outcome, Over, Retry, ended
 from durabox.objects.clock import Clock
 from durabox.objects.namespace import Namespace
+from durabox.objects.threads import in_thread
 from durabox.storage.alarm_index import Pending
 from durabox.storage.directory import StateDirectory
 from durabox.storage.metadata import Key
@@ -82,7 +82,7 @@ class DueAlarms:
         try:
             if database.metadata.alarm() == time_ns:
                 database.metadata.put(Key.ALARM, None)
-                await asyncio.to_thread(database.commit)
+                await in_thread(database.commit)
                 self._state.alarms.set_later(space.unique_key, object_id, None, None)
         finally:
             database.close()

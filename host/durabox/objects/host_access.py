@@ -104,6 +104,8 @@ class HostAccess(Access):
                     ):
                         take()
 
+                # Who gives up waiting must not get it later.
+                held.callback(taken.cancel)
                 busy = [actor for actor in self._lives(unique_key, object_id) if actor.busy]
                 for actor in busy:
                     actor.when_idle(take_if_idle)

@@ -6,7 +6,6 @@ same. Times are milliseconds since the epoch. An object is named by its name or 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -22,6 +21,7 @@ from durabox.objects.access import Access
 from durabox.objects.listing import PAGE, Listing, Page, Progress, decoded, encoded
 from durabox.objects.migrate_each import migrate_each
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, Target, target_of
+from durabox.objects.threads import in_thread
 from durabox.objects.transfer import Transfer
 from durabox.objects.values import stored_as_json
 from durabox.storage import view
@@ -150,9 +150,14 @@ class Inventory:
             with ``"error"``: then nothing has changed in the object, and the next run tries again.
         Raises:
             UnknownObjectClassError: There is no such class.
+            BadArgumentError: There is no script, or the name is empty.
             ModuleError: The script does not load.
             StorageError: The directory cannot be read.
         """
+        if not script.strip():
+            raise BadArgumentError("script: there is nothing to do.")
+        if migration == "":
+            raise BadArgumentError("migration: the name is empty.")
         if migration is None:
             migration = hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         key = self._access.unique_key(class_name)
@@ -233,7 +238,7 @@ class Inventory:
                 "facets": facets,
             }
 
-        return await asyncio.to_thread(describe)
+        return await in_thread(describe)
 
     async def export(
         self, class_name: str, target: str, path: Path, *, progress: Progress | None = None

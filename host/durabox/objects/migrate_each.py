@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
@@ -50,12 +51,15 @@ async def migrate_each(
     shelf = access.state.catalog(key).shelf
     journal = await access.blocking(partial(access.state.journal, migration, key))
     evaluated: Script | None = None
+    stopped = threading.Event()
 
     async def migrate(database: ObjectDatabase, found: Target) -> None:
         if evaluated is not None:
             await evaluated.run(database, access.state.alarms, key, found.id, found.name)
         else:
-            await access.blocking(partial(migrations.run_sql, database, script, migration))
+            await access.blocking(
+                partial(migrations.run_sql, database, script, migration, stopped.is_set), stopped.set
+            )
 
     async def visit(found: Target) -> dict[str, Any] | None:
         """What became of one object, ``None`` if it stores nothing any more."""
@@ -93,7 +97,10 @@ async def migrate_each(
                 yield outcome
     finally:
         if visits:
-            # Nobody wants to hear more; what is under way in an object ends there.
+            # Nobody wants to hear more: objects that are not done stay as they were.
+            stopped.set()
+            for each in visits:
+                each.cancel()
             await asyncio.wait(visits)
         if evaluated is not None:
             evaluated.close()

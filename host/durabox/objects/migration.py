@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from durabox.engine.engine import Engine
 from durabox.engine.ops import GuestError
-from durabox.errors import DuraboxError, NetworkError, StorageError
+from durabox.errors import DuraboxError, ModuleError, NetworkError, StorageError
 from durabox.limits import Limits
 from durabox.objects.actor import Actor, Surroundings
 from durabox.objects.clock import Clock
@@ -178,7 +178,13 @@ async def evaluate(source: str, migration: str, clock: Clock, together: int) -> 
         ModuleError: It does not load.
     """
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "migration.js").write_text(source)
+        (Path(folder) / "migration.js").write_text(source, "utf-8", "surrogatepass")
         (Path(folder) / "index.js").write_text(_WRAPPER)
-        loaded = await load(load_project(Path(folder) / "index.js"), Engine.shared())
+        try:
+            loaded = await load(load_project(Path(folder) / "index.js"), Engine.shared())
+        except ModuleError as error:
+            if error.file != "index.js":
+                raise
+            # Nobody knows that file.
+            raise ModuleError(error.message, "migration.js") from None
     return Script(loaded, migration, clock, together)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import apsw
 
+from durabox.objects.threads import in_thread
 from durabox.objects.values import sql_as_json
 from durabox.storage import queries
-
-T = TypeVar("T")
 
 
 async def query(copy: apsw.Connection, text: str) -> AsyncGenerator[dict[str, Any], None]:
@@ -29,22 +27,10 @@ async def query(copy: apsw.Connection, text: str) -> AsyncGenerator[dict[str, An
     """
     try:
         batches = queries.query(copy, text)
-        while (batch := await _in_thread(copy, partial(next, batches, None))) is not None:
+        while (batch := await in_thread(partial(next, batches, None), copy.interrupt)) is not None:
             yield {
                 "columns": list(batch.columns),
                 "rows": [[sql_as_json(value) for value in row] for row in batch.rows],
             }
     finally:
         copy.close(True)
-
-
-async def _in_thread(copy: apsw.Connection, work: Callable[[], T]) -> T:
-    """Work on a copy in a thread; when nobody waits for it any more, it is interrupted and then over."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        copy.interrupt()
-        await asyncio.wait({running})
-        running.exception()  # nobody wants to hear of it
-        raise

@@ -22,6 +22,7 @@ from durabox.objects.access import Access
 from durabox.objects.ids import IdFactory, name_inside
 from durabox.objects.listing import Progress
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, ObjectExistsError, Target, target_of
+from durabox.objects.threads import in_thread
 from durabox.storage import portable
 from durabox.storage.copying import Copying
 from durabox.storage.database import ObjectDatabase
@@ -49,11 +50,11 @@ class Transfer:
             name = await self._name(found)
             copy = await self._whole(found, beside, progress)
             sockets = self._access.sockets(found.unique_key, found.id)
-            await asyncio.to_thread(
-                portable.seal, copy, found.unique_key, found.id, time.time() * 1000.0, sockets
+            await in_thread(
+                partial(portable.seal, copy, found.unique_key, found.id, time.time() * 1000.0, sockets)
             )
             size = beside.stat().st_size
-            await asyncio.to_thread(portable.publish, beside, path)
+            await in_thread(partial(portable.publish, beside, path))
         except OSError as error:
             raise StorageError("export", f"{path}: {error.strerror or error}") from error
         finally:
@@ -74,19 +75,19 @@ class Transfer:
                         raise NoSuchObjectError(found.class_name, found.label)
                     for suffix in ("", "-wal"):
                         with contextlib.suppress(FileNotFoundError):
-                            await asyncio.to_thread(
-                                shutil.copyfile, f"{source}{suffix}", f"{damaged}{suffix}"
+                            await in_thread(
+                                partial(shutil.copyfile, f"{source}{suffix}", f"{damaged}{suffix}")
                             )
                 content = apsw.Connection(str(beside))
                 with _unless_used(content):
-                    salvaged = await asyncio.to_thread(salvage, damaged, content)
+                    salvaged = await in_thread(partial(salvage, damaged, content))
                     if found.name is not None:
-                        await asyncio.to_thread(portable.rename, content, found.name)
-                    await asyncio.to_thread(
-                        portable.seal, content, found.unique_key, found.id, time.time() * 1000.0
+                        await in_thread(partial(portable.rename, content, found.name))
+                    await in_thread(
+                        partial(portable.seal, content, found.unique_key, found.id, time.time() * 1000.0)
                     )
             size = beside.stat().st_size
-            await asyncio.to_thread(portable.publish, beside, path)
+            await in_thread(partial(portable.publish, beside, path))
         except OSError as error:
             raise StorageError("salvage", f"{path}: {error.strerror or error}") from error
         finally:
@@ -95,7 +96,7 @@ class Transfer:
 
     async def load(self, class_name: str, target: str | None, path: Path, *, force: bool) -> dict[str, Any]:
         """An object from a portable file."""
-        content, facts = await asyncio.to_thread(portable.read, path)
+        content, facts = await in_thread(partial(portable.read, path))
         with _unless_used(content):
             target = target if target is not None else facts.name if facts.name is not None else facts.id
             if target is None:
@@ -111,11 +112,11 @@ class Transfer:
         if not await self._facets(source):
             content = await self.content(source)
             with _unless_used(content):
-                facts = await asyncio.to_thread(portable.facts_of, content)
+                facts = await in_thread(partial(portable.facts_of, content))
                 return await self._place(found, content, facts, iter(()), force=force)
         with self._scratch() as file:
             await self.export(source, file, None)
-            content, facts = await asyncio.to_thread(portable.read, file)
+            content, facts = await in_thread(partial(portable.read, file))
             with _unless_used(content):
                 return await self._place(found, content, facts, portable.facets(file), force=force)
 
@@ -196,7 +197,7 @@ class Transfer:
                     except NoSuchObjectError:
                         continue  # it went meanwhile
                     content.close()
-                    await asyncio.to_thread(portable.add_facet, copy, number, names, file)
+                    await in_thread(partial(portable.add_facet, copy, number, names, file))
         return copy
 
     @contextmanager
@@ -227,7 +228,7 @@ class Transfer:
         name = name_inside(found.name)
         if name is None and facts.name is not None and IdFactory(key).from_name(facts.name) == found.id:
             name = facts.name
-        await asyncio.to_thread(portable.rename, content, name)
+        await in_thread(partial(portable.rename, content, name))
         async with self._access.alone(key, found.id) as database:
             if not force and await self.stores_something(found, database):
                 raise ObjectExistsError(found.class_name, found.label)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -31,29 +31,6 @@ CREATE TABLE IF NOT EXISTS visited (
     migration TEXT, unique_key TEXT, id TEXT, size INTEGER, changed REAL, PRIMARY KEY (migration, unique_key, id)
 ) WITHOUT ROWID;
 """
-_WRITES: Final = frozenset(
-    {
-        apsw.SQLITE_INSERT,
-        apsw.SQLITE_UPDATE,
-        apsw.SQLITE_DELETE,
-        apsw.SQLITE_DROP_TABLE,
-        apsw.SQLITE_CREATE_TABLE,
-        apsw.SQLITE_CREATE_VIEW,
-        apsw.SQLITE_CREATE_VTABLE,
-        apsw.SQLITE_CREATE_INDEX,
-        apsw.SQLITE_CREATE_TRIGGER,
-        apsw.SQLITE_DROP_VTABLE,
-    }
-)
-_FORBIDDEN: Final = frozenset(
-    {
-        apsw.SQLITE_TRANSACTION,
-        apsw.SQLITE_SAVEPOINT,
-        apsw.SQLITE_ATTACH,
-        apsw.SQLITE_DETACH,
-        apsw.SQLITE_PRAGMA,
-    }
-)
 
 
 def has_had(database: ObjectDatabase, migration: str) -> bool:
@@ -76,28 +53,20 @@ def mark(database: ObjectDatabase, migration: str) -> None:
     database.metadata.put(Key.MIGRATIONS, json.dumps([*_had(database), migration]))
 
 
-def run_sql(database: ObjectDatabase, script: str, migration: str) -> None:
+def run_sql(database: ObjectDatabase, script: str, migration: str, stopped: Callable[[], bool]) -> None:
     """
     Change an object by SQL and mark it, in one transaction. Blocking, and durable when it returns.
 
     Args:
         database: With nothing uncommitted.
-        script: Statements; those that end the transaction, pragmas and the reserved tables are not for it.
+        script: Statements that the object's own code might run as well.
         migration: What to mark it with.
+        stopped: Whether to give up, asked about every millisecond.
     Raises:
         StorageError: It failed and nothing has changed.
     """
     try:
-        connection = database.to_write("migrate")
-        before = connection.authorizer
-        connection.authorizer = _authorize
-        try:
-            for _ in connection.execute(script):
-                pass
-        except apsw.Error as error:
-            raise database.failed("migrate", error) from error
-        finally:
-            connection.authorizer = before
+        database.sql.run_script(script, stopped)
         mark(database, migration)
         database.commit()
     except BaseException:
@@ -197,12 +166,3 @@ def _had(database: ObjectDatabase) -> list[str]:
     if not isinstance(had, list):
         raise StorageError("migrate", "The object's list of migrations is damaged.", apsw.SQLITE_CORRUPT)
     return had
-
-
-def _authorize(
-    action: int, first: str | None, second: str | None, schema: str | None, trigger: str | None
-) -> int:
-    if action in _FORBIDDEN or (action == apsw.SQLITE_FUNCTION and second == "load_extension"):
-        return apsw.SQLITE_DENY
-    reserved = any(name is not None and name.lower().startswith("_cf_") for name in (first, second))
-    return apsw.SQLITE_DENY if reserved and action in _WRITES else apsw.SQLITE_OK

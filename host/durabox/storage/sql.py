@@ -169,6 +169,36 @@ class SqlStore:
             self._texts.know(text)
         return query
 
+    def run_script(self, script: str, stopped: Callable[[], bool]) -> None:
+        """
+        Run all statements of a text to their ends, in whatever thread has the database: by the object's rules, with the memory
+        that it takes.
+
+        Args:
+            script: Statements without parameters; none is fine.
+            stopped: Whether to give up, asked about every millisecond.
+        Raises:
+            StorageError: A statement failed or is not allowed, or was given up; what those before it wrote stays.
+        """
+        connection = self._prepare()
+        self._database.to_write("exec")
+        overdue, self.overdue = self.overdue, stopped
+        guard = self.guard
+        guard.text = script
+        guard.transaction = False
+        guard.guest = True
+        try:
+            for _ in connection.execute(script, prepare_flags=_FLAGS):
+                pass
+        except apsw.Error as error:
+            raise self.failed(error) from error
+        except (MemoryError, ValueError) as error:
+            raise StorageError("exec", str(error)) from error
+        finally:
+            guard.guest = False
+            self.overdue = overdue
+            self._look_for_changes()
+
     def exec_again(self, text: str, bindings: Sequence[Binding]) -> int | None:
         """
         As `exec`, but only for a text that it has run and that is one statement which writes and has no rows: there is
@@ -363,13 +393,17 @@ class SqlStore:
         guard = self.guard
         guard.guest = False
         apsw.hard_heap_limit(0)
-        if guard.changes != self._changes:
-            self._changes = guard.changes
-            self.forget()
+        self._look_for_changes()
         if self._counting:
             self._counting = False
             if self._connection is not None:
                 self._connection.trace_v2(0, None)
+
+    def _look_for_changes(self) -> None:
+        """Whether what texts compile to may have changed."""
+        if self.guard.changes != self._changes:
+            self._changes = self.guard.changes
+            self.forget()
 
     def deleted(self) -> None:
         """The database was deleted: what was read of it is no more."""

@@ -26,7 +26,9 @@ async def _opened(options: argparse.Namespace) -> AsyncIterator[Objects]:
     from durabox.objects.inventory import Inventory
     from durabox.storage.directory import StateDirectory
 
-    path: Path = options.state
+    if not options.state:
+        raise DuraboxError("--state is empty: name a directory")
+    path = Path(options.state)
     if not path.is_dir() and options.run is not import_object:
         raise DuraboxError(f"{path}: there is no such state directory; name one with --state")
     try:

@@ -72,7 +72,7 @@ def make_parser(default_state: Path, token: str | None) -> argparse.ArgumentPars
         if target:
             made.add_argument("object", metavar="OBJECT", help="its name, or the 64 digits of its id")
         made.add_argument(
-            "--state", type=Path, default=default_state, help="state directory (default: %(default)s)"
+            "--state", default=str(default_state), help="state directory (default: %(default)s)"
         )
         made.add_argument(
             "--admin-token", default=token, help="of the server that owns it (default: $DURABOX_ADMIN_TOKEN)"

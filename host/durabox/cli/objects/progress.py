@@ -92,4 +92,5 @@ class Failures:
     def end(self) -> None:
         """There are no more."""
         if self._told and self.count > _FAILURES:
-            print(f"durabox: … and {self.count - _FAILURES:,} others", file=sys.stderr)
+            others = self.count - _FAILURES
+            print(f"durabox: … and {others:,} other{'s' if others > 1 else ''}", file=sys.stderr)
