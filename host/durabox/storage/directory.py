@@ -27,7 +27,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,7 +37,7 @@ import msgspec
 
 from durabox.errors import InvalidObjectIdError, StorageError
 from durabox.storage import alarm_index
-from durabox.storage.alarm_index import AlarmIndex, Pending, UnfinishedIndexError
+from durabox.storage.alarm_index import AlarmIndex, Pending
 from durabox.storage.alarms import Alarms
 from durabox.storage.birth import Birthplace
 from durabox.storage.birth_log import BirthLog, replay
@@ -67,9 +66,6 @@ _UNIQUE_KEY: Final = re.compile(r"[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
 _NAME_BYTES: Final = 255
 #: An open database takes two file handles; at least half of the process's are for others.
 _HANDLES_EACH: Final = 4
-#: Threads that look at objects' files, and how many files each takes at a time. Waiting for the disk is what they share.
-_LOOKERS: Final = 4
-_GROUP: Final = 250
 
 
 class StateDirectory:
@@ -397,41 +393,14 @@ class StateDirectory:
         return AlarmIndex(home, self._durability, self._stored_alarms(unique_key))
 
     def _stored_alarms(self, unique_key: str) -> Iterator[Pending]:
-        """The alarms in the files of a class's objects, some files at a time; ends with an error when the directory closes."""
-        shelf = None if self._path is None else self._shelf(unique_key)
-        ids = [] if shelf is None else list(shelf.ids())
-        if shelf is None or not ids:
+        """Imported by who has to look: an index that is there needs nobody's."""
+        if self._path is None:
             return
-        logger.info("%s: looking for alarms in the databases of %s objects", unique_key, f"{len(ids):,}")
-        groups = [ids[start : start + _GROUP] for start in range(0, len(ids), _GROUP)]
-        with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="durabox-glances") as threads:
-            try:
-                for pending in threads.map(partial(self._alarms_of, unique_key, shelf), groups):
-                    if self._closed:
-                        raise UnfinishedIndexError
-                    yield from pending
-            finally:
-                threads.shutdown(cancel_futures=True)
+        from durabox.storage.stored_alarms import stored_alarms
 
-    def _alarms_of(self, unique_key: str, shelf: FolderShelf, group: list[str]) -> list[Pending]:
-        found: list[Pending] = []
-        open_files = OpenFiles(1)
-        for object_id in group:
-            try:
-                seen = shelf.glance(object_id)
-                due, name = seen.alarm, seen.name
-                if not seen.whole:
-                    database = ObjectDatabase(self._home(unique_key, object_id), open_files, _nothing)
-                    try:
-                        due, name = database.metadata.alarm(), database.metadata.name()
-                    finally:
-                        database.close()
-            except StorageError as error:
-                logger.warning("%s: its alarm cannot be read: %s", object_id, error)
-            else:
-                if due is not None:
-                    found.append(Pending(object_id, name, due))
-        return found
+        yield from stored_alarms(
+            unique_key, self._shelf(unique_key), partial(self._home, unique_key), lambda: self._closed
+        )
 
     def _finish_exchanges(self, folder: Path) -> None:
         """Do what a killed owner was about to do."""
@@ -489,7 +458,7 @@ def _check_unique_key(unique_key: str) -> None:
 
 
 def _nothing(*_: object) -> None:
-    """A database that nobody keeps count of is closed, or one without an alarm restored."""
+    """A facet is restored: no index knows of its alarm."""
 
 
 def _most_open() -> int:
