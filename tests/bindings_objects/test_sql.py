@@ -56,6 +56,26 @@ async def test_a_result_of_many_batches_is_read_whole_in_every_way(in_object: In
     ) == [450015000, 30000, 30000, 30000, {"i": 30000, "s": "row 30000"}, [30000, "row 30000"]]
 
 
+@pytest.mark.parametrize(
+    "rows", ["sql.exec(text)", "sql.exec(text).raw()", "sql.exec(text)[Symbol.iterator]()"]
+)
+async def test_rows_that_a_loop_waits_between_are_all_read(in_object: InObject, rows: str) -> None:
+    # The loop has the iterator alone; what it was made from is gone.
+    assert (
+        await in_object(
+            NUMBERS
+            + f"""
+      fill(10_000);
+      const text = "SELECT i, s FROM n";
+      let count = 0;
+      for (const row of {rows}) if (count++ % 1000 === 0) await scheduler.wait(0);
+      return count;
+    """
+        )
+        == 10_000
+    )
+
+
 async def test_rows_read_and_written_are_counted(in_object: InObject) -> None:
     assert await in_object(
         NUMBERS

@@ -201,13 +201,21 @@ const INVALIDATED =
   "kv.list() iterator was invalidated because a new call to kv.list() was started. " +
   "Only one kv.list() iterator can exist at a time.";
 
-/** `kv.list(options)`: read as it is iterated, a part at a time; a part is read again when something was written. */
+/** Pairs of the largest part of a list that is read as it is iterated. */
+const LARGEST_PART = 1024;
+
+/**
+ * `kv.list(options)`: read as it is iterated, a part at a time; a part is read again when something was written. Parts grow
+ * while nothing is written, so that who reads few, or writes after each, has not many read in vain.
+ */
 export class Listing {
   readonly #number = ++newest;
   readonly #range: Range;
   /** How many may still be read; -1 once the end was told. */
   #left: number;
   #part: ArrayBuffer | undefined;
+  /** Most pairs of the next part. */
+  #size = 8;
   /** The writes that there were when the part was read. */
   #seen = -1;
 
@@ -221,7 +229,10 @@ export class Listing {
     if (left < 0) return { done: true, value: undefined };
     if (this.#number !== newest) throw new Error(INVALIDATED);
     if (left > 0) {
-      if (this.#seen !== isolate.writes) this.#read(left);
+      if (this.#seen !== isolate.writes) {
+        if (this.#part !== undefined) this.#size = 1;
+        this.#read(left);
+      }
       this.#left = left - 1;
       const pair = native.nextPair(this.#part as ArrayBuffer) ?? native.nextPair(this.#read(left));
       if (pair !== undefined) return { done: false, value: pair };
@@ -241,7 +252,8 @@ export class Listing {
         range[0] = after.buffer;
       }
     }
-    range[4] = Number.isFinite(left) ? left : -1;
+    range[4] = Math.min(left, this.#size);
+    this.#size = Math.min(4 * this.#size, LARGEST_PART);
     this.#seen = isolate.writes;
     return (this.#part = native.op(OP.kv_part, range) as ArrayBuffer);
   }

@@ -21,7 +21,7 @@ type Row = Record<string, Value>;
 /** Bytes go as a list of one. */
 type Binding = string | number | null | [ArrayBuffer | ArrayBufferView];
 
-/** Queries of the host whose cursor nobody can reach any more; the host may have ended them before. */
+/** Queries of the host whose rows nobody can reach any more; the host may have ended them before. */
 const collected = new FinalizationRegistry<number>((query) => {
   native.op(OP.sql_close, [query]);
 });
@@ -336,9 +336,9 @@ export class SqlStorage {
       const rows = new Rows(answer[2], text, bindings.length, answer[1]);
       rows.take(answer, 3);
       if (answer[7] !== 0) native.sqlKeep(this, text, answer[7], rows.columns);
-      const cursor = new Cursor(MAKER, rows);
-      if (rows.query !== 0) collected.register(cursor, rows.query);
-      return cursor;
+      // Iterators have the rows and not the cursor.
+      if (rows.query !== 0) collected.register(rows, rows.query);
+      return new Cursor(MAKER, rows);
     }
     const [changes, statement, entries] = answer;
     native.sqlKeep(this, text, statement, entries);

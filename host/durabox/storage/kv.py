@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 #: ``[key, value, key, value, …]``.
 Flat: TypeAlias = list[bytes]
 
-#: Bytes of values that one read returns at most: a guest could otherwise have the host hold all it ever
-#: stored.
+#: Bytes that one read returns at most: a guest could otherwise have the host hold all it ever stored.
 MAX_RESULT: Final = 256 * 1024 * 1024
-#: Bytes of values after which a part of a list ends.
+#: Bytes after which a part of a list ends.
 _PART: Final = 64 * 1024
 _MAX_LIMIT: Final = 2**63 - 1
 _BATCH: Final = "_cf_batch"
@@ -113,7 +112,7 @@ class KeyValueStore:
         try:
             for row in cursor.execute(statement, (*bounds, min(limit, _MAX_LIMIT) if limit >= 0 else -1)):
                 found += row
-                room -= len(row[1])
+                room -= len(row[0]) + len(row[1])
                 if room < 0:
                     if part:
                         break
