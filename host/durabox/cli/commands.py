@@ -124,12 +124,20 @@ def _serve(options: argparse.Namespace) -> None:
 
     allowed: list[str] = options.allow_net
 
+    def started() -> None:
+        # No daemon: a process that ends at once leaves nothing half done.
+        threading.Thread(target=options.started, name="durabox-started").start()
+        if allowed:
+            from durabox.network.internet import load_client
+
+            _meanwhile(load_client)
+
     async def work() -> None:
         durability = Durability(options.durability)
         async with AsyncExitStack() as stack:
             network = None
             if allowed:
-                from durabox.network.internet import Internet, load_client
+                from durabox.network.internet import Internet
 
                 named = [server for server in allowed if server != PUBLIC]
                 network = await stack.enter_async_context(Internet(public=PUBLIC in allowed, named=named))
@@ -141,11 +149,7 @@ def _serve(options: argparse.Namespace) -> None:
             admin = Admin(opened, token=token) if options.admin else None
             application = Application(opened, admin=admin, dev=options.dev)
             _collect_seldom()
-            # No daemon: a process that ends at once leaves nothing half done.
-            threading.Thread(target=options.started, name="durabox-started").start()
-            if allowed:
-                _meanwhile(load_client)
-            await run_server(application, Address(options.host, options.port))
+            await run_server(application, Address(options.host, options.port), started)
 
     _run(work())
 

@@ -185,13 +185,14 @@ def _why_not(error: OSError, address: Address) -> str:
             return f"{text}{error.strerror or error}"
 
 
-async def serve(application: Application, address: Address) -> None:
+async def serve(application: Application, address: Address, started: Callable[[], None]) -> None:
     """
     Serve until SIGTERM or SIGINT, then answer what is under way and return. A second signal ends the process at once.
 
     Args:
         application: What to serve.
         address: Where; the ready line on stdout names the port that was taken.
+        started: Called after that.
     Raises:
         CannotListenError: The port is in use, or the address is not ours.
     """
@@ -208,5 +209,6 @@ async def serve(application: Application, address: Address) -> None:
     async with listening(application, address) as port:
         application.announce(address, port)
         print(f"durabox listening on {_url(address.host, port)}", flush=True)
+        started()
         await stop.wait()
         logger.debug("finishing the requests under way; a second signal ends them")
