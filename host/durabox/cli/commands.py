@@ -86,9 +86,11 @@ def _collect_seldom() -> None:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    # Its modules say who they are in what they send, and are made with `attr.s` and nothing else of attrs.
+    # Its modules say who they are in what they send, are made with nothing of attrs but `attr.s`, and seldom see a host's
+    # name that is not ASCII.
     late_package.place("aiohttp", __version__=lambda: version("aiohttp"))
     late_package.place("attr", s=lambda: importlib.import_module("attr._make").attrs)
+    late_package.place("idna")
     from durabox.engine.engine import Engine
 
     def load_engine() -> None:

@@ -44,20 +44,16 @@ class _LatePackage(ModuleType):
 
 def place(package: str, **early: Callable[[], object]) -> None:
     """
-    Have a package executed late, unless it was imported already.
+    Have a package executed late, if it is there and was not imported already.
 
     Args:
         package: Its name.
         early: Names that are asked for so soon that nothing would be put off, and what finds what ``__init__`` gives
             them. If it does not find it, by an `AttributeError` or `ImportError`, ``__init__`` is executed.
-    Raises:
-        ModuleNotFoundError: It is not installed.
     """
-    if package in sys.modules:
-        return
-    spec = find_spec(package)
+    spec = None if package in sys.modules else find_spec(package)
     if spec is None:
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+        return
     spec.loader_state = {"early": early, "lock": threading.RLock(), "executing": False}
     module = module_from_spec(spec)
     module.__class__ = _LatePackage
