@@ -491,10 +491,28 @@ async def test_cursors_that_are_kept_are_bounded(in_object: InObject) -> None:
         + """
       fill(100);
       const kept = [];
-      return attempt(() => { for (;;) kept.push(sql.exec("SELECT *, zeroblob(1000) FROM n")); });
+      const again = () => { for (;;) kept.push(sql.exec("SELECT *, zeroblob(1000) FROM n")); };
+      const read = (cursor) => attempt(() => cursor.toArray().length);
+      return [await attempt(again), await read(kept[0]), await read(kept.at(-1)), await read(kept[5000])];
     """
     )
-    assert answer == "Error: More than 1000 SQL cursors with unread rows are open."
+    closed = "Error: SQL cursor was closed because more of its rows were left than can be kept."
+    assert answer == ["Error: More than 10000 SQL cursors with unread rows are open.", 100, 100, closed]
+
+
+async def test_the_first_row_of_many_may_be_looked_at_often_in_one_turn(in_object: InObject) -> None:
+    assert (
+        await in_object(
+            NUMBERS
+            + """
+      fill(5000);
+      let sum = 0;
+      for (let turn = 0; turn < 3000; turn++) sum += sql.exec("SELECT * FROM n").next().value.i;
+      return sum;
+    """
+        )
+        == 3000
+    )
 
 
 async def test_a_large_array_of_rows_fails_in_the_platforms_words(in_object: InObject) -> None:

@@ -21,8 +21,10 @@ from durabox.storage.sql_query import Batch, Query
 if TYPE_CHECKING:
     from durabox.objects.ops import ObjectOps
 
-#: Queries that a guest may have open at once; each holds a compiled statement.
-MAX_QUERIES = 1_000
+#: Queries with unread rows that a guest may have at once, those included that it will soon let go of.
+MAX_QUERIES = 10_000
+#: How many of them hold a compiled statement, which goes on.
+_MOST_OPEN = 1_000
 
 
 class SqlOps:
@@ -51,6 +53,7 @@ class SqlOps:
         values: list[Binding] = [item[0] if type(item) is tuple else item for item in bindings]  # type: ignore[misc]
         sql = self._sql
         try:
+            sql.queries.make_room(_MOST_OPEN)
             changes = sql.exec_again(text, values)
             if changes is not None:
                 statement = sql.repeated(text, len(values))
@@ -59,7 +62,11 @@ class SqlOps:
             if not query.columns:
                 return query.changes
             batch = query.batch()
-            again = 0 if batch.more or batch.error is not None else sql.number_to_read(text, len(values))
+            again = 0 if batch.error is not None else sql.number_to_read(text, len(values))
+            if again != 0 and batch.more:
+                # Of a lookup all rows are read, if they are not too many.
+                batch = _together(batch, query.batch())
+                again = 0 if batch.more or batch.error is not None else again
         except StorageError as error:
             raise self._failure(error) from None
         finally:
@@ -148,6 +155,10 @@ class SqlOps:
         if error.sqlite_code & 0xFF == apsw.SQLITE_INTERRUPT and (limit := self._actor.overdue()) is not None:
             return EndIsolate(limit)
         return thrown(error)
+
+
+def _together(first: Batch, second: Batch) -> Batch:
+    return second._replace(rows=first.rows + second.rows, length=first.length + second.length)
 
 
 def _answer(batch: Batch, head: list[object]) -> list[object]:

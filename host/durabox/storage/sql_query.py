@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Rows travel in batches of about so many bytes.
 BATCH_BYTES: Final = 64 * 1024
+#: The first batch is smaller: often nobody looks at more than a few rows of many.
+_FIRST_BATCH_BYTES: Final = 8 * 1024
 #: What queries may keep of their rows, all together, when their statements have to end early.
 _KEPT_BYTES: Final = 8 * 1024 * 1024
 #: How long queries may take to keep the rest of their rows: another row may never come.
@@ -23,7 +25,7 @@ _KEEPING_SECONDS: Final = 0.5
 _COMMITS: Final = 256
 
 NO_MEMORY: Final = "out of memory: SQLITE_NOMEM"
-_CLOSED: Final = "SQL cursor was closed because more of its rows were left than can be kept when the database is put aside."
+_CLOSED: Final = "SQL cursor was closed because more of its rows were left than can be kept."
 _NOT_UTF8: Final = "The SQL query returned text that is not valid UTF-8."
 
 
@@ -59,6 +61,7 @@ class Query:
 
     __slots__ = (
         "_ahead",
+        "_batch_bytes",
         "_cursor",
         "_kept",
         "_refusal",
@@ -84,6 +87,7 @@ class Query:
         # The statement may have ended at once.
         self._visited = store.visited
         self._cursor = cursor
+        self._batch_bytes = _FIRST_BATCH_BYTES
         #: The row after the last one given away.
         self._ahead: tuple[apsw.SQLiteValue, ...] | None = None
         #: The rest, when the statement had to end.
@@ -103,7 +107,8 @@ class Query:
             kept, self._kept = self._kept, None
             self._store.queries.kept -= len(kept.rows)
             return kept
-        return self._read(BATCH_BYTES)
+        most, self._batch_bytes = self._batch_bytes, BATCH_BYTES
+        return self._read(most)
 
     def close(self) -> None:
         """End the statement, and forget its rows."""
@@ -195,6 +200,11 @@ class OpenQueries:
         """A query's statement has ended."""
         self._open.pop(query, None)
 
+    def make_room(self, most: int) -> None:
+        """End the oldest statement if as many go on; its rows stay readable, as far as they can be kept."""
+        if len(self._open) >= most:
+            self._keep([next(iter(self._open))])
+
     def put_aside(self, *, all_of_them: bool) -> None:
         """
         End statements that would be in the way of what comes; their rows stay readable.
@@ -207,17 +217,19 @@ class OpenQueries:
             return
         self._commits += 1
         all_of_them |= self._commits > _COMMITS
+        self._keep([query for query in self._open if all_of_them or query.writes])
+
+    def _keep(self, queries: list[Query]) -> None:
         self._keep_until = time.monotonic() + _KEEPING_SECONDS
         try:
-            for query in list(self._open):
-                if all_of_them or query.writes:
-                    query.keep()
+            for query in queries:
+                query.keep()
         finally:
             self._keep_until = None
 
     @property
     def keeping(self) -> bool:
-        """Whether `put_aside` is at work."""
+        """Whether rows are being kept."""
         return self._keep_until is not None
 
     @property
