@@ -33,6 +33,7 @@ from durabox.errors import StorageError
 from durabox.storage import sql_compile
 from durabox.storage.authorizer import Authorizer
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE
+from durabox.storage.sql_compile import EARLY_BINDINGS, NOTHING, has_empty_tail
 from durabox.storage.sql_program import Program
 from durabox.storage.sql_query import BATCH_BYTES, NO_MEMORY, OpenQueries, Query
 from durabox.storage.sql_settings import TEXT_BYTES, set_up
@@ -51,15 +52,9 @@ _MEMORY: Final = 256 * 1024 * 1024
 #: Object's statements are told from the host's in APSW's cache by these flags.
 _FLAGS: Final = apsw.SQLITE_PREPARE_PERSISTENT
 
-_SPACE: Final = " \t\r\n\f"
 #: Without one of these words a statement that writes has no rows.
 _WRITE_WITH_ROWS: Final = re.compile("returning|pragma|explain", re.ASCII | re.IGNORECASE)
 
-_NOTHING: Final = "SQL code did not contain a statement."
-_WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
-_EARLY_BINDINGS: Final = (
-    "When executing multiple SQL statements in a single call, only the last statement can have parameters."
-)
 _TRANSACTIONS: Final = (
     "To execute a transaction, please use the state.storage.transaction() or state.storage.transactionSync() APIs instead of the "
     "SQL BEGIN TRANSACTION or SAVEPOINT statements. The JavaScript API is safer because it will automatically roll back on "
@@ -159,7 +154,7 @@ class SqlStore:
             cursor = self._run(connection, self._text[self._at :], bindings)
         if self._empty_tail:
             cursor.close(True)
-            raise StorageError("exec", _NOTHING)
+            raise StorageError("exec", NOTHING)
         changes = connection.total_changes() - self._before if self._writes else 0
         columns = self._columns(connection, cursor, len(bindings))
         query = Query(self, cursor if columns else None, columns, self._writes, changes)
@@ -460,7 +455,7 @@ class SqlStore:
         cursor.exec_trace = self._trace
         self._execute(connection, cursor, text, bindings)
         if self._at == 0:
-            raise StorageError("exec", _NOTHING)
+            raise StorageError("exec", NOTHING)
         return cursor
 
     def _execute(
@@ -493,7 +488,9 @@ class SqlStore:
         failure: Exception
         match error:
             case apsw.BindingsError():
-                failure = self._wrong_bindings(connection)
+                failure = StorageError(
+                    "exec", sql_compile.wrong_bindings(connection, self.guard, self._text[self._at :])
+                )
             case apsw.Error():
                 statement = self._statement if self._at else self._text
                 failure = self.failed(
@@ -507,7 +504,7 @@ class SqlStore:
                 # A null character, where SQLite would stop reading.
                 head, _, _ = text.partition("\0")
                 self._run(connection, head, bindings).close(True)
-                failure = StorageError("exec", _NOTHING)
+                failure = StorageError("exec", NOTHING)
             case _:
                 failure = error
         cursor.close(True)
@@ -520,10 +517,10 @@ class SqlStore:
         self._at += len(statement)
         self._statements += 1
         if not cursor.has_vdbe:
-            raise _RefusedError(_NOTHING)
-        self._empty_tail = self._at == len(self._text) and _has_empty_tail(statement)
+            raise _RefusedError(NOTHING)
+        self._empty_tail = self._at == len(self._text) and has_empty_tail(statement)
         if (self._at < len(self._text) or self._empty_tail) and cursor.bindings_count:
-            raise _RefusedError(_EARLY_BINDINGS)
+            raise _RefusedError(EARLY_BINDINGS)
         self._statement = statement
         self._writes = not cursor.is_readonly
         if self._writes:
@@ -556,26 +553,6 @@ class SqlStore:
             columns = sql_compile.columns(connection, self.guard, statement, bindings)
             self._texts.keep_columns(statement, columns)
         return columns
-
-    def _wrong_bindings(self, connection: apsw.Connection) -> StorageError:
-        """Which mistake was made with the parameters of the statement that comes next."""
-        rest = self._text[self._at :]
-        guard = self.guard
-        if not sql_compile.is_statement(connection, guard, rest):
-            message = _NOTHING
-        elif sql_compile.start_of_last(connection, guard, rest) != 0:
-            message = _EARLY_BINDINGS
-        elif _has_empty_tail(rest):
-            message = _EARLY_BINDINGS if sql_compile.has_parameters(connection, guard, rest) else _NOTHING
-        else:
-            message = _WRONG_COUNT
-        return StorageError("exec", message)
-
-
-def _has_empty_tail(statement: str) -> bool:
-    """Whether a statement, the last of its text, is followed by another one that is empty."""
-    end = statement.rstrip(_SPACE)
-    return end.endswith(";") and end[:-1].rstrip(_SPACE).endswith(";")
 
 
 def _never() -> bool:

@@ -6,13 +6,20 @@ compiled here is not kept.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 
 from durabox.storage.authorizer import Authorizer
 from durabox.storage.sql_program import Program, program_of
 from durabox.storage.sql_settings import MAX_BINDINGS
+
+NOTHING: Final = "SQL code did not contain a statement."
+_WRONG_COUNT: Final = "Wrong number of parameter bindings for SQL query."
+EARLY_BINDINGS: Final = (
+    "When executing multiple SQL statements in a single call, only the last statement can have parameters."
+)
+_SPACE: Final = " \t\r\n\f"
 
 
 class _CompiledError(Exception):
@@ -49,16 +56,6 @@ def columns(connection: apsw.Connection, guard: Authorizer, statement: str, bind
     return _first(connection, guard, statement, bindings).columns
 
 
-def is_statement(connection: apsw.Connection, guard: Authorizer, text: str) -> bool:
-    """Whether a text begins with a statement: there is more to it than space and comments."""
-    return _first(connection, guard, text, 0).exists
-
-
-def has_parameters(connection: apsw.Connection, guard: Authorizer, text: str) -> bool:
-    """Whether a text's first statement has any."""
-    return _first(connection, guard, text, 0).refused
-
-
 def start_of_last(connection: apsw.Connection, guard: Authorizer, text: str) -> int:
     """Where the last statement of a text begins."""
     at = 0
@@ -66,6 +63,25 @@ def start_of_last(connection: apsw.Connection, guard: Authorizer, text: str) -> 
     while (length := _first(connection, guard, text[at:], MAX_BINDINGS).length) < len(text) - at:
         at += length
     return at
+
+
+def wrong_bindings(connection: apsw.Connection, guard: Authorizer, text: str) -> str:
+    """Which mistake was made with the parameters of a text's first statement; as a message."""
+    without = _first(connection, guard, text, 0)
+    if not without.exists:
+        return NOTHING
+    if start_of_last(connection, guard, text) != 0:
+        return EARLY_BINDINGS
+    if has_empty_tail(text):
+        # It has parameters if it does not compile without.
+        return EARLY_BINDINGS if without.refused else NOTHING
+    return _WRONG_COUNT
+
+
+def has_empty_tail(statement: str) -> bool:
+    """Whether a statement, the last of its text, is followed by another one that is empty."""
+    end = statement.rstrip(_SPACE)
+    return end.endswith(";") and end[:-1].rstrip(_SPACE).endswith(";")
 
 
 def located(
