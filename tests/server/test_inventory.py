@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from aiohttp.web_response import StreamResponse
 
 from tests.server.wire import Answer, Edge, OpenEdge
 
@@ -129,3 +131,30 @@ async def test_a_facet_is_named_by_what_leads_to_it(edge_of: OpenEdge) -> None:
         for path, body in (("sql", {"query": "SELECT 1", "object": "n"}), ("n/restore", {"to": 1})):
             wrong = await ask(edge, "POST", f"{API}/Nest/{path}", {**body, "facet": [1]})
             assert wrong.json()["error"]["code"] == "bad-argument"
+
+
+@pytest.mark.parametrize(
+    "request_line", ["GET /-/api/classes/Box/a/export", "POST /-/api/classes/Box/sql"], ids=["file", "lines"]
+)
+async def test_a_client_that_leaves_during_an_answer_is_no_error(
+    edge_of: OpenEdge,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    request_line: str,
+) -> None:
+    written = asyncio.Event()
+
+    async def write(answer: StreamResponse, data: bytes) -> None:
+        """What aiohttp does between the loss of a connection and the end of its handler."""
+        written.set()
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    async with edge_of(SOURCE) as edge:
+        await edge.get("/-/objects/Box/a/x")
+        monkeypatch.setattr(StreamResponse, "write", write)
+        wire = await edge.connect()
+        body = '{"query": "SELECT 1"}'
+        wire.send(f"{request_line} HTTP/1.1\nHost: localhost\nContent-Length: {len(body)}\n\n{body}")
+        await written.wait()
+        await edge.get(API)
+    assert "failed" not in caplog.text

@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +51,8 @@ _BODY: Final = 8 * 1024 * 1024
 #: Bytes of one header.
 _HEADER: Final = 32 * 1024
 _CHUNK: Final = 256 * 1024
+#: Around what is written: the client may have left.
+_GONE: Final = suppress(ConnectionError)
 
 _STATUS: Final = {
     UnknownObjectClassError: HTTPStatus.NOT_FOUND,
@@ -201,11 +203,11 @@ class _Api:
                     "X-Durabox-Written": told,
                 }
             )
-            await answer.prepare(request)
-            with path.open("rb") as file:
+            with _GONE, path.open("rb") as file:
+                await answer.prepare(request)
                 while chunk := file.read(_CHUNK):
                     await answer.write(chunk)
-            await answer.write_eof()
+                await answer.write_eof()
             return answer
 
     async def load(self, request: BaseRequest, parts: Parts) -> StreamResponse:
@@ -266,18 +268,19 @@ async def _asked(request: BaseRequest, **fields: Any) -> dict[str, Any]:
 async def _lines(request: BaseRequest, values: AsyncIterator[dict[str, Any]]) -> StreamResponse:
     """A JSON value a line, as fast as the client reads them."""
     answer = StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-    async with aclosing(values) as each:  # type: ignore[type-var]
-        try:
-            async for value in each:
+    with _GONE:
+        async with aclosing(values) as each:  # type: ignore[type-var]
+            try:
+                async for value in each:
+                    if not answer.prepared:
+                        await answer.prepare(request)
+                    await answer.write(json.dumps(value).encode() + b"\n")
+            except DuraboxError as error:
                 if not answer.prepared:
-                    await answer.prepare(request)
-                await answer.write(json.dumps(value).encode() + b"\n")
-        except DuraboxError as error:
-            if not answer.prepared:
-                raise
-            failure = {"failure": {"code": error.code, "message": str(error)}}
-            await answer.write(json.dumps(failure).encode() + b"\n")
-    if not answer.prepared:
-        await answer.prepare(request)
-    await answer.write_eof()
+                    raise
+                failure = {"failure": {"code": error.code, "message": str(error)}}
+                await answer.write(json.dumps(failure).encode() + b"\n")
+        if not answer.prepared:
+            await answer.prepare(request)
+        await answer.write_eof()
     return answer
