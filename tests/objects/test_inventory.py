@@ -157,6 +157,20 @@ async def test_names_are_found_again_when_the_catalogue_is_lost_or_damaged(
             assert host.live == 0
 
 
+async def test_a_catalogue_that_cannot_be_written_is_done_without(host_of: OpenHost, tmp_path: Path) -> None:
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        for name in ("a", "b"):
+            await put(host, name, "x=1")
+        key = host.namespace("Box").unique_key
+    catalog = tmp_path / "state" / ".durabox" / "catalog" / f"{key}.sqlite"
+    catalog.unlink(missing_ok=True)
+    catalog.mkdir(parents=True)
+    async with host_of(SOURCE, state=tmp_path / "state") as host:
+        assert await names(host) == ["a", "b"]
+        await put(host, "c", "x=1")
+        assert await names(host) == ["a", "b", "c"]
+
+
 async def test_a_name_is_found_wherever_it_is_written(host_of: OpenHost, tmp_path: Path) -> None:
     state = tmp_path / "state"
     async with host_of(SOURCE, state=state) as host:

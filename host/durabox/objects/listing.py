@@ -16,7 +16,7 @@ from durabox.errors import StorageError
 from durabox.objects.access import Access
 from durabox.objects.ids import IdFactory
 from durabox.objects.targets import BadArgumentError, NoSuchObjectError, Target
-from durabox.storage.catalog import Entry
+from durabox.storage.catalog import Catalog, Entry
 from durabox.storage.database import ObjectDatabase
 from durabox.storage.facet_index import facet_id
 
@@ -193,6 +193,15 @@ class Listing:
     async def _refresh(self, key: str, progress: Progress | None) -> None:
         """Bring the catalogue up to date with the objects' files."""
         catalog = self._state.catalog(key)
+        in_memory = catalog.in_memory
+        try:
+            await self._read_names(catalog, key, progress)
+        except StorageError:
+            if in_memory or not catalog.in_memory:
+                raise
+            await self._read_names(catalog, key, progress)
+
+    async def _read_names(self, catalog: Catalog, key: str, progress: Progress | None) -> None:
         ids = IdFactory(key)
 
         def look(some: list[str]) -> list[tuple[str, str | None, int | None, bool]]:

@@ -3,12 +3,13 @@
 The truth is in the objects' folder and in each object's own file. The catalogue repeats ids and names in one
 SQLite file of its own, written lazily and in groups, and never waited for by a request. What it misses (a
 killed process, a file that another program put there) `Catalog.compare` finds by looking at the folder; the
-names are then read from the objects' files. It may be removed at any time.
+names are then read from the objects' files. It may be removed at any time, and where it cannot be written it is kept in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ from msgspec import Struct
 from durabox.storage.failures import storage_error
 from durabox.storage.metadata import name_bytes, name_from
 from durabox.storage.shelves import Shelf
+
+logger = logging.getLogger("durabox.storage")
 
 _VERSION: Final = 1
 _SCHEMA: Final = f"""
@@ -43,6 +46,8 @@ INSERT INTO object (id, name, stamp) VALUES (?1, CAST(?2 AS TEXT), ?3) ON CONFLI
     name = coalesce(excluded.name, name), stamp = excluded.stamp
 """
 _COLUMNS: Final = "SELECT id, CAST(name AS BLOB), used FROM object"
+#: The disk is full, or the like.
+_UNWRITABLE: Final = (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.IOError, OSError)
 #: Greater than every byte of a name.
 _AFTER_ALL: Final = b"\xff"
 
@@ -83,6 +88,11 @@ class Catalog:
         """Keep in mind that an object was in use, until `write`."""
         with self._noting:
             self._noted[object_id] = (name_bytes(name), int(used))
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it has no file, from the beginning or because that could not be written: then it has begun anew."""
+        return self._path is None
 
     @property
     def behind(self) -> bool:
@@ -196,11 +206,14 @@ class Catalog:
             if self._noted:
                 self.write()
         with self._lock:
-            if self._connection is not None:
-                self._connection.close(True)
-                self._connection = None
+            self._close()
 
     # Inside
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close(True)
+            self._connection = None
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[apsw.Connection]:
@@ -212,6 +225,10 @@ class Catalog:
             except (apsw.Error, OSError) as error:
                 if isinstance(error, apsw.CorruptError | apsw.NotADBError):
                     self._discard()
+                elif isinstance(error, _UNWRITABLE) and self._path is not None:
+                    logger.warning("%s: cannot be written, is done without: %s", self._path, error)
+                    self._close()
+                    self._path = None
                 raise storage_error("list", error, "the catalogue") from error
 
     def _connect(self) -> apsw.Connection:
@@ -228,9 +245,7 @@ class Catalog:
 
     def _discard(self) -> None:
         """It is damaged or of another version, and will be made anew."""
-        if self._connection is not None:
-            self._connection.close(True)
-            self._connection = None
+        self._close()
         if self._path is not None:
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
