@@ -245,6 +245,7 @@ const make = {
   aggregate() { const error = new AggregateError([1, "two"], "all"); error.stack = "S"; return error; },
   exception() { return new DOMException("gone", "AbortError"); },
   headers() { return new Headers([["Content-Type", "text/plain"], ["X-Mine", "1"]]); },
+  odd() { return [-0, 2.5, "\\ud800x", { "\\udc00€": 1e300 }]; },
   blob() { return [new Blob(["hi"], { type: "text/plain" }), 1]; },
   dates() { return [NaN, 8.64e15, -8.64e15, -62198755200001, 253402300800000, 1.5].map((time) => new Date(time)); },
 };
@@ -289,6 +290,10 @@ export class Maker extends DurableObject {
             {"$type": "DOMException", "name": "AbortError", "message": "gone", "stack": "AbortError: gone"},
         ),
         ("headers", {"$type": "Headers", "entries": [["content-type", "text/plain"], ["X-Mine", "1"]]}),
+        (
+            "odd",
+            [{"$type": "number", "value": "-0"}, 2.5, "\ud800x", {"\udc00€": 1e300}],
+        ),
         ("blob", [{"$type": "Blob", "type": "text/plain", "base64": "aGk="}, 1]),
         (
             "dates",

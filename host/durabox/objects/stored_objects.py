@@ -1,8 +1,8 @@
 """What stored values have beyond V8's own format, as a step of the library that reads it: objects of the platform.
 
 After their tag come the number of their type and what that type has, numbers and texts with their lengths, as workerd
-writes them (`bindings/src/web/host_objects.ts` writes the same). Dates are read here too: JavaScript has more of them than
-Python.
+writes them (`bindings/src/web/host_objects.ts` writes the same). What the library does not read in every case is read here
+too: dates that Python does not have, texts with lone surrogates, and -0.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ def read_stored_object(tag: SerializationTag, /, ctx: DecodeContext, next: Decod
     stream = ctx.stream
     if tag is SerializationTag.kDate:
         return _added(stream, "Date", value=_date(stream.read_double()))
+    if tag is SerializationTag.kTwoByteString:
+        return bytes(stream.read_bytes(stream.read_varint(32))).decode("utf-16-le", "surrogatepass")
+    if tag is SerializationTag.kDouble:
+        return stream.read_double()
     if tag is not SerializationTag.kHostObject:
         return next(tag)
     kind = stream.read_varint(32)
