@@ -6,7 +6,8 @@ stream's number. Workerd refuses to read such a value, and that key alone; every
 
 ::
 
-    _cf_STREAM        id, state (`State`), how many pieces, the key whose value it is, and the marker there
+    _cf_STREAM        id, state (0: not complete, 1: the value of its key, 2: nobody's value any more), how many pieces,
+                      the key whose value it is, and the marker there
     _cf_STREAM_PIECE  position = id * 2**24 + number of the piece, from 0; data
 
 A stream becomes a value in one transaction, when it is complete. When the key gets another value or goes, triggers on
@@ -20,7 +21,6 @@ streams is found with the first commit after it.
 from __future__ import annotations
 
 from collections import Counter
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 import apsw
@@ -39,15 +39,6 @@ _SHIFT: Final = 24
 _PURGED: Final = 16
 
 DELETED: Final = "The stored stream was deleted while it was being read."
-
-
-class State(IntEnum):
-    """What a row of ``_cf_STREAM`` stands for."""
-
-    WRITING = 0  # not complete
-    VALUE = 1  # the value of its key
-    GONE = 2  # nobody's value any more
-
 
 _HAS: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_cf_STREAM'"
 #: The indexes on these tables, as the schema has them.

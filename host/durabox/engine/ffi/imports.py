@@ -54,6 +54,16 @@ class Caller(Protocol):
         ...
 
 
+def _trap() -> int:
+    """What ends the guest."""
+    return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+
+
+def _end(caller: Caller, error: BaseException) -> int:
+    caller.failed(error)
+    return _trap()
+
+
 @_HostFunction  # type: ignore[untyped-decorator]
 def _op(_: int, __: int, slots: int, ___: int) -> int | None:
     caller: Caller = this_thread.running.caller
@@ -61,8 +71,7 @@ def _op(_: int, __: int, slots: int, ___: int) -> int | None:
         number, args, args_len, body, body_len, reply, cap = _op_arguments(_PROCESS, slots)
         _NUMBERS[slots >> 2] = caller.op(number, args, args_len, body, body_len, reply, cap)
     except BaseException as error:
-        caller.failed(error)
-        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+        return _end(caller, error)
     return None
 
 
@@ -72,8 +81,7 @@ def _reply(_: int, __: int, slots: int, ___: int) -> int | None:
     try:
         _NUMBERS[slots >> 2] = caller.reply(*_two_arguments(_PROCESS, slots))
     except BaseException as error:
-        caller.failed(error)
-        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+        return _end(caller, error)
     return None
 
 
@@ -83,8 +91,7 @@ def _clock(_: int, __: int, slots: int, ___: int) -> int | None:
     try:
         _float_result(_PROCESS, slots, caller.clock())
     except BaseException as error:
-        caller.failed(error)
-        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+        return _end(caller, error)
     return None
 
 
@@ -94,8 +101,7 @@ def _random(_: int, __: int, slots: int, ___: int) -> int | None:
     try:
         caller.random(*_two_arguments(_PROCESS, slots))
     except BaseException as error:
-        caller.failed(error)
-        return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+        return _end(caller, error)
     return None
 
 
@@ -105,8 +111,8 @@ def _abort(_: int, __: int, slots: int, ___: int) -> int | None:
     try:
         caller.abort(*_two_arguments(_PROCESS, slots))
     except BaseException as error:
-        caller.failed(error)
-    return _trap_new(_HOST_FAILED, len(_HOST_FAILED))  # type: ignore[no-any-return]
+        return _end(caller, error)
+    return _trap()
 
 
 _I32: Final = "i32"

@@ -47,7 +47,7 @@ class BlockWriter:
             start: The frame before the first.
             last: The last frame.
             base: Commits before.
-            time: When the last of them was made.
+            time: When the last of them was made, in milliseconds since the epoch.
             times: When the others were.
         """
         wal = self._wal
