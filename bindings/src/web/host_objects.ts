@@ -6,6 +6,8 @@
  */
 
 import { native } from "../native";
+import { RpcTarget } from "../rpc/target";
+import { AbortSignal } from "./abort";
 import { Blob, bytesOf, File, makeBlob } from "./blob";
 import { DOMException } from "./dom_exception";
 import { Headers, isHeaders, listOfHeaders, makeHeaders } from "./headers";
@@ -119,6 +121,8 @@ export function writeHostObject(value: object, lending: boolean): ArrayBuffer | 
     return new HostWriter().number(BLOB).text(value.type).bytes(bytesOf(value)).payload;
   if (value instanceof ReadableStream) throw refuse("ReadableStream can only be serialized for RPC.");
   if (value instanceof WritableStream) throw refuse("WritableStream can only be serialized for RPC.");
+  if (value instanceof RpcTarget) throw refuse("Remote RPC references can only be serialized for RPC.");
+  if (value instanceof AbortSignal) throw refuse("AbortSignal serialization is not enabled.");
   throw refuse(
     `Could not serialize object of type "${value.constructor?.name}". This type does not support serialization.`,
   );

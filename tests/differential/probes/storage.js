@@ -61,6 +61,7 @@ const cases = {
   "stores Event": kept(() => new Event("x")),
   "stores class on EventTarget": kept(() => new Target()),
   "stores AbortController": kept(() => new AbortController()),
+  "stores AbortSignal": kept(() => AbortSignal.abort()),
   "stores ReadableStream in an object": kept(() => ({ inner: new ReadableStream() })),
   "stores WritableStream": kept(() => new WritableStream()),
   "stores TransformStream": kept(() => new TransformStream()),
