@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 
 def path(name: str) -> str:
-    """Where a file is kept: in ``$DURABOX_CACHE``, or ``durabox`` in the user's cache directory."""
+    """
+    Where a file is kept: in ``$DURABOX_CACHE``, or ``durabox`` in the user's cache directory. For a user without a home
+    that is where no file can be.
+    """
     folder = os.environ.get("DURABOX_CACHE")
     if not folder:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        folder = os.path.join(base, "durabox")
+        home = os.path.expanduser("~")
+        base = os.path.join(home if os.path.isabs(home) else os.devnull, ".cache")
+        folder = os.path.join(os.environ.get("XDG_CACHE_HOME") or base, "durabox")
     return os.path.join(folder, name)
 
 
@@ -46,6 +50,6 @@ def store(path: str, parts: Iterable[bytes | memoryview]) -> None:
             file.flush()
             os.fsync(handle)
         os.replace(temporary, path)
-    except OSError:
+    except BaseException:
         os.unlink(temporary)
         raise

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -23,7 +26,7 @@ def told(module):
         return "bundled"
     return "imported"
 
-with Bundle("test") as bundle:
+with Bundle({name}) as bundle:
 {code}
 """
 
@@ -53,14 +56,14 @@ class Process:
         file.write_text(text)
         return file
 
-    def run(self, code: str, *path: Path, options: tuple[str, ...] = ()) -> str:
-        """What a new process prints that imports by a bundle, along these folders and that of the modules."""
+    def run(self, code: str, *path: Path, name: str | None = "test", options: tuple[str, ...] = ()) -> str:
+        """What a new process prints that imports by a bundle of that name, along these folders and that of the modules."""
         host = Path(durabox.__file__).parents[1]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")} | {
             "DURABOX_CACHE": str(self.cache),
             "PYTHONPATH": os.pathsep.join(map(str, (*path, self.modules, host))),
         }
-        program = PROGRAM.format(code="\n".join(f"    {line}" for line in code.splitlines()))
+        program = PROGRAM.format(name=repr(name), code="\n".join(f"    {line}" for line in code.splitlines()))
         done = subprocess.run(
             [sys.executable, "-W", "error", *options, "-c", program],
             cwd=self.folder, env=environment, capture_output=True, text=True, check=False,
@@ -162,6 +165,34 @@ def test_a_package_that_comes_to_lie_beside_it_is_found(process: Process) -> Non
     assert process.run(ASK) == "package bundled"
 
 
+def test_an_extension_that_comes_to_lie_beside_its_source_is_found(process: Process) -> None:
+    process.module("pack/__init__.py", "")
+    code = """
+try:
+    import pack
+    print(told(pack))
+except ImportError:
+    print("not a library")
+"""
+    assert [process.run(code) for _ in range(2)] == ["imported", "bundled"]
+    process.module(f"pack/__init__{EXTENSION_SUFFIXES[0]}", "")
+    assert process.run(code) == "not a library"
+
+
+def test_so_it_is_if_the_bundle_was_written_anew_meanwhile(process: Process) -> None:
+    process.module("other.py", "")
+    process.module("third.py", "")
+    process.module("pack/__init__.py", "")
+    process.module("pack/thing.py", "value = 'first'\n")
+    process.run("import other, thing, pack.thing")
+    process.module("thing/__init__.py", "value = 'package'\n")
+    process.module("pack/thing/__init__.py", "value = 'package'\n")
+    process.run("import other, third")
+    ask = f"{ASK}\nimport pack.thing as thing; print(thing.value, told(thing))"
+    assert {line.split()[0] for line in process.run(ask).splitlines()} == {"package"}
+    assert process.run(ask) == "package bundled\npackage bundled"
+
+
 def test_what_is_gone_is_not_found(process: Process) -> None:
     process.module("pack/__init__.py", "")
     process.module("pack/part.py", "")
@@ -218,6 +249,16 @@ def test_nothing_is_written_where_python_writes_no_bytecode_or_something_failed(
     assert not process.cache.exists()
 
 
+def test_what_has_changed_a_moment_ago_is_left_out(process: Process) -> None:
+    at_once = (
+        "import time, durabox.cli.bundling as made; made.YOUNG_NS, time.sleep = 10**15, abs; import thing"
+    )
+    process.run(at_once)
+    assert process.bundle.exists()
+    assert process.run(ASK) == "first imported"
+    assert process.run(ASK) == "first bundled"
+
+
 def test_no_place_to_write_it_is_no_failure(process: Process) -> None:
     process.cache.write_text("")
     assert process.run(ASK) == process.run(ASK) == "first imported"
@@ -247,6 +288,46 @@ importlib.reload(thing)
 print(thing.value, told(thing))
 """
     assert process.run(again) == "first bundled\nsomething longer imported"
+
+
+def test_whatever_has_happened_it_is_what_python_imports(process: Process) -> None:
+    random = Random(4)
+    other = process.folder / "other"
+    places = [process.modules, other, process.modules / "pack", other / "pack"]
+    process.module("pack/__init__.py", "")
+    seen = set()
+    for step in range(30):
+        for _ in range(random.randrange(3)):
+            name, place = random.choice(["one", "two", "three"]), random.choice(places)
+            # No two are of one size: Python itself goes by that and by whole seconds.
+            text = f"value = {step!r}  #{'#' * step}\n"
+            match random.randrange(4):
+                case 0:
+                    process.module(f"{name}.py", text, into=place)
+                case 1:
+                    process.module(f"{name}/__init__.py", text, into=place)
+                case 2:
+                    (place / f"{name}.py").unlink(missing_ok=True)
+                case 3:
+                    shutil.rmtree(place / name, ignore_errors=True)
+        if random.randrange(4) == 0:
+            process.module("pack/__init__.py", f"#{'#' * step}", into=random.choice([process.modules, other]))
+        asked = random.sample(
+            ["one", "two", "three", "pack.one", "pack.two", "pack.three"], random.randrange(1, 6)
+        )
+        code = f"""
+import importlib
+for name in {asked}:
+    try:
+        print(name, importlib.import_module(name).value)
+    except ImportError as error:
+        print(error)
+"""
+        path = random.choice([[], [other], [process.modules, other]])
+        right = process.run(code, *path, name=None)
+        assert [process.run(code, *path) for _ in range(2)] == [right, right], step
+        seen.add(right)
+    assert len(seen) > 20
 
 
 def test_threads_may_import_at_once(process: Process) -> None:

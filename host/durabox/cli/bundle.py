@@ -94,7 +94,11 @@ class Bundle:
 
     def __init__(self, name: str | None) -> None:
         self._is_wanted = (
-            name is not None and len(sys.path_hooks) == _PATH_HOOKS and PathFinder in sys.meta_path
+            name is not None
+            and len(sys.path_hooks) == _PATH_HOOKS
+            and PathFinder in sys.meta_path
+            # What an archive has nobody can tell from its name.
+            and not any(map(os.path.isfile, sys.path))
         )
         # The version's text is another one whenever bytecode is.
         whose = name, os.path.dirname(__file__), sys.prefix, sys.version, sys.flags.optimize
@@ -133,14 +137,12 @@ class Bundle:
         if write and not sys.dont_write_bytecode and not imported <= self._found:
             from durabox.cli.bundling import Part, content
 
-            missed = imported - self._found
-            kept = {
+            before = {
                 name: Part(file, is_package, stamp, self._bytecode[begin : begin + length])
                 for name, (file, is_package, stamp, begin, length) in self._entries.items()
-                if name not in missed
             }
             try:
-                cache_files.store(self._path, [self._head, *content(missed, kept)])
+                cache_files.store(self._path, [self._head, *content(imported, before)])
             except (ImportError, OSError, SyntaxError):
                 pass  # No place for it, or a source that is being changed: the next start is as slow as this one.
         self._bytecode = memoryview(b"")

@@ -86,6 +86,9 @@ def _most(kind: Any) -> int:
     return _FLAT_MOST if all(item in flat or item is NoneType for item in items) else _NESTED_MOST
 
 
+_MOST: Final = {op.number: _most(op.args) for op in OPS if op.args is not bytes}
+
+
 def _missing(name: str) -> Callable[..., Any]:
     def refuse(self: OpHandlers, *arguments: object) -> Any:
         raise GuestError("Error", f"{name} is not available here.")
@@ -204,7 +207,7 @@ def _table(handlers: type[OpHandlers]) -> tuple[Entry | None, ...]:
         elif op.args is bytes:
             table[op.number] = (method, None, _FLAT_MOST, area)
         else:
-            table[op.number] = (method, _DECODERS[op.number], _most(op.args), area)
+            table[op.number] = (method, _DECODERS[op.number], _MOST[op.number], area)
     return tuple(table)
 
 
