@@ -5,6 +5,7 @@
  * calls; nothing of it can be reached through globals.
  */
 
+import { isolate } from "./isolate";
 import { provideModule } from "./layers";
 import { type Native, native, setNative } from "./native";
 import { alarm } from "./objects/alarms";
@@ -42,18 +43,22 @@ interface Hooks {
 /** Event handlers by number. */
 const handlers: EventHandler[] = [];
 
-handlers[EVENT.start] = () => {
+const start = () => {
   native.seed();
   web.leaveGlobalScope();
 };
+
+handlers[EVENT.start] = start;
 handlers[EVENT.prepare_intl] = () => {
   web.prepareIntl();
 };
 handlers[EVENT.load] = ([specifier, environment, format], body) => void load(specifier, environment, format, body);
 handlers[EVENT.construct] = ([className, hex, name]) => {
+  if (isolate.atGlobalScope) start();
   construct(className, hex, name);
 };
 handlers[EVENT.construct_facet] = ([className, isText, id, name, depth], props) => {
+  if (isolate.atGlobalScope) start();
   constructFacet(className, isText, id, name, depth, props as ArrayBuffer);
 };
 handlers[EVENT.facet_start] = ([start, name, section]) => void startFacet(start, name, section);

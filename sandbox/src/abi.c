@@ -23,8 +23,8 @@ enum {
     OUT_OF_MEMORY = 2,
 };
 
-/* Scratch up to this many bytes is kept between events. */
-enum { SCRATCH_KEPT = 64 * 1024 };
+/* Bytes of scratch at least, and at most those that are kept between events. */
+enum { SCRATCH_FIRST = 4096, SCRATCH_KEPT = 64 * 1024 };
 
 /* Parts of the wasm stack that JavaScript may not use: C functions below the last check need room to finish. */
 enum { STACK_RESERVE = 96 * 1024, STACK_LEAST = 64 * 1024 };
@@ -72,7 +72,7 @@ DURABOX_EXPORT("durabox_scratch") uint8_t *durabox_scratch(uint32_t n)
 
     if (n > scratch_cap || !scratch) {
         free(scratch);
-        scratch_cap = n < 4096 ? 4096 : n;
+        scratch_cap = n < SCRATCH_FIRST ? SCRATCH_FIRST : n;
         scratch = malloc((size_t)scratch_cap + 1); /* what is compiled gets a terminating zero */
         if (!scratch)
             host_abort(message, sizeof(message) - 1);
@@ -256,8 +256,8 @@ DURABOX_EXPORT("durabox_seal") int32_t durabox_seal(void)
     return durabox_seal_heap(context) ? leave_exception(context) : DONE;
 }
 
-/* Called before the first event of an instance. 0 memory_bytes: only the memory's own maximum limits. */
-DURABOX_EXPORT("durabox_limits") void durabox_limits(uint32_t memory_bytes, uint32_t stack_bytes)
+/* Called before the first event of an instance: its limits, 0 memory_bytes when only the memory's own maximum limits. Returns scratch. */
+DURABOX_EXPORT("durabox_limits") uint8_t *durabox_limits(uint32_t memory_bytes, uint32_t stack_bytes)
 {
     if (stack_bytes > DURABOX_STACK_BYTES - STACK_RESERVE)
         stack_bytes = DURABOX_STACK_BYTES - STACK_RESERVE;
@@ -265,6 +265,13 @@ DURABOX_EXPORT("durabox_limits") void durabox_limits(uint32_t memory_bytes, uint
         stack_bytes = STACK_LEAST;
     JS_SetMemoryLimit(runtime, memory_bytes);
     JS_SetMaxStackSize(runtime, stack_bytes);
+    return durabox_scratch(SCRATCH_FIRST);
+}
+
+/* Whether an event leaves the global scope. */
+static bool starts(int32_t kind)
+{
+    return kind == DURABOX_EVENT_START || kind == DURABOX_EVENT_CONSTRUCT || kind == DURABOX_EVENT_CONSTRUCT_FACET;
 }
 
 /* [kind, args, body] from scratch; hooks.dispatch called with them. */
@@ -281,7 +288,8 @@ static JSValue dispatch(JSContext *ctx, int32_t kind, uint32_t args_len, uint32_
         if (JS_IsException(argv[2]))
             goto done;
     }
-    if (scratch_cap > SCRATCH_KEPT || !durabox_has_started())
+    /* An image holds none: only what runs at global scope may end up in one. */
+    if (scratch_cap > SCRATCH_KEPT || !(durabox_has_started() || starts(kind)))
         drop_scratch();
     result = JS_Call(ctx, dispatcher, hooks, 3, (JSValueConst *)argv);
 done:

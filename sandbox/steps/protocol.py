@@ -54,5 +54,6 @@ def c_header(protocol: ModuleType, stack_bytes: int) -> str:
         f"#define DURABOX_PROTOCOL_VERSION {protocol.VERSION}",
         f"#define DURABOX_STACK_BYTES {stack_bytes}",
     ]
+    lines += [f"#define DURABOX_EVENT_{event.name.upper()} {event.number}" for event in protocol.EVENTS]
     lines += [f"#define DURABOX_OP_{op.name.upper()} {op.number}" for op in protocol.OPS]
     return "\n".join(lines) + "\n"

@@ -36,7 +36,7 @@ GUEST = """
   (import "durabox" "abort" (func $abort (param i32 i32)))
   (export "memory" (memory 0))
   (func (export "durabox_scratch") (param $n i32) (result i32) (i32.const 1024))
-  (func (export "durabox_limits") (param i32 i32))
+  (func (export "durabox_limits") (param i32 i32) (result i32) (i32.const 1024))
   (func (export "durabox_error_len") (result i32) (i32.const 0))
   (func (export "durabox_seal") (result i32) (i32.const 0))
   (func $event (export "durabox_event") (param $kind i32) (param $args i32) (param $body i32) (result i32)

@@ -42,7 +42,7 @@ class TestShape:
             "durabox_boot": (["i32"], ["i32"]),
             "durabox_seal": ([], ["i32"]),
             "durabox_scratch": (["i32"], ["i32"]),
-            "durabox_limits": (["i32", "i32"], []),
+            "durabox_limits": (["i32", "i32"], ["i32"]),
             "durabox_event": (["i32", "i32", "i32"], ["i32"]),
             "durabox_error_len": ([], ["i32"]),
             "durabox_version": ([], ["i32"]),

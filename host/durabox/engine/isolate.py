@@ -56,7 +56,8 @@ _ERROR: Final = b"\x04"
 _TEXT: Final = b"\x05"
 
 _SLICE_NS: Final = int(SLICE_SECONDS * 1e9)
-_START: Final = EVENT["start"]
+#: Events that leave the global scope.
+_STARTS: Final = frozenset(EVENT[name] for name in ("start", "construct", "construct_facet"))
 _DONE: Final = 0
 _THREW: Final = 1
 
@@ -152,7 +153,8 @@ class Isolate:
         self.cpu_ns = 0
         hard = limits.memory_mb << 20
         self._machine = engine.native.instantiate(memory, engine.code, hard)
-        self._call(exported.LIMITS, hard - _HEADROOM, limits.stack_kb << 10)
+        self._scratch = self._call(exported.LIMITS, hard - _HEADROOM, limits.stack_kb << 10) & 0xFFFF_FFFF
+        self._scratch_size = _SCRATCH_FIRST
 
     # For the host
 
@@ -185,6 +187,8 @@ class Isolate:
         message = encode(args)
         length = len(message)
         size = length + len(body)
+        if not self._started:
+            self._started = event in _STARTS
         if size > self._scratch_size:
             self._make_room(size)
         machine = self._machine
@@ -194,8 +198,9 @@ class Isolate:
             raise self._end(
                 GuestProtocolError("the guest's scratch buffer lies outside of its memory")
             ) from None
+        if not self._started:
+            self._scratch_size = 0
         self._running = True
-        self._started |= event == _START
         self._began = began = _now()
         machine.start(exported.EVENT, event, length, size - length)
         if self._run(began):
@@ -276,7 +281,7 @@ class Isolate:
         """Have the guest make its scratch buffer large enough."""
         wanted = max(size, _SCRATCH_FIRST)
         self._scratch = self._call(exported.SCRATCH, wanted) & 0xFFFF_FFFF
-        self._scratch_size = wanted if wanted <= _SCRATCH_KEPT and self._started else 0
+        self._scratch_size = wanted if wanted <= _SCRATCH_KEPT else 0
 
     def _run(self, begin: int) -> bool:
         """A time slice that begins now; see `slice`."""

@@ -74,7 +74,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         1,
         "start",
         "[]",
-        "First event of every isolate: leaves the global scope.",
+        "First event of an isolate, other than one that begins with construct: leaves the global scope.",
     ),
     Event(
         2,
@@ -86,7 +86,7 @@ EVENTS: Final[tuple[Event, ...]] = (
         3,
         "construct",
         "[class, id, name|nil]",
-        "Make the instance of exported class. Answered by op constructed or construct_failed; critical sections it began hold the gate first.",
+        "Make the instance of exported class, after what start does if that did not come before. Answered by op constructed or construct_failed; critical sections it began hold the gate first.",
     ),
     Event(
         4,

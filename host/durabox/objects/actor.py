@@ -328,9 +328,10 @@ class Actor:
         except DuraboxError as error:
             self.core.break_with(Failure("Error", str(error), own=False))
             return True
-        if not self._enter(_START, []):
-            return False
-        return self._construct()
+        if self.identity is None:
+            return self._enter(_START, [])
+        self.core.phase = Phase.ACTIVATING
+        return self._construct(self.identity)
 
     def _restored(self, error: BaseException | None) -> None:
         if error is not None:
@@ -340,14 +341,8 @@ class Actor:
             return
         self._pump()
 
-    def _construct(self) -> bool:
-        """After the start event; False when it goes on in a task."""
-        if self.identity is None or self.core.phase is Phase.BROKEN:
-            return True
-        self.core.phase = Phase.ACTIVATING
-        return self._construct_instance(self.identity)
-
-    def _construct_instance(self, identity: tuple[str, str, str | None]) -> bool:
+    def _construct(self, identity: tuple[str, str, str | None]) -> bool:
+        """Make the instance; False when that goes on in a task."""
         return self._enter(_CONSTRUCT, list(identity))
 
     def _enter(self, event: int, args: list[object], body: bytes = b"") -> bool:
@@ -365,11 +360,11 @@ class Actor:
             self._ran_ns += isolate.last_slice_ns
             self._turn_over()
             return True
-        task = self.loop.create_task(self._finish(slices, event))
+        task = self.loop.create_task(self._finish(slices))
         self.spawn(task)
         return False
 
-    async def _finish(self, slices: Slices, event: int) -> None:
+    async def _finish(self, slices: Slices) -> None:
         """The rest of a turn that did not end in its first slice."""
         try:
             await slices.wait()
@@ -377,8 +372,6 @@ class Actor:
             self._turn_failed(error)
         else:
             self._turn_over()
-            if event == _START:
-                self._construct()
         self.schedule()
 
     def _turn_over(self) -> None:

@@ -72,7 +72,7 @@ class FacetActor(Actor):
         """Break it from outside."""
         self._dispose(error, Outcome.INTERRUPTED)
 
-    def _construct_instance(self, identity: tuple[str, str, str | None]) -> bool:
+    def _construct(self, identity: tuple[str, str, str | None]) -> bool:
         what = self.facet.description
         assert what is not None
         args: list[object] = [what.class_name, what.is_text, what.id, what.name, self.facet.below.depth]

@@ -52,7 +52,7 @@ SCRATCH, LIMITS, EVENT, ERROR_LENGTH, SEAL = range(5)
 #: Of each: name, arguments, results; all of them i32.
 EXPORTS: Final = (
     (b"durabox_scratch", 1, 1),
-    (b"durabox_limits", 2, 0),
+    (b"durabox_limits", 2, 1),
     (b"durabox_event", 3, 1),
     (b"durabox_error_len", 0, 1),
     (b"durabox_seal", 0, 1),
