@@ -1,13 +1,17 @@
-"""The clock settles no births in these tests, so that the order of changes to files is that of the test."""
+"""In these tests no births are placed and settled beside everything else, so that the order of changes to files is the test's."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
 
+from durabox.storage.birth_log import BirthLog
+
+#: What has them placed and settled.
+TEND = BirthLog._tend
+
 
 @pytest.fixture(autouse=True, scope="module")
-def _births_are_settled_when_somebody_needs_it() -> Iterator[None]:
+def _births_are_placed_and_settled_when_somebody_needs_it() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("durabox.storage.birth_log.SETTLE_AFTER_S", threading.TIMEOUT_MAX)
+        patch.setattr(BirthLog, "_tend", lambda log: None)
         yield

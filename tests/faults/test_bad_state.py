@@ -129,6 +129,8 @@ async def test_a_file_that_cannot_be_opened_is_used_again_when_it_can(tmp_path: 
     async with Host.open(SOURCE, tmp_path, files=files, clock=clock) as host:
         stub = host.namespace("Bank").get_by_name("a")
         await stub.fetch("/birth")
+        # The first look puts the file in place.
+        await stub.fetch("/")
         await clock.advance(60_000)
         files.fail(Fault(1, lasting=True))
         with pytest.raises(JavaScriptError, match="unable to open database file: SQLITE_CANTOPEN"):

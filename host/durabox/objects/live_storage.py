@@ -142,10 +142,22 @@ class LiveStorage:
 
     def _commit(self, over: Over) -> None:
         instead, self.instead = self.instead, None
-        if instead is None:
-            self._in_thread(self._database.commit, over)
-        else:
+        if instead is not None:
             instead(over)
+        elif self._database.may_commit_together:
+            self._commit_together(self.lend(over))
+        else:
+            self._in_thread(self._database.commit, over)
+
+    def _commit_together(self, over: Over) -> None:
+        """Commit the first transaction together with those of other objects."""
+        try:
+            work = self._database.commit_together(partial(self._threads.tell, over))
+        except StorageError as error:
+            self._loop.call_soon(over, error)
+            return
+        if work is not None:
+            self._threads.submit(work, _heard)
 
     def _indexed(self, over: Over, error: BaseException | None) -> None:
         """The alarm that is about to be committed is in the index, or cannot be."""
@@ -221,3 +233,7 @@ class LiveStorage:
                 self.close()
 
         return done
+
+
+def _heard(error: BaseException | None) -> None:
+    """Each object is told by itself."""

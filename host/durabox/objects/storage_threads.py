@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -29,6 +30,16 @@ class Threads(Protocol):
         Args:
             work: May block.
             over: What to do then, on the event loop.
+        """
+        ...
+
+    def tell(self, over: Over, error: BaseException | None) -> None:
+        """
+        Have the event loop hear that something else is over. From any thread.
+
+        Args:
+            over: What to do then.
+            error: What it is given.
         """
         ...
 
@@ -52,9 +63,11 @@ class InExecutor:
 
     def submit(self, work: Callable[[], None], over: Over) -> None:
         """See `Threads`."""
-        self._executor.submit(work).add_done_callback(
-            lambda future: self._loop.call_soon_threadsafe(over, future.exception())
-        )
+        self._executor.submit(work).add_done_callback(lambda future: self.tell(over, future.exception()))
+
+    def tell(self, over: Over, error: BaseException | None) -> None:
+        """See `Threads`."""
+        self._loop.call_soon_threadsafe(over, error)
 
     def close(self) -> None:
         """See `Threads`."""
@@ -90,6 +103,14 @@ class StorageThreads:
             self._threads.append(thread)
             thread.start()
 
+    def tell(self, over: Over, error: BaseException | None) -> None:
+        """See `Threads`."""
+        self._over.append((over, error))
+        # Looked at after the append: who finds it set comes before the loop looks.
+        if not self._told:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._tell)
+
     def close(self) -> None:
         """See `Threads`."""
         for _ in self._threads:
@@ -104,13 +125,9 @@ class StorageThreads:
             try:
                 work()
             except BaseException as error:
-                self._over.append((over, error))
+                self.tell(partial(self._ended, over), error)
             else:
-                self._over.append((over, None))
-            # Looked at after the append: who finds it set comes before the loop looks.
-            if not self._told:
-                self._told = True
-                self._loop.call_soon_threadsafe(self._tell)
+                self.tell(partial(self._ended, over), None)
 
     def _tell(self) -> None:
         # Cleared before looking, so that what comes from now on is told by another callback.
@@ -119,9 +136,12 @@ class StorageThreads:
         try:
             while waiting:
                 over, error = waiting.popleft()
-                self._under_way -= 1
                 over(error)
         finally:
             if waiting:
                 # One of them raised: the others hear all the same.
                 self._loop.call_soon(self._tell)
+
+    def _ended(self, over: Over, error: BaseException | None) -> None:
+        self._under_way -= 1
+        over(error)

@@ -63,14 +63,15 @@ class Transfer:
 
     async def salvage(self, found: Target, path: Path) -> dict[str, Any]:
         """What can still be read of one, as a portable file."""
-        source = self._state.file(found.unique_key, found.id)
-        if source is None:
+        if self._state.in_memory:
             raise BadArgumentError("State in memory has no files to salvage.")
         beside = portable.unfinished(path)
         try:
             with tempfile.TemporaryDirectory() as folder:
-                damaged = Path(folder) / source.name
+                damaged = Path(folder) / f"{found.id}.sqlite"
                 async with self._access.alone(found.unique_key, found.id):
+                    source = self._state.file(found.unique_key, found.id)
+                    assert source is not None
                     if not source.exists():
                         raise NoSuchObjectError(found.class_name, found.label)
                     for suffix in ("", "-wal"):

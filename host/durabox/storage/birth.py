@@ -11,8 +11,9 @@ Until the rename is on disk there is no file, after it a complete one: a crash l
 what it leaves in the folder for births is removed at the next start.
 
 Those are two waits for the disk. Where nothing was before, neither a file nor a history, the image goes into the log of
-births instead, which waits once for all that come together; `birth_log` has the rest of that. Whatever is then to
-happen to a file, other than commits to its WAL, begins with `Birthplace.settle`.
+births instead, which waits once for all that come together and writes the files afterwards; `birth_log` has the rest of that.
+Whoever looks at a file asks for it first (`Birthplace.place`), and whatever is to happen to one, other than commits to its WAL,
+begins with `Birthplace.settle`.
 
 ``deleteAll`` is a second birth, in place of the old file. There the old WAL must be gone before the new file
 takes the name, or the next open would apply it to the wrong file; so the old file is first made complete
@@ -24,17 +25,21 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import apsw
 
-from durabox.storage.birth_log import MAX_CONTENT, BirthLog
+from durabox.storage.birth_log import MAX_CONTENT, Birth, BirthLog, remove_wal
 from durabox.storage.durability import Durability
 from durabox.storage.files import Files
 from durabox.storage.history.recorder import Recorder
 
 logger = logging.getLogger("durabox.storage")
+
+#: What a thread is to do.
+Work: TypeAlias = "Callable[[], None]"
 
 #: A newborn of at most this many pages of 4 KiB is written in one piece.
 _IMAGE_PAGES: Final = MAX_CONTENT // 4096
@@ -154,6 +159,36 @@ class Birthplace:
                 if connection is not None:
                     connection.close(True)
 
+    def takes_births(self, history: Recorder | None) -> bool:
+        """
+        Whether an object's first commit is one for the log of births.
+
+        Args:
+            history: The object's, ``None`` if none is kept.
+        """
+        log = self._log
+        return log is not None and log.has_room and not _has_past(history)
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the folder is there, durably."""
+        return self._made
+
+    def add(self, path: str, image: bytearray, over: Callable[[OSError | None], object]) -> Work | None:
+        """
+        Have the log of births take an object's first commit. Does not wait.
+
+        Args:
+            path: The file; it does not exist, but its folder does.
+            image: What is in it; see `image_of`.
+            over: See `Birth`.
+        Returns:
+            What some thread has to do now, ``None`` if one does it already.
+        """
+        log = self._log
+        assert log is not None
+        return log.record_all if log.add(Birth(path, image, over)) else None
+
     def bear(self, path: str, image: bytearray, history: Recorder | None) -> None:
         """
         Put an object's first file in place, durably. Blocking.
@@ -165,17 +200,17 @@ class Birthplace:
         Raises:
             OSError: The file system failed.
         """
-        log = self._log
+        if self.takes_births(history):
+            assert self._log is not None
+            self.make_folder()
+            self._log.record(path, image)
+            if history is not None:
+                history.born()
+            return
         finished = self.unfinished()
         try:
-            if log is not None and log.has_room and not _has_past(history):
-                self.files.write(finished, image, sync=False)
-                log.bear(finished, path, image)
-                if history is not None:
-                    history.born()
-            else:
-                self.files.write(finished, image, sync=self.durability is not Durability.OFF)
-                self.put_in_place(path, finished, history, replaces=False)
+            self.files.write(finished, image, sync=self.durability is not Durability.OFF)
+            self.put_in_place(path, finished, history, replaces=False)
         except BaseException:
             self.files.remove(finished)
             raise
@@ -212,8 +247,7 @@ class Birthplace:
         if noted:
             assert history is not None
             history.replacing(replaces, finished, undo)
-        if replaces:
-            self.remove_wal(path)
+        self.remove_wal(path)
         if finished is None:
             files.remove(path)
         else:
@@ -269,10 +303,13 @@ class Birthplace:
             self._made = True
 
     def remove_wal(self, path: str) -> None:
-        """No WAL may be found beside a file that it does not belong to, not even after a power loss."""
-        removed = [self.files.remove(path + suffix) for suffix in ("-wal", "-shm")]
-        if any(removed) and self.durability is not Durability.OFF:
-            self.files.sync_folder(self.path)
+        """See `birth_log.remove_wal`."""
+        remove_wal(path, self.files, sync=self.durability is not Durability.OFF)
+
+    def place(self, path: str) -> None:
+        """See `BirthLog.place`."""
+        if self._log is not None:
+            self._log.place(path)
 
     def _copy(self, newborn: apsw.Connection, path: str) -> None:
         """The newborn as a complete file, page by page, so that a large one is never in memory whole."""

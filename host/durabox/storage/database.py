@@ -29,13 +29,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import apsw
 
 from durabox.errors import StorageError
 from durabox.storage import statements
-from durabox.storage.birth import image_of
+from durabox.storage.birth import Work, image_of
 from durabox.storage.bookmarks import Bookmarks
 from durabox.storage.connection import PAGE_BYTES, open_newborn
 from durabox.storage.cradles import Cradles, move
@@ -54,6 +55,10 @@ __all__ = ["Durability", "ObjectDatabase"]
 #: Savepoints inside savepoints; transactions nest as deep as the guest's stack lets them.
 MAX_DEPTH: Final = 1000
 
+#: Pages of a first transaction that is committed where it was made.
+_SMALL_PAGES: Final = 32
+#: What a commit fails with.
+_FAILURES: Final = (apsw.Error, OSError, StorageError)
 #: A file that no connection can be had to.
 _DAMAGED: Final = frozenset({apsw.SQLITE_CORRUPT, apsw.SQLITE_NOTADB})
 #: Size of a database, as on the platform.
@@ -270,9 +275,59 @@ class ObjectDatabase:
                 elif self._home.history is not None:
                     self._home.history.committed(connection)
                 self._named = named and bool(self._exists)
-            except (apsw.Error, OSError, StorageError) as error:
+            except _FAILURES as error:
                 raise self._commit_failed(error) from error
             self._over()
+
+    @property
+    def may_commit_together(self) -> bool:
+        """Whether the transaction can be committed by `commit_together`: it is a small first one in a cradle."""
+        if not self._cradled or self._closed or self.broken is not None:
+            return False
+        cradle = self._connection
+        assert cradle is not None
+        return self._home.bears_together and int(cradle.pragma("page_count")) <= _SMALL_PAGES
+
+    def commit_together(self, over: Callable[[StorageError | None], object]) -> Work | None:
+        """
+        Commit the implicit transaction together with other objects' first ones. Only if `may_commit_together`. Does not
+        wait; until it is over nothing but `close` may be called, and that waits.
+
+        Args:
+            over: Called once, in another thread: with ``None`` when it is durable, as far as the durability promises, or
+                with why it was rolled back.
+        Returns:
+            What some thread has to do now, ``None`` if one does it already.
+        Raises:
+            StorageError: It failed and was rolled back.
+        """
+        # Given back by the thread that records it.
+        self._busy.acquire()
+        try:
+            cradle, named = self._commit()
+            image = image_of(cradle)
+            assert image is not None
+            self._empty_cradle(cradle)
+            return self._home.bear_together(image, partial(self._born, named, over))
+        except BaseException as error:
+            failure = self._commit_failed(error) if isinstance(error, _FAILURES) else None
+            self._busy.release()
+            if failure is None:
+                raise
+            raise failure from error
+
+    def _born(
+        self, named: bool, over: Callable[[StorageError | None], object], error: OSError | None
+    ) -> None:
+        failure: StorageError | None = None
+        if error is None:
+            self._exists = True
+            self._named = named
+            self._over()
+        else:
+            failure = self._commit_failed(error)
+        self._busy.release()
+        over(failure)
 
     def hand_over(self) -> apsw.Connection | None:
         """
@@ -289,7 +344,7 @@ class ObjectDatabase:
                 self._move_out("commit")
                 newborn, _ = self._commit()
                 empty = newborn.execute(statements.HAS_ANYTHING).get is None
-            except (apsw.Error, OSError, StorageError) as error:
+            except _FAILURES as error:
                 raise self._commit_failed(error) from error
             self._part_with_newborn()
             self._over()
@@ -458,7 +513,7 @@ class ObjectDatabase:
         try:
             self._connection = self._home.open()
             self._limit(self._connection)
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             raise storage_error("open", error, self._home.label) from error
         self._open_files.opened(self)
         return self._connection
@@ -529,12 +584,17 @@ class ObjectDatabase:
             self._connection.execute("COMMIT")
             self._settle()
             return
+        self._empty_cradle(cradle)
+        self._home.bear(image)
+        self._exists = True
+
+    def _empty_cradle(self, cradle: apsw.Connection) -> None:
+        """Let others have the cradle. Whether what was stored in it is to be found is not known yet."""
+        assert self._cradles is not None
         self._part_with_newborn()
         self._cradles.give_back(cradle)
         self._named = False
         self._exists = None
-        self._home.bear(image)
-        self._exists = True
 
     def _open_newborn(self) -> apsw.Connection:
         connection = open_newborn()

@@ -275,8 +275,18 @@ class StateDirectory:
         return Path(tempfile.gettempdir()) if self._path is None else self._path / _OWN / "births"
 
     def file(self, unique_key: str, object_id: str) -> Path | None:
-        """Where an object's database is, or would be; ``None`` in memory."""
-        return None if self._path is None else self._path / unique_key / f"{object_id}.sqlite"
+        """
+        Where an object's database is, or would be; ``None`` in memory.
+
+        Raises:
+            OSError: The object was born just now and its file cannot be written.
+        """
+        if self._path is None:
+            return None
+        path = self._path / unique_key / f"{object_id}.sqlite"
+        if self._births is not None:
+            self._births.place(str(path))
+        return path
 
     @property
     def in_memory(self) -> bool:
@@ -377,7 +387,9 @@ class StateDirectory:
 
     def _shelf(self, unique_key: str) -> FolderShelf:
         assert self._path is not None
-        return FolderShelf(self._path / unique_key, partial(self.facets, unique_key), self._files.vfs)
+        return FolderShelf(
+            self._path / unique_key, partial(self.facets, unique_key), self._births, self._files.vfs
+        )
 
     def _restored_alarm(self, unique_key: str, object_id: str, time_ns: int | None) -> None:
         """A state with that alarm is about to be the object's."""

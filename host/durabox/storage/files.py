@@ -52,6 +52,27 @@ class Files:
         finally:
             os.close(handle)
 
+    def place(self, path: str, data: bytes | bytearray, modified_ns: int, *, sync: bool) -> None:
+        """
+        Write a file anew, whatever was there.
+
+        Args:
+            path: The file.
+            data: All of its content.
+            modified_ns: When it is to say that it was last changed, in nanoseconds since the epoch.
+            sync: Whether it must be on disk when this returns.
+        """
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+            os.utime(handle, ns=(modified_ns, modified_ns))
+            if sync:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
     def open(self, path: str) -> BinaryIO:
         """A file for reading. Not a database that is in use: closing it would drop SQLite's locks."""
         return open(path, "rb")

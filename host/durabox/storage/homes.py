@@ -9,7 +9,7 @@ from typing import Protocol
 
 import apsw
 
-from durabox.storage.birth import Birthplace
+from durabox.storage.birth import Birthplace, Work
 from durabox.storage.connection import CHECKPOINT_PAGES, open_file, open_newborn
 from durabox.storage.durability import Durability
 from durabox.storage.facet_index import FacetIndex, facet_id
@@ -43,6 +43,7 @@ class Home(Protocol):
 
         Raises:
             apsw.Error: SQLite cannot open it.
+            OSError: It was born just now and its file cannot be written.
         """
         ...
 
@@ -60,6 +61,23 @@ class Home(Protocol):
 
     def leave(self, connection: apsw.Connection) -> None:
         """Take back a connection that `open` gave; nothing is uncommitted in it."""
+        ...
+
+    @property
+    def bears_together(self) -> bool:
+        """Whether the first database can be put in place by `bear_together`."""
+        ...
+
+    def bear_together(self, image: bytearray, over: Callable[[OSError | None], object]) -> Work | None:
+        """
+        Put the first database in place, together with others; does not wait.
+
+        Args:
+            image: See `birth.image_of`.
+            over: Called once, in another thread: with ``None`` when it is durable, or with why it failed.
+        Returns:
+            What some thread has to do now, ``None`` if one does it already.
+        """
         ...
 
     def bear(self, image: bytearray) -> None:
@@ -124,6 +142,15 @@ class MemoryHome:
 
     def leave(self, connection: apsw.Connection) -> None:
         """See `Home`; it is kept."""
+
+    @property
+    def bears_together(self) -> bool:
+        """See `Home`; there is nothing to wait for."""
+        return False
+
+    def bear_together(self, image: bytearray, over: Callable[[OSError | None], object]) -> Work | None:
+        """See `Home`; never called."""
+        raise AssertionError("a database in memory has no log of births")
 
     def bear(self, image: bytearray) -> None:
         """See `Home`."""
@@ -193,17 +220,13 @@ class FileHome:
 
     def exists(self) -> bool:
         """See `Home`."""
-        files = self._birthplace.files
-        if files.exists(self._path):
-            return True
-        # What is left of a file that somebody removed must not become part of the one that is born here.
-        if files.exists(self._path + "-wal"):
-            self._birthplace.remove_wal(self._path)
-        return False
+        self._birthplace.place(self._path)
+        return self._birthplace.files.exists(self._path)
 
     def open(self) -> apsw.Connection:
         """See `Home`."""
         birthplace = self._birthplace
+        birthplace.place(self._path)
         connection = open_file(self._path, birthplace.durability, birthplace.files.vfs)
         if self.history is not None:
             self.history.opened(connection)
@@ -224,6 +247,20 @@ class FileHome:
         connection.close(True)
         if history is not None:
             history.closed()
+
+    @property
+    def bears_together(self) -> bool:
+        """See `Home`."""
+        return self._birthplace.is_made and self._birthplace.takes_births(self.history)
+
+    def bear_together(self, image: bytearray, over: Callable[[OSError | None], object]) -> Work | None:
+        """See `Home`."""
+        return self._birthplace.add(self._path, image, partial(self._born, over))
+
+    def _born(self, over: Callable[[OSError | None], object], error: OSError | None) -> None:
+        if error is None and self.history is not None:
+            self.history.born()
+        over(error)
 
     def bear(self, image: bytearray) -> None:
         """See `Home`."""
@@ -265,6 +302,11 @@ class FacetHome(FileHome):
     def exists(self) -> bool:
         """See `Home`: a file whose number the index does not know is not the facet's."""
         return self._index.has(self._number) and super().exists()
+
+    @property
+    def bears_together(self) -> bool:
+        """See `Home`: its number has to be kept first."""
+        return False
 
     def bear(self, image: bytearray) -> None:
         """See `Home`."""

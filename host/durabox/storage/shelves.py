@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from msgspec import Struct
 
 from durabox.errors import StorageError
+from durabox.storage.birth_log import BirthLog
 from durabox.storage.facet_index import FacetIndex, facet_id
+from durabox.storage.failures import storage_error
 from durabox.storage.glance import Glance, glance
 
 if TYPE_CHECKING:
@@ -67,16 +69,24 @@ class FolderShelf:
     Args:
         path: The folder; need not exist.
         facets: Which facets an object has.
+        births: Places the files of new objects, before they are looked at; ``None`` if they are in place.
         vfs: SQLite VFS, ``None`` for the default.
     """
 
-    def __init__(self, path: Path, facets: Facets, vfs: str | None = None) -> None:
+    def __init__(
+        self, path: Path, facets: Facets, births: BirthLog | None = None, vfs: str | None = None
+    ) -> None:
         self._path = str(path)
         self._facets = facets
+        self._births = births
         self._vfs = vfs
 
     def ids(self) -> Iterable[str]:
         """See `Shelf`."""
+        if self._births is not None:
+            # What the disk has no room for is found with the next look.
+            with contextlib.suppress(OSError):
+                self._births.place_all()
         try:
             with os.scandir(self._path) as entries:
                 return {match[1] for entry in entries if (match := _FILE.fullmatch(entry.name))}
@@ -96,8 +106,14 @@ class FolderShelf:
 
     def glance(self, object_id: str) -> Glance:
         """See `Shelf`."""
+        path = f"{self._path}/{object_id}.sqlite"
         try:
-            return glance(f"{self._path}/{object_id}.sqlite", self._vfs)
+            if self._births is not None:
+                self._births.place(path)
+            return glance(path, self._vfs)
+        except OSError as error:
+            file = f"{Path(self._path).name}/{object_id}.sqlite"
+            raise storage_error("open", error, file) from error
         except StorageError:
             if self._stamp(object_id) is None:
                 # Only facets of it store something.
@@ -107,6 +123,9 @@ class FolderShelf:
     def _stamp(self, part: str) -> Stamp | None:
         """The file of one database."""
         path = f"{self._path}/{part}.sqlite"
+        if self._births is not None:
+            with contextlib.suppress(OSError):
+                self._births.place(path)
         try:
             file = os.stat(path)
         except FileNotFoundError:

@@ -107,6 +107,23 @@ class WatchedFiles(Files):
         finally:
             os.close(handle)
 
+    def place(self, path: str, data: bytes | bytearray, modified_ns: int, *, sync: bool) -> None:
+        """See `Files`: in three steps or four."""
+        handle = self.carry_out(
+            Call("truncate" if os.path.exists(path) else "create", path),
+            lambda: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644),
+        )
+        try:
+            self._put(handle, path, bytes(data), 0, sync=False)
+            self.carry_out(
+                Call("date", path, modified_ns=modified_ns),
+                lambda: os.utime(handle, ns=(modified_ns, modified_ns)),
+            )
+            if sync:
+                self.carry_out(Call("sync", path), lambda: os.fsync(handle))
+        finally:
+            os.close(handle)
+
     def append(self, path: str, data: bytes, *, at: int, sync: bool) -> None:
         """See `Files`: in up to four steps."""
         handle = self.carry_out(

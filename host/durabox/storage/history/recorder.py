@@ -82,6 +82,8 @@ class Recorder:
         self._settle = settle
         #: What the present is counted from; ``None`` until it has been looked for.
         self._rest: Rest | None = None
+        #: There was none on disk, and none was begun since.
+        self._none = False
         #: Frames in the WAL, as SQLite last said.
         self._frames = 0
         #: Whether the commit that is under way wrote any.
@@ -202,7 +204,11 @@ class Recorder:
     @property
     def exists(self) -> bool:
         """Whether there is a history on disk."""
-        return self._rest is not None or self.files.exists(self.log.folder)
+        if self._rest is not None:
+            return True
+        if not self._none:
+            self._none = not self.files.exists(self.log.folder)
+        return not self._none
 
     def replacing(self, kept: bool, new: str | None, undo: int) -> None:
         """
@@ -308,6 +314,7 @@ class Recorder:
         known = self.times.known
         time = known[0][1] if known else min(self._modified(), now)
         rest = Rest(now, time, secrets.token_bytes(16), stamp, salts, start)
+        self._none = False
         self.log.begin(rest)
         return rest
 

@@ -56,7 +56,7 @@ class Restoring:
     @property
     def wanted(self) -> bool:
         """Whether the next start must restore something."""
-        return self._recorder.files.exists(self._file)
+        return self._recorder.exists and self._recorder.files.exists(self._file)
 
     def request(self, past: Past, bookmark: Bookmark) -> str:
         """
