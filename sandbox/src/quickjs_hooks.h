@@ -20,7 +20,7 @@
  *
  * Out of memory. At its limit the engine has no room for the error either, and throws null. The limit is raised
  * for that one allocation, so that JavaScript can tell what happened; and the next object that is made collects
- * garbage first. Collections come more often as the heap nears its limit: the engine's own rule (half as much
+ * garbage first. The message is there before, for a heap that is full below its limit. Collections come more often as the heap nears its limit: the engine's own rule (half as much
  * again) would let garbage run into it.
  *
  * Images. image_heap.h says how the engine treats what belongs to one; durabox_seal_heap makes it so.
@@ -38,6 +38,8 @@ enum { LEAST_BETWEEN_COLLECTIONS = 256 * 1024 };
 
 static JSValue async_context = JS_UNDEFINED;
 static bool eval_permitted;
+/* The message "out of memory". */
+static JSAtom out_of_memory;
 /* Allocations that failed in this event, and how many of them the next collection waits for. */
 static uint32_t failures, next_collection = 1;
 static JSClassID bound_handler_class;
@@ -166,6 +168,9 @@ JSValue JS_ThrowOutOfMemory(JSContext *ctx)
         rt->malloc_state.malloc_limit += OUT_OF_MEMORY_RESERVE;
     result = throw_out_of_memory_raw(ctx);
     rt->malloc_state.malloc_limit = limit;
+    if (JS_IsObject(rt->current_exception))
+        JS_DefinePropertyValue(ctx, rt->current_exception, JS_ATOM_message, JS_AtomToString(ctx, out_of_memory),
+                               JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
     /* Some callers try again and again (a Map that cannot grow its table): collect ever more rarely for them. */
     if (++failures >= next_collection) {
         rt->malloc_gc_threshold = 0;
@@ -211,6 +216,9 @@ bool durabox_is_full(JSContext *ctx)
 
 int durabox_hook_runtime(JSRuntime *rt)
 {
+    out_of_memory = __JS_NewAtomInit(rt, "out of memory", strlen("out of memory"), JS_ATOM_TYPE_STRING);
+    if (out_of_memory == JS_ATOM_NULL)
+        return -1;
     bound_handler_class = JS_INVALID_CLASS_ID; /* the id is the runtime's; durabox_compile makes one each time */
     JS_NewClassID(rt, &bound_handler_class);
     pending_stack_class = JS_INVALID_CLASS_ID;
