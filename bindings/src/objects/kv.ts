@@ -63,6 +63,7 @@ function toKeys(key: unknown): string | ArrayBuffer[] {
 
 /** `get(key)` and `get(keys)`. */
 export function get(owner: string, key: unknown, options: unknown): unknown {
+  if (typeof key === "string" && options === undefined) return native.op(GET, key);
   const keys = toKeys(key);
   // Accepted and without effect: an operation never waits, so there is nothing to let in and nothing to cache.
   if (options !== undefined) readOptions(options, GET_OPTIONS, "get", owner, 2, "GetOptions");
@@ -147,7 +148,7 @@ export function readStored(type: number, reader: HostReader): object | undefined
   return streamOf(content as Content);
 }
 
-/** `delete`: the one method of both that throws what goes wrong. */
+/** `delete(key)` → whether it existed, `delete(keys)` → how many did: the one method that throws what goes wrong. */
 export function removal(owner: string, key: unknown, options: unknown): Promise<boolean | number> {
   try {
     return Promise.resolve(remove(owner, key, options));
@@ -156,11 +157,11 @@ export function removal(owner: string, key: unknown, options: unknown): Promise<
   }
 }
 
-/** `delete(key)` → whether it existed, `delete(keys)` → how many did. */
 function remove(owner: string, key: unknown, options: unknown): boolean | number {
+  isolate.writes++;
+  if (typeof key === "string" && options === undefined) return native.op(DELETE, key);
   const keys = toKeys(key);
   const unconfirmed = options !== undefined && writesUnconfirmed(options, "delete", owner, 2);
-  isolate.writes++;
   if (typeof keys !== "string") return keys.length === 0 ? 0 : native.op(OP.kv_delete_many, [keys, unconfirmed]);
   if (unconfirmed) return native.op(OP.kv_delete_many, [[native.utf8Encode(keys)], true]) > 0;
   return native.op(DELETE, keys);
