@@ -145,19 +145,20 @@ def test_objects_that_are_born_at_once_do_not_share_one(tmp_path: Path) -> None:
         pytest.param(lambda database: database.streams.begin(), id="stream"),
     ],
 )
+@pytest.mark.parametrize("alarm", [7, None])
 def test_an_object_that_wants_more_moves_out(
-    more: Callable[[ObjectDatabase], object], tmp_path: Path
+    more: Callable[[ObjectDatabase], object], alarm: int | None, tmp_path: Path
 ) -> None:
     state = StateDirectory(tmp_path, durability=Durability.OFF)
     database = state.database(KEY, _id(1), "a\ud800")
     database.kv.put(b"before", b"1")
     database.kv.put(LONE_SURROGATE, b"3")
-    database.metadata.put(Key.ALARM, 7)
+    database.metadata.put(Key.ALARM, alarm)
     more(database)
     database.kv.put(b"after", b"2")
     database.commit()
     assert [database.kv.get(key) for key in (b"before", b"after", LONE_SURROGATE)] == [b"1", b"2", b"3"]
-    assert (database.metadata.alarm(), database.metadata.name()) == (7, "a\ud800")
+    assert (database.metadata.alarm(), database.metadata.name()) == (alarm, "a\ud800")
     state.close()
     assert _path(tmp_path, 1).exists()
 

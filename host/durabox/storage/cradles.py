@@ -24,6 +24,14 @@ _SPARE: Final = 32
 #: One that grew past so many pages of 4 KiB has memory, and perhaps a temporary file, that nobody needs.
 _LARGE: Final = 32
 
+#: Text travels as bytes: it may hold lone surrogates.
+_METADATA: Final = """
+SELECT key, CASE typeof(value) WHEN 'text' THEN CAST(value AS BLOB) ELSE value END, typeof(value) FROM _cf_METADATA
+"""
+_MOVED_METADATA: Final = (
+    "INSERT INTO _cf_METADATA VALUES (?1, CASE ?3 WHEN 'text' THEN CAST(?2 AS TEXT) ELSE ?2 END)"
+)
+
 
 class Cradles:
     """
@@ -87,8 +95,7 @@ def move(cradle: apsw.Connection, newborn: apsw.Connection) -> None:
         "INSERT INTO _cf_KV VALUES (CAST(? AS TEXT), ?)",
         cradle.execute("SELECT CAST(key AS BLOB), value FROM _cf_KV"),
     )
-    metadata = cradle.execute("SELECT key, CAST(value AS BLOB), typeof(value) FROM _cf_METADATA").fetchall()
+    metadata = cradle.execute(_METADATA).fetchall()
     if metadata:
         newborn.execute(statements.CREATE_METADATA)
-        for key, value, kind in metadata:
-            newborn.execute(f"INSERT INTO _cf_METADATA VALUES (?, CAST(? AS {kind}))", (key, value))
+        newborn.executemany(_MOVED_METADATA, metadata)
