@@ -9,6 +9,7 @@ import pty
 import re
 import sqlite3
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,28 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
     for nowhere in (tmp_path / "none", ""):
         failed = run("objects", "list", "Counter", "--state", nowhere)
         assert (failed.returncode, failed.stderr.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])
+def test_every_command_can_answer_in_json(tmp_path: Path, served: bool) -> None:
+    state, file = tmp_path / "state", tmp_path / "a.sqlite"
+    with serve(COUNTER, state, log_file=tmp_path / "log") as server:
+        server.request("POST", "/increment?name=a")
+        if not served:
+            server.stop()
+        (exported,) = lines("export", "Counter", "a", file, state=state)
+        assert (exported["name"], exported["bytes"]) == ("a", file.stat().st_size)
+        assert lines("import", "Counter", file, "--object", "b", state=state)[0]["name"] == "b"
+        (copied,) = lines("copy", "Counter", "a", "c", state=state)
+        assert copied["name"] == "c"
+        assert lines("vacuum", "Counter", "c", state=state)[0].keys() == {"before", "after"}
+        assert lines("delete", "Counter", "c", state=state) == [{}]
+        (seen,) = lines("show", "Counter", "a", state=state)
+        (restored,) = lines("restore", "Counter", "a", "--to", datetime.now(UTC).isoformat(), state=state)
+        assert restored.keys() == {"undo"}
+        assert lines("show", "Counter", "a", state=state)[0]["keys"] == seen["keys"]
+        (salvaged,) = lines("export", "Counter", "a", file, "--salvage", state=state)
+        assert salvaged["errors"] == {}
 
 
 @pytest.mark.parametrize("served", [True, False], ids=["served", "not served"])

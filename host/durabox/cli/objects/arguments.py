@@ -61,7 +61,9 @@ def make_parser(default_state: Path, token: str | None) -> argparse.ArgumentPars
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, run: _Run, *, klass: bool = True, target: bool = False) -> Callable[..., Any]:
+    def command(
+        name: str, run: _Run, *, klass: bool = True, target: bool = False, json: str = "print JSON"
+    ) -> Callable[..., Any]:
         text = run.__doc__
         made = subparsers.add_parser(name, help=text, description=text, allow_abbrev=False)
         made.set_defaults(run=run)
@@ -84,6 +86,7 @@ def make_parser(default_state: Path, token: str | None) -> argparse.ArgumentPars
             metavar="AGE,SIZE",
             help="how much of each object's past is kept when no server runs; see `durabox serve` (default: %(default)s)",
         )
+        made.add_argument("--json", action="store_true", help=json)
         return made.add_argument
 
     def paged(add: Callable[..., Any], what: str, limit: int | None) -> None:
@@ -100,22 +103,17 @@ def make_parser(default_state: Path, token: str | None) -> argparse.ArgumentPars
             help="a facet of the object; again for one of that",
         )
 
-    json_help = "print JSON"
-    add = command("classes", commands.classes, klass=False)
-    add("--json", action="store_true", help=json_help)
-    add = command("list", commands.list_objects)
+    command("classes", commands.classes, klass=False)
+    add = command("list", commands.list_objects, json="print a JSON object a line")
     paged(add, "names", None)
-    add("--json", action="store_true", help="print a JSON object a line")
     add = command("show", commands.show, target=True)
     paged(add, "keys", 100)
     below(add)
-    add("--json", action="store_true", help=json_help)
-    add = command("sql", commands.sql)
+    add = command("sql", commands.sql, json="print a JSON object a row")
     add("query", metavar="QUERY", help="a SQL statement")
     add("--object", help="only this one")
     add("--prefix", default="", help="only objects with a name that begins with it")
     below(add)
-    add("--json", action="store_true", help="print a JSON object a row")
     add = command("export", commands.export, target=True)
     add("file", type=Path, metavar="FILE", help="a SQLite file; replaced if it exists")
     add("--salvage", action="store_true", help="what can still be read of a damaged object")
@@ -138,7 +136,7 @@ def make_parser(default_state: Path, token: str | None) -> argparse.ArgumentPars
     )
     below(add)
     command("vacuum", commands.vacuum, target=True)
-    add = command("migrate", commands.migrate)
+    add = command("migrate", commands.migrate, json="print a JSON object for each object")
     add(
         "script",
         type=Path,
@@ -147,5 +145,4 @@ def make_parser(default_state: Path, token: str | None) -> argparse.ArgumentPars
     )
     add("--name", help="what the migration is known by (default: its content)")
     add("--prefix", default="", help="only objects with a name that begins with it")
-    add("--json", action="store_true", help="print a JSON object for each object")
     return parser

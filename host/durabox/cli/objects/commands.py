@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from durabox.cli.objects.printing import Table, cell, in_bytes, moment, plain, print_json
 from durabox.cli.objects.progress import Failures, Progress
@@ -168,6 +168,9 @@ async def export(objects: Objects, options: argparse.Namespace) -> None:
         written = await progress.during(
             objects.export(options.klass, options.object, options.file, progress=progress)
         )
+    if options.json:
+        print_json(written)
+        return
     print(f"{options.file}: {in_bytes(written['bytes'])}")
     for table, rows in written.get("rows", {}).items():
         print(f"{plain(table)}: {rows:,} rows")
@@ -182,7 +185,7 @@ async def import_object(objects: Objects, options: argparse.Namespace) -> None:
     made = await Progress("importing").during(
         objects.load(options.klass, options.object, options.file, force=options.force)
     )
-    print(f"{made['id']}{'' if made['name'] is None else ' ' + plain(made['name'])}")
+    _print_made(made, options)
 
 
 async def copy(objects: Objects, options: argparse.Namespace) -> None:
@@ -192,12 +195,21 @@ async def copy(objects: Objects, options: argparse.Namespace) -> None:
             options.klass, options.object, options.to_class or options.klass, options.to, force=options.force
         )
     )
-    print(f"{made['id']}{'' if made['name'] is None else ' ' + plain(made['name'])}")
+    _print_made(made, options)
+
+
+def _print_made(made: dict[str, Any], options: argparse.Namespace) -> None:
+    if options.json:
+        print_json(made)
+    else:
+        print(f"{made['id']}{'' if made['name'] is None else ' ' + plain(made['name'])}")
 
 
 async def delete(objects: Objects, options: argparse.Namespace) -> None:
     """Remove an object with all that it stores."""
     await Progress("deleting").during(objects.delete(options.klass, options.object))
+    if options.json:
+        print_json({})
 
 
 async def restore(objects: Objects, options: argparse.Namespace) -> None:
@@ -205,14 +217,19 @@ async def restore(objects: Objects, options: argparse.Namespace) -> None:
     restored = await Progress("restoring").during(
         objects.restore(options.klass, options.object, options.to, facet=options.facet)
     )
-    undo = restored["undo"]
-    print(f"to undo this: --to {undo}")
+    if options.json:
+        print_json(restored)
+    else:
+        print(f"to undo this: --to {restored['undo']}")
 
 
 async def vacuum(objects: Objects, options: argparse.Namespace) -> None:
     """Give back the disk space of what an object has deleted."""
     sizes = await Progress("vacuuming").during(objects.vacuum(options.klass, options.object))
-    print(f"{in_bytes(sizes['before'])} → {in_bytes(sizes['after'])}")
+    if options.json:
+        print_json(sizes)
+    else:
+        print(f"{in_bytes(sizes['before'])} → {in_bytes(sizes['after'])}")
 
 
 async def migrate(objects: Objects, options: argparse.Namespace) -> None:
