@@ -278,6 +278,26 @@ def test_after_it_is_closed_modules_are_imported_as_ever(process: Process) -> No
     assert process.run(f"bundle.close()\n{ASK}") == "first imported"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_once_it_is_closed_it_takes_no_memory(process: Process) -> None:
+    process.module("other.py", "value = 'late'\n")
+    process.run("import other, thing")
+    code = """
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+import thing
+spec = find_spec("other")
+def is_mapped():
+    return ".bundle" in Path("/proc/self/maps").read_text()
+before = is_mapped()
+bundle.close()
+other = module_from_spec(spec)
+spec.loader.exec_module(other)
+print(before, is_mapped(), other.value)
+"""
+    assert process.run(code) == "True False late"
+
+
 def test_a_module_that_is_loaded_again_is_read_again(process: Process) -> None:
     process.run(ASK)
     again = f"""

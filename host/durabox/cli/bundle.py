@@ -27,7 +27,7 @@ from durabox import cache_files
 # As `typing` has it: whatever is imported here is imported without a bundle.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import CodeType, ModuleType
 
 #: A file or folder: bytes, nanoseconds of its change and of its last change of any kind.
@@ -64,16 +64,16 @@ def stems_in(folder: str) -> frozenset[str] | None:
 class _Loader(SourceFileLoader):
     """Loads a module whose file is as it was when it was bundled."""
 
-    def __init__(self, name: str, path: str, bytecode: memoryview) -> None:
+    def __init__(self, name: str, path: str, bytecode: Callable[[], memoryview]) -> None:
         super().__init__(name, path)
-        self._bytecode: memoryview | None = bytecode
+        self._bytecode: Callable[[], memoryview] | None = bytecode
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """The module's code; who asks again gets what the file is by then."""
+        """The module's code; who asks again, or when the bundle is closed, gets what the file is by then."""
         bytecode, self._bytecode = self._bytecode, None
         if bytecode is not None:
             try:
-                code: CodeType = marshal.loads(bytecode)
+                code: CodeType = marshal.loads(bytecode())
                 return code
             except (EOFError, TypeError, ValueError):
                 pass
@@ -146,6 +146,7 @@ class Bundle:
             except (ImportError, OSError, SyntaxError):
                 pass  # No place for it, or a source that is being changed: the next start is as slow as this one.
         self._bytecode = memoryview(b"")
+        self._entries, self._folders = {}, {}
 
     def _open(self) -> None:
         try:
@@ -173,7 +174,7 @@ class Bundle:
         if stamp is None:
             loader = ExtensionFileLoader(name, file)
         elif stamp == stamp_of(file):
-            loader = _Loader(name, file, self._bytecode[begin : begin + length])
+            loader = _Loader(name, file, lambda: self._bytecode[begin : begin + length])
         else:
             return None
         self._found.add(name)
