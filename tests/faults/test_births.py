@@ -484,6 +484,8 @@ def test_files_are_placed_at_once_and_settled_later(tmp_path: Path, monkeypatch:
         _do("b", state.database(KEY, _id(number)))
     # Nobody asked for the first one; another is asked for before its turn has come.
     assert files.placed.get(timeout=30) == paths[0]
+    # It is used while its sync is under way.
+    assert _keys(state.database(KEY, _id(0))) == {b"born"}
     assert not Path(paths[2]).exists()
     assert _keys(state.database(KEY, _id(2))) == {b"born"}
     files.go_on.release()

@@ -48,6 +48,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import BinaryIO, Final, NamedTuple
 
@@ -114,9 +115,9 @@ class _Log:
         self.size = 0
         #: Births that are recorded in it and not placed, by their paths.
         self.unplaced: dict[str, Birth] = {}
-        #: All files that it has records of, and those that were placed without a sync.
+        #: All files that it has records of, and those that were placed and not synced.
         self.files: set[str] = set()
-        self.unsynced: list[str] = []
+        self.unsynced: set[str] = set()
 
 
 class BirthLog:
@@ -264,7 +265,11 @@ class BirthLog:
             error = failure if isinstance(failure, OSError) else OSError(errno.EIO, repr(failure))
             self._give_up()
         for birth in births:
-            birth.over(error)
+            try:
+                birth.over(error)
+            except Exception:
+                # The others hear all the same.
+                logger.exception("%s: a birth was not told", birth.path)
 
     def _append(self, births: Sequence[Birth]) -> None:
         for birth in births:
@@ -306,24 +311,29 @@ class BirthLog:
         log = birth.log
         assert log is not None
         with self._mutex:
-            while birth.claimed:
+            while birth.claimed and birth.path in log.unplaced:
                 self._placed.wait()
             if birth.path not in log.unplaced:
                 # Somebody else did it.
                 return
             birth.claimed = True
-        done = False
+        path = birth.path
         try:
-            self._files.place(birth.path, birth.content, birth.modified_ns, sync=sync)
-            done = True
+            self._files.place(
+                path, birth.content, birth.modified_ns, partial(self._is_placed, log, path), sync=sync
+            )
+            if sync:
+                log.unsynced.discard(path)
         finally:
             with self._mutex:
                 birth.claimed = False
-                if done:
-                    if not sync:
-                        log.unsynced.append(birth.path)
-                    del log.unplaced[birth.path], self._unplaced[birth.path]
                 self._placed.notify_all()
+
+    def _is_placed(self, log: _Log, path: str) -> None:
+        with self._mutex:
+            log.unsynced.add(path)
+            del log.unplaced[path], self._unplaced[path]
+            self._placed.notify_all()
 
     # Settling
 
@@ -348,7 +358,7 @@ class BirthLog:
         files = self._files
         for birth in [*log.unplaced.values()]:
             self._place(birth, sync=True)
-        for path in log.unsynced:
+        for path in list(log.unsynced):
             # Whoever removed it did not ask us.
             with suppress(FileNotFoundError):
                 files.sync_file(path)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from typing import BinaryIO
 
 
@@ -52,7 +53,15 @@ class Files:
         finally:
             os.close(handle)
 
-    def place(self, path: str, data: bytes | bytearray, modified_ns: int, *, sync: bool) -> None:
+    def place(
+        self,
+        path: str,
+        data: bytes | bytearray,
+        modified_ns: int,
+        placed: Callable[[], object],
+        *,
+        sync: bool,
+    ) -> None:
         """
         Write a file anew, whatever was there.
 
@@ -60,6 +69,7 @@ class Files:
             path: The file.
             data: All of its content.
             modified_ns: When it is to say that it was last changed, in nanoseconds since the epoch.
+            placed: Called when it is there, before the wait for the disk.
             sync: Whether it must be on disk when this returns.
         """
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -68,6 +78,7 @@ class Files:
             while view:
                 view = view[os.write(handle, view) :]
             os.utime(handle, ns=(modified_ns, modified_ns))
+            placed()
             if sync:
                 os.fsync(handle)
         finally:

@@ -107,7 +107,15 @@ class WatchedFiles(Files):
         finally:
             os.close(handle)
 
-    def place(self, path: str, data: bytes | bytearray, modified_ns: int, *, sync: bool) -> None:
+    def place(
+        self,
+        path: str,
+        data: bytes | bytearray,
+        modified_ns: int,
+        placed: Callable[[], object],
+        *,
+        sync: bool,
+    ) -> None:
         """See `Files`: in three steps or four."""
         handle = self.carry_out(
             Call("truncate" if os.path.exists(path) else "create", path),
@@ -119,6 +127,7 @@ class WatchedFiles(Files):
                 Call("date", path, modified_ns=modified_ns),
                 lambda: os.utime(handle, ns=(modified_ns, modified_ns)),
             )
+            placed()
             if sync:
                 self.carry_out(Call("sync", path), lambda: os.fsync(handle))
         finally:
