@@ -5,15 +5,8 @@ What is stored is the business of the parts that stand on this: `kv.KeyValueStor
 
 Lazy in every part. Nothing is opened before the first read that could find something or the first write; the
 first write begins the implicit transaction; a savepoint becomes real with the first write inside it, so a
-transaction that only reads costs nothing. An object that never wrote has no file; `homes` tells how it gets
-one.
-
-The connection in use is one of
-
-* *at home*: to the database that exists; may be closed between transactions and opened again by the next use;
-* *newborn*: no database exists yet; the first transaction's own, turned into one by the commit; or a *cradle*, as long as
-  nothing but the host's own tables is used, see `cradles`;
-* *reborn*: ``delete_all`` ran in this transaction; a newborn, while the old connection waits for the outcome.
+transaction that only reads costs nothing. An object that never wrote has no file; `residence` tells which connection
+is in use, and `homes` how it gets a file.
 
 One thread uses a database at a time. `ObjectDatabase.commit` is meant for a worker thread; meanwhile nothing
 but `ObjectDatabase.close` may be called, and that waits.
@@ -38,14 +31,14 @@ from durabox.errors import StorageError
 from durabox.storage import statements
 from durabox.storage.birth import Work, image_of
 from durabox.storage.bookmarks import Bookmarks
-from durabox.storage.connection import PAGE_BYTES, open_newborn
-from durabox.storage.cradles import Cradles, move
+from durabox.storage.cradles import Cradles
 from durabox.storage.durability import Durability
 from durabox.storage.failures import NO_LONGER_ACCESSIBLE, storage_error
 from durabox.storage.homes import Home
 from durabox.storage.kv import KeyValueStore
 from durabox.storage.metadata import Key, Metadata, name_bytes, name_from
 from durabox.storage.open_files import OpenFiles
+from durabox.storage.residence import Residence
 from durabox.storage.sql import SqlStore
 from durabox.storage.streams import StoredStreams
 from durabox.storage.table import Table
@@ -59,8 +52,6 @@ MAX_DEPTH: Final = 1000
 _SMALL_PAGES: Final = 32
 #: What a commit fails with.
 _FAILURES: Final = (apsw.Error, OSError, StorageError)
-#: A file that no connection can be had to.
-_DAMAGED: Final = frozenset({apsw.SQLITE_CORRUPT, apsw.SQLITE_NOTADB})
 #: Size of a database, as on the platform.
 MAX_BYTES: Final = 10 * 1024**3
 
@@ -95,29 +86,19 @@ class ObjectDatabase:
         cradles: Cradles | None = None,
     ) -> None:
         self.name = name
-        self._max_bytes = max_bytes
         #: Whether the implicit transaction is open.
         self.dirty = False
         #: Set by every use; see `OpenFiles`.
         self.recent = True
-        self._home = home
-        self._open_files = open_files
+        #: Names it in messages.
+        self._label = home.label
+        self._residence = Residence(home, open_files, self, max_bytes, cradles, self._connection_changes)
         self._on_close = on_close
         # Held by what a thread does, so that `close` waits for it and `rest` leaves its connection alone.
         self._busy = threading.Lock()
         self._closed = False
         #: Why SQLite gave up the transaction, until `rollback` or `close`.
         self.broken: StorageError | None = None
-        #: Whether the home has a database; ``None`` until somebody asks.
-        self._exists: bool | None = None
-        self._connection: apsw.Connection | None = None
-        self._newborn = False
-        self._cradles = cradles
-        #: Whether the newborn is a cradle.
-        self._cradled = False
-        #: Whether the database at home was seen to have a name.
-        self._named = False
-        self._old: apsw.Connection | None = None
         self._depth = 0
         self._real_depth = 0
         self._tables: list[Table] = []
@@ -153,33 +134,33 @@ class ObjectDatabase:
         if self._depth:
             raise StorageError("deleteAll", "Cannot call deleteAll() within a transaction")
         alarm = self.metadata.alarm() if keep_alarm else None
-        if self._newborn or self.dirty:
+        residence = self._residence
+        if residence.newborn or self.dirty:
             self._abandon()
-        if not self._find():
+        if not residence.exists():
             if alarm is not None:
                 self.metadata.put(Key.ALARM, alarm)
             return
-        old = self._connection or self._connect()
+        old = residence.connection or residence.connect()
         try:
             if self.name is None and old.execute(statements.HAS_METADATA).get:
                 self.name = name_from(old.execute(statements.GET_NAME, (Key.NAME,)).get)
             self.sql.deleted()
-            self._connection, self._old = None, old
-            self._forget_tables()
+            residence.be_reborn()
             newborn = self._begin()
             if alarm is not None:
                 newborn.execute(statements.CREATE_METADATA)
                 newborn.execute(statements.PUT_METADATA, (Key.ALARM, alarm))
         except apsw.Error as error:
             self._abandon()
-            raise storage_error("deleteAll", error, self._home.label) from error
+            raise storage_error("deleteAll", error, self._label) from error
 
     # The whole
 
     def exists(self) -> bool:
         """Whether anything was committed that is still there."""
         self._check("open")
-        return self._find()
+        return self._residence.exists()
 
     def replace(self, new: apsw.Connection | None) -> None:
         """
@@ -194,23 +175,9 @@ class ObjectDatabase:
             try:
                 self._check("replace")
                 self._part_with_connection()
-                old = self._connection
-                if old is None and self._find():
-                    try:
-                        old = self._connect()
-                    except StorageError as error:
-                        if error.sqlite_code & 0xFF not in _DAMAGED:
-                            raise
-                        self._home.discard()
-                self._connection = None
-                self._forget_tables()
-                self._open_files.closed(self)
-                self._exists = None
-                self._named = False
-                if old is not None or new is not None:
-                    self._home.replace(old, new)
+                self._residence.replace(new)
             except (apsw.Error, OSError) as error:
-                raise storage_error("replace", error, self._home.label) from error
+                raise storage_error("replace", error, self._label) from error
 
     def vacuum(self) -> None:
         """
@@ -227,9 +194,9 @@ class ObjectDatabase:
             self._forget_tables()
             try:
                 connection.execute("VACUUM").fetchall()
-                self._home.complete(connection)
+                self._residence.home.complete(connection)
             except (apsw.Error, OSError) as error:
-                raise storage_error("vacuum", error, self._home.label) from error
+                raise storage_error("vacuum", error, self._label) from error
 
     # The transaction
 
@@ -266,15 +233,14 @@ class ObjectDatabase:
         with self._busy:
             if not self.dirty:
                 return
+            residence = self._residence
             try:
                 connection, named = self._commit()
-                if self._cradled:
-                    self._leave_cradle(connection)
-                elif self._newborn:
-                    self._settle()
-                elif self._home.history is not None:
-                    self._home.history.committed(connection)
-                self._named = named and bool(self._exists)
+                if residence.newborn:
+                    residence.settle()
+                elif residence.home.history is not None:
+                    residence.home.history.committed(connection)
+                residence.named = named and bool(residence.known)
             except _FAILURES as error:
                 raise self._commit_failed(error) from error
             self._over()
@@ -282,11 +248,12 @@ class ObjectDatabase:
     @property
     def may_commit_together(self) -> bool:
         """Whether the transaction can be committed by `commit_together`: it is a small first one in a cradle."""
-        if not self._cradled or self._closed or self.broken is not None:
+        residence = self._residence
+        if not residence.cradled or self._closed or self.broken is not None:
             return False
-        cradle = self._connection
+        cradle = residence.connection
         assert cradle is not None
-        return self._home.bears_together and int(cradle.pragma("page_count")) <= _SMALL_PAGES
+        return residence.home.bears_together and int(cradle.pragma("page_count")) <= _SMALL_PAGES
 
     def commit_together(self, over: Callable[[StorageError | None], object]) -> Work | None:
         """
@@ -307,8 +274,8 @@ class ObjectDatabase:
             cradle, named = self._commit()
             image = image_of(cradle)
             assert image is not None
-            self._empty_cradle(cradle)
-            return self._home.bear_together(image, partial(self._born, named, over))
+            self._residence.empty_cradle()
+            return self._residence.home.bear_together(image, partial(self._born, named, over))
         except BaseException as error:
             failure = self._commit_failed(error) if isinstance(error, _FAILURES) else None
             self._busy.release()
@@ -321,8 +288,8 @@ class ObjectDatabase:
     ) -> None:
         failure: StorageError | None = None
         if error is None:
-            self._exists = True
-            self._named = named
+            self._residence.known = True
+            self._residence.named = named
             self._over()
         else:
             failure = self._commit_failed(error)
@@ -346,7 +313,7 @@ class ObjectDatabase:
                 empty = newborn.execute(statements.HAS_ANYTHING).get is None
             except _FAILURES as error:
                 raise self._commit_failed(error) from error
-            self._part_with_newborn()
+            self._residence.part_with_newborn()
             self._over()
             if not empty:
                 return newborn
@@ -356,36 +323,24 @@ class ObjectDatabase:
     @property
     def restore_wanted(self) -> bool:
         """Whether `restore` must be called before anything else."""
-        restoring = self._home.restoring
+        restoring = self._residence.home.restoring
         try:
             return restoring is not None and restoring.wanted
         except OSError as error:
-            raise storage_error("restore", error, self._home.label) from error
+            raise storage_error("restore", error, self._label) from error
 
     def restore(self) -> None:
         """Go back to the state that was asked for. Blocking: run it in a worker thread; nothing may be uncommitted."""
         with self._busy:
-            restoring = self._home.restoring
+            restoring = self._residence.home.restoring
             if restoring is None or not self.restore_wanted:
                 return
             self._check("restore")
             self._part_with_connection()
             try:
-                if self._connection is None and self._find():
-                    self._connect()
-                connection, self._connection = self._connection, None
-                self._exists = None
-                self._named = False
-                self._forget_tables()
-                if connection is not None:
-                    self._open_files.closed(self)
-                try:
-                    restoring.carry_out(connection)
-                finally:
-                    if connection is not None:
-                        connection.close(True)
+                self._residence.restore(restoring)
             except (apsw.Error, OSError) as error:
-                raise storage_error("restore", error, self._home.label) from error
+                raise storage_error("restore", error, self._label) from error
 
     def rollback(self) -> None:
         """Back to what was committed last; a broken database works again."""
@@ -399,17 +354,23 @@ class ObjectDatabase:
                 return
             self._closed = True
             self._abandon()
-            if self._connection is not None:
-                self._leave()
+            if self._residence.connection is not None:
+                self._residence.leave()
         self._on_close()
 
     def rest(self) -> bool:
         """See `open_files.Rests`."""
-        if self.dirty or self._newborn or self._connection is None or not self._busy.acquire(blocking=False):
+        residence = self._residence
+        if (
+            self.dirty
+            or residence.newborn
+            or residence.connection is None
+            or not self._busy.acquire(blocking=False)
+        ):
             return False
         try:
             self.sql.queries.put_aside(all_of_them=True)
-            self._leave()
+            residence.leave()
         finally:
             self._busy.release()
         return True
@@ -432,9 +393,10 @@ class ObjectDatabase:
         self.recent = True
         if not of_host:
             self._move_out(operation)
-        if self._connection is not None:
-            return self._connection
-        return self._connect() if self._find() else None
+        residence = self._residence
+        if residence.connection is not None:
+            return residence.connection
+        return residence.connect() if residence.exists() else None
 
     def to_run(self, operation: str) -> apsw.Connection:
         """
@@ -446,12 +408,10 @@ class ObjectDatabase:
         self._check(operation)
         self.recent = True
         self._move_out(operation)
-        if self._connection is not None:
-            return self._connection
-        if self._find():
-            return self._connect()
-        self._connection = self._open_newborn()
-        return self._connection
+        residence = self._residence
+        if residence.connection is not None:
+            return residence.connection
+        return residence.connect() if residence.exists() else residence.open_newborn()
 
     def to_write(self, operation: str, *, of_host: bool = False, cradle: bool = False) -> apsw.Connection:
         """
@@ -465,16 +425,20 @@ class ObjectDatabase:
         self._check(operation)
         if not of_host:
             self._move_out(operation)
-        if self._connection is None and self._find():
-            self._connect()
+        residence = self._residence
+        if residence.connection is None and residence.exists():
+            residence.connect()
         try:
             if not self.dirty:
                 # Only with a name: what is stored has both tables then.
-                if cradle and self._connection is None and not self._depth and self.name is not None:
-                    self._lie_down()
+                cradle = cradle and residence.connection is None and not self._depth and self.name is not None
+                if cradle and residence.lie_down():
+                    self.dirty = True
+                    # There are no streams in it.
+                    self.streams.armed = True
                 else:
                     self._begin()
-            connection = self._connection
+            connection = residence.connection
             assert connection is not None
             while self._real_depth < self._depth:
                 connection.execute(f"SAVEPOINT {_SAVEPOINT}{self._real_depth + 1}")
@@ -485,8 +449,9 @@ class ObjectDatabase:
 
     def failed(self, operation: str, error: apsw.Error) -> StorageError:
         """The error to raise for one of SQLite's; marks the database as broken if SQLite gave up the transaction."""
-        failure = storage_error(operation, error, self._home.label)
-        if self.dirty and (self._connection is None or not self._connection.in_transaction):
+        failure = storage_error(operation, error, self._label)
+        connection = self._residence.connection
+        if self.dirty and (connection is None or not connection.in_transaction):
             self.broken = failure
             self._forget_tables()
         return failure
@@ -500,115 +465,37 @@ class ObjectDatabase:
             first = self.broken
             raise StorageError(operation, first.message, first.sqlite_code, first.retryable)
 
-    def _find(self) -> bool:
-        if self._exists is None:
-            try:
-                self._exists = self._home.exists()
-            except OSError as error:
-                raise storage_error("open", error, self._home.label) from error
-        return self._exists
-
-    def _connect(self) -> apsw.Connection:
-        """Open the database that exists."""
-        try:
-            self._connection = self._home.open()
-            self._limit(self._connection)
-        except (apsw.Error, OSError) as error:
-            raise storage_error("open", error, self._home.label) from error
-        self._open_files.opened(self)
-        return self._connection
-
-    def _leave(self) -> None:
-        """Give the connection back; nothing is uncommitted in it."""
-        assert self._connection is not None
-        connection, self._connection = self._connection, None
-        self.sql.lost()
-        self._forget_tables()
-        self._open_files.closed(self)
-        self._home.leave(connection)
-
     def _part_with_connection(self) -> None:
         """Have no statement under way and no newborn that nothing was written to; only with nothing uncommitted."""
         self.sql.queries.put_aside(all_of_them=True)
         self.sql.lost()
-        if self._newborn:
+        if self._residence.newborn:
             self._abandon()
 
     def _begin(self) -> apsw.Connection:
         """Begin the implicit transaction, in a newborn if no connection is open."""
-        if self._connection is None:
-            self._connection = self._open_newborn()
+        connection = self._residence.connection or self._residence.open_newborn()
         if not self.streams.armed:
-            self.streams.arm(self._connection)
-        self._connection.execute(_BEGIN)
+            self.streams.arm(connection)
+        connection.execute(_BEGIN)
         self.dirty = True
-        return self._connection
-
-    def _lie_down(self) -> None:
-        """Begin the implicit transaction in a cradle, if there are any."""
-        if self._cradles is None:
-            self._begin()
-            return
-        self._connection = self._cradles.take()
-        self._newborn = self._cradled = self.dirty = True
-        # There are no streams in it.
-        self.streams.armed = True
+        return connection
 
     def _move_out(self, operation: str) -> None:
         """Go on in a newborn of its own; nothing to do for a database that is in no cradle."""
-        if not self._cradled:
+        if not self._residence.cradled:
             return
-        cradle = self._connection
-        assert cradle is not None and self._cradles is not None
-        self._forget_tables()
-        newborn = open_newborn()
         try:
-            self._limit(newborn)
-            newborn.execute(_BEGIN)
-            move(cradle, newborn)
+            self._residence.move_out()
         except apsw.Error as error:
-            newborn.close(True)
             raise self.failed(operation, error) from error
+        # There are no streams in it.
         self.streams.armed = True
-        self._cradled = False
-        self._connection = newborn
-        self._cradles.give_back(cradle)
-
-    def _leave_cradle(self, cradle: apsw.Connection) -> None:
-        """Give what is stored in the cradle its home."""
-        assert self._cradles is not None
-        image = image_of(cradle)
-        if image is None:
-            self._move_out("commit")
-            assert self._connection is not None
-            self._connection.execute("COMMIT")
-            self._settle()
-            return
-        self._empty_cradle(cradle)
-        self._home.bear(image)
-        self._exists = True
-
-    def _empty_cradle(self, cradle: apsw.Connection) -> None:
-        """Let others have the cradle. Whether what was stored in it is to be found is not known yet."""
-        assert self._cradles is not None
-        self._part_with_newborn()
-        self._cradles.give_back(cradle)
-        self._named = False
-        self._exists = None
-
-    def _open_newborn(self) -> apsw.Connection:
-        connection = open_newborn()
-        self._limit(connection)
-        self._newborn = True
-        return connection
-
-    def _limit(self, connection: apsw.Connection) -> None:
-        connection.execute(f"PRAGMA max_page_count = {self._max_bytes // PAGE_BYTES}").fetchall()
 
     def _record_name(self, connection: apsw.Connection, name: str) -> None:
         """Keep the object's name with what it stores, in the same transaction; a name that is there stays."""
-        if not self._cradled:
-            if self._newborn and not connection.execute(statements.HAS_ANYTHING).get:
+        if not self._residence.cradled:
+            if self._residence.newborn and not connection.execute(statements.HAS_ANYTHING).get:
                 return
             if not connection.execute(statements.HAS_METADATA).get:
                 connection.execute(statements.CREATE_METADATA)
@@ -617,25 +504,26 @@ class ObjectDatabase:
     def _commit(self) -> tuple[apsw.Connection, bool]:
         """Commit in SQLite: the connection, and whether a name is kept there if anything is."""
         self._check("commit")
-        connection = self._connection
+        residence = self._residence
+        connection = residence.connection
         assert connection is not None
         # Read once: the loop's thread may learn the name meanwhile.
         name = self.name
-        if name is not None and not self._named:
+        if name is not None and not residence.named:
             self._record_name(connection, name)
         if self.bookmarks.promised:
             self.bookmarks.keep_promise()
         self.streams.look(connection)
         # A newborn does not stay, and SQLite refuses to commit in the middle of a write.
-        self.sql.queries.put_aside(all_of_them=self._newborn)
-        if not self._cradled:
+        self.sql.queries.put_aside(all_of_them=residence.newborn)
+        if not residence.cradled:
             connection.execute("COMMIT")
         return connection, name is not None
 
     def _commit_failed(self, error: apsw.Error | OSError | StorageError) -> StorageError:
         """What to raise for an error in a commit, which is rolled back."""
         self._abandon()
-        return error if isinstance(error, StorageError) else storage_error("commit", error, self._home.label)
+        return error if isinstance(error, StorageError) else storage_error("commit", error, self._label)
 
     def _over(self) -> None:
         """The transaction has ended well."""
@@ -644,48 +532,19 @@ class ObjectDatabase:
         # Last: from here on the loop's thread may close the connection.
         self.dirty = False
 
-    def _settle(self) -> None:
-        """Give the committed newborn its home, or none if it is empty."""
-        newborn = self._connection
-        assert newborn is not None
-        empty = newborn.execute(statements.HAS_ANYTHING).get is None
-        self._part_with_newborn()
-        old, self._connection = self._connection, None
-        self._named = False
-        self._exists = None
-        if old is not None:
-            self._open_files.closed(self)
-        if empty:
-            newborn.close(True)
-        if old is not None or not empty:
-            self._home.replace(old, None if empty else newborn)
-        self._exists = not empty
-
-    def _part_with_newborn(self) -> None:
-        """The newborn is somebody else's; the connection is what was there before."""
-        self.sql.lost()
-        self._forget_tables()
-        self._connection, self._old = self._old, None
-        self._newborn = self._cradled = False
-
     def _abandon(self) -> None:
         """Roll back, whatever state the transaction is in."""
-        connection = self._connection
+        residence = self._residence
+        connection = residence.connection
         self._forget_tables()
-        if self._newborn:
-            assert connection is not None
-            cradles = self._cradles if self._cradled else None
-            self._part_with_newborn()
-            if cradles is None:
-                connection.close(True)
-            else:
-                cradles.give_back(connection)
+        if residence.newborn:
+            residence.discard_newborn()
         elif connection is not None and connection.in_transaction:
             try:
                 connection.execute("ROLLBACK")
             except apsw.Error:
                 # Closing it does the same.
-                self._leave()
+                residence.leave()
         self._depth = self._real_depth = 0
         self.broken = None
         self.bookmarks.promised = False
@@ -697,9 +556,10 @@ class ObjectDatabase:
             raise StorageError(operation, f"There is no savepoint of depth {depth}.")
         self._forget_writers()
         if depth <= self._real_depth:
-            assert self._connection is not None
+            connection = self._residence.connection
+            assert connection is not None
             try:
-                self._connection.execute(statement.format(f"{_SAVEPOINT}{depth}")).fetchall()
+                connection.execute(statement.format(f"{_SAVEPOINT}{depth}")).fetchall()
             except apsw.Error as error:
                 raise self.failed(operation, error) from error
             self._real_depth = depth - 1
@@ -713,12 +573,18 @@ class ObjectDatabase:
         rolled back, and write what it holds into tables that are gone, with the next statement that changes the schema.
         """
         self._check("rollback")
-        assert self._connection is not None
+        connection = self._residence.connection
+        assert connection is not None
         self.sql.queries.put_aside(all_of_them=False)
         try:
-            self._connection.execute(f"SAVEPOINT {_MODULES}; RELEASE {_MODULES}").fetchall()
+            connection.execute(f"SAVEPOINT {_MODULES}; RELEASE {_MODULES}").fetchall()
         except apsw.Error as error:
             raise self.failed("rollback", error) from error
+
+    def _connection_changes(self) -> None:
+        """See `Residence`."""
+        self.sql.lost()
+        self._forget_tables()
 
     def _forget_tables(self) -> None:
         """The connection or its schema may be another one."""
