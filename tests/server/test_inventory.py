@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.web_response import StreamResponse
 
+from durabox.objects.host import Host
+from durabox.server.admin import Admin
+from durabox.server.app import Address, Application, listening
 from tests.server.wire import Answer, Edge, OpenEdge
 
 SOURCE = """
@@ -158,3 +163,22 @@ async def test_a_client_that_leaves_during_an_answer_is_no_error(
         await written.wait()
         await edge.get(API)
     assert "failed" not in caplog.text
+
+
+async def test_what_never_ends_holds_up_no_shutdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("durabox.server.app._GRACE", 1.0)
+    main = tmp_path / "main.js"
+    main.write_text(SOURCE)
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
+    body = json.dumps({"query": endless})
+    async with Host.open(main) as host:
+        application = Application(host, admin=Admin(host))
+        async with listening(application, Address(port=0)) as port:
+            edge = Edge(port)
+            await edge.get("/-/objects/Box/a/x")
+            wire = await edge.connect()
+            wire.send(f"POST {API}/Box/sql HTTP/1.1\nHost: localhost\nContent-Length: {len(body)}\n\n{body}")
+            await edge.settled(API)
+            began = time.monotonic()
+        assert time.monotonic() - began < 1.8, "aiohttp alone takes twice the grace"
+        wire.writer.close()

@@ -39,6 +39,7 @@ logger = logging.getLogger("durabox.server")
 _BACKLOG: Final = 1024
 #: Seconds that requests under way get at shutdown.
 _GRACE: Final = 30.0
+_MOMENT: Final = 1.0
 #: The caller's doing, or logged where it happened: nothing for the log.
 _EXPECTED: Final = (HostClosedError, InvalidObjectIdError, JavaScriptError, UnknownObjectClassError)
 
@@ -85,6 +86,10 @@ class Application:
         if self._admin is not None:
             everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}
             self._host.announce(_url(everywhere.get(address.host, address.host), port))
+
+    async def close(self, timeout: float) -> None:
+        """See `Host.close`."""
+        await self._host.close(timeout)
 
     async def handle(self, request: BaseRequest) -> StreamResponse:
         """Answer one request."""
@@ -211,4 +216,7 @@ async def serve(application: Application, address: Address, started: Callable[[]
         print(f"durabox listening on {_url(address.host, port)}", flush=True)
         started()
         await stop.wait()
+        ends = asyncio.get_running_loop().time() + _GRACE
         logger.debug("finishing the requests under way; a second signal ends them")
+    # What they have begun has what is left of that time; who was cut off lets go of objects first.
+    await application.close(max(ends - asyncio.get_running_loop().time(), _MOMENT))

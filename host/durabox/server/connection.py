@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import Any, Final
@@ -21,6 +22,8 @@ MAX_TARGET: Final = 16 * 1024
 #: Bytes of a header's name or value.
 MAX_FIELD: Final = 32 * 1024
 MAX_HEADERS: Final = 256
+#: Seconds that a handler has to end when its time is over.
+_MOMENT: Final = 0.1
 
 
 class Connection(RequestHandler):
@@ -54,6 +57,14 @@ class Listener(Server):
     def __call__(self) -> Connection:
         """A new connection."""
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """aiohttp waits for its handlers twice: before it tells them to end, and as long again before it ends them."""
+        try:
+            async with asyncio.timeout(timeout):
+                await super().shutdown(timeout)
+        except TimeoutError:
+            await super().shutdown(_MOMENT)
 
 
 def listener(handler: Any) -> Listener:
