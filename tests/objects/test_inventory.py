@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sqlite3
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -575,7 +576,7 @@ async def test_an_object_goes_back_to_an_earlier_state_and_forth(host_of: OpenHo
 
 
 async def test_a_damaged_object_says_so_is_salvaged_and_replaced_while_others_do_not_notice(
-    host_of: OpenHost, tmp_path: Path
+    host_of: OpenHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / "state"
     async with host_of(SOURCE, state=state) as host:
@@ -597,7 +598,11 @@ async def test_a_damaged_object_says_so_is_salvaged_and_replaced_while_others_do
         assert {part["name"]: "error" in part for part in parts} == {"bad": True, "good": False, "torn": True}
         with pytest.raises(StorageError):
             await host.objects.export("Box", "bad", tmp_path / "bad.sqlite")
+        # A large object is copied where there is room for it.
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
         report = await host.objects.salvage("Box", "bad", tmp_path / "bad.sqlite")
+        monkeypatch.undo()
+        assert [*(state / ".durabox" / "births").iterdir()] == []
         assert (report["loose"], bool(report["errors"])) == (1, True)
         await host.objects.load("Box", "bad", tmp_path / "bad.sqlite", force=True)
         assert await put(host, "bad", "z=3") == [["x", "1"], ["z", "3"]]

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,8 +66,7 @@ class Transfer:
             raise BadArgumentError("State in memory has no files to salvage.")
         beside = portable.unfinished(path)
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                damaged = Path(folder) / f"{found.id}.sqlite"
+            with self._scratch() as damaged:
                 async with self._access.alone(found.unique_key, found.id):
                     source = self._state.file(found.unique_key, found.id)
                     assert source is not None
@@ -203,12 +201,13 @@ class Transfer:
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
-        """A name for a file in the making, on the state's file system."""
+        """A name for a database in the making, on the state's file system."""
         path = self._state.workshop() / f"scratch.{secrets.token_hex(8)}"
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
 
     async def _name(self, found: Target) -> str | None:
         if found.name is not None:
