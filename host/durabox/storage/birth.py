@@ -331,6 +331,11 @@ def image_of(newborn: apsw.Connection) -> bytearray | None:
     """A newborn as the content of a complete file, with what is uncommitted; ``None`` for one that is too large."""
     if newborn.pragma("page_count") > _IMAGE_PAGES:
         return None
+    return small_image_of(newborn)
+
+
+def small_image_of(newborn: apsw.Connection) -> bytearray:
+    """The same for one that is known to have a few pages."""
     image = bytearray(newborn.serialize("main"))
     image[_JOURNAL_VERSIONS] = _WAL_VERSIONS
     return image

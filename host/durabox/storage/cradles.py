@@ -61,10 +61,16 @@ class Cradles:
         cradle.execute("BEGIN IMMEDIATE")
         return cradle
 
-    def give_back(self, cradle: apsw.Connection) -> None:
-        """Have it empty again; no cursor of it is used any more."""
+    def give_back(self, cradle: apsw.Connection, pages: int | None = None) -> None:
+        """
+        Have it empty again; no cursor of it is used any more.
+
+        Args:
+            cradle: One that `take` gave.
+            pages: How many it has, if that is known.
+        """
         try:
-            large = cradle.pragma("page_count") > _LARGE
+            large = (cradle.pragma("page_count") if pages is None else pages) > _LARGE
             if cradle.in_transaction:
                 cradle.execute("ROLLBACK")
         except apsw.Error:

@@ -29,7 +29,7 @@ import apsw
 
 from durabox.errors import StorageError
 from durabox.storage import statements
-from durabox.storage.birth import Work, image_of
+from durabox.storage.birth import Work, small_image_of
 from durabox.storage.bookmarks import Bookmarks
 from durabox.storage.cradles import Cradles
 from durabox.storage.durability import Durability
@@ -272,9 +272,8 @@ class ObjectDatabase:
         self._busy.acquire()
         try:
             cradle, named = self._commit()
-            image = image_of(cradle)
-            assert image is not None
-            self._residence.empty_cradle()
+            image = small_image_of(cradle)
+            self._residence.empty_cradle(len(image))
             return self._residence.home.bear_together(image, partial(self._born, named, over))
         except BaseException as error:
             failure = self._commit_failed(error) if isinstance(error, _FAILURES) else None

@@ -169,7 +169,7 @@ class Residence:
         if self.cradled:
             image = image_of(newborn)
             if image is not None:
-                self.empty_cradle()
+                self.empty_cradle(len(image))
                 self.home.bear(image)
                 self.known = True
                 return
@@ -187,12 +187,12 @@ class Residence:
             self.home.replace(old, None if empty else newborn)
         self.known = not empty
 
-    def empty_cradle(self) -> None:
-        """Let others have the cradle. Whether what was stored in it is to be found is not known yet."""
+    def empty_cradle(self, size: int) -> None:
+        """Let others have the cradle, which has so many bytes. Whether what was stored in it is to be found is not known yet."""
         cradle = self.connection
         assert cradle is not None and self._cradles is not None
         self.part_with_newborn()
-        self._cradles.give_back(cradle)
+        self._cradles.give_back(cradle, size // PAGE_BYTES)
         self._forget_home()
 
     def part_with_newborn(self) -> None:
