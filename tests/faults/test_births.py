@@ -137,6 +137,8 @@ def _check(files: RecordedFiles, steps: int, folder: Path, history: Retention | 
             assert keys in (done[-1], *(_after(step, done[-1]) for step in under_way)), (
                 f"object {number}, crash after {files.steps[:steps][-1:]}"
             )
+    # There are thousands of them.
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2])
