@@ -560,7 +560,9 @@ def test_no_more_texts_have_a_number_than_are_known(database: ObjectDatabase) ->
         text = f"INSERT INTO t VALUES ({column})"
         database.sql.exec(text, ())
         database.sql.exec_again(text, ())
-        return database.sql.repeated(text, 0).number
+        statement = database.sql.repeated(text)
+        assert statement is not None
+        return statement.number
 
     first = numbered(0)
     assert database.sql.run(first, ()) == 1

@@ -56,8 +56,8 @@ class SqlOps:
             sql.queries.make_room(_MOST_OPEN)
             changes = sql.exec_again(text, values)
             if changes is not None:
-                statement = sql.repeated(text, len(values))
-                return [changes, statement.number, statement.entries]
+                statement = sql.repeated(text)
+                return changes if statement is None else [changes, statement.number, statement.entries]
             query = sql.exec(text, values)
             if not query.columns:
                 return query.changes

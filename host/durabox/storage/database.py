@@ -498,7 +498,10 @@ class ObjectDatabase:
                 return
             if not connection.execute(statements.HAS_METADATA).get:
                 connection.execute(statements.CREATE_METADATA)
+        # SQL can ask for the row that was inserted last.
+        rowid = connection.last_insert_rowid()
         connection.execute(statements.PUT_NAME, (int(Key.NAME), name_bytes(name)))
+        connection.set_last_insert_rowid(rowid)
 
     def _commit(self) -> tuple[apsw.Connection, bool]:
         """Commit in SQLite: the connection, and whether a name is kept there if anything is."""

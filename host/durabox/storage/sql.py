@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import apsw
@@ -85,6 +86,7 @@ class SqlStore:
         "_counting",
         "_database",
         "_empty_tail",
+        "_last_rowid",
         "_statement",
         "_statements",
         "_text",
@@ -116,6 +118,8 @@ class SqlStore:
         self._again: apsw.Cursor | None = None
         #: The same, when the transaction and all savepoints are open; the database takes it away.
         self.writer: apsw.Cursor | None = None
+        #: What the connection before this told as `last_insert_rowid()`.
+        self._last_rowid = 0
         #: Whether the visited rows of a statement are being counted.
         self._counting = False
         self._texts = Texts()
@@ -205,27 +209,22 @@ class SqlStore:
         if text not in self._texts.known:
             return None
         self.wrote = True
+        texts = self._texts
+        # Before it runs, for what is found out by compiling has SQL's `changes()` forget what was changed.
+        program = self._program(text, len(bindings)) if texts.number_of(text) is None else None
         cursor = self.writer or self._to_write()
         connection = cursor.connection
         before = connection.total_changes()
         self._execute(connection, cursor, text, bindings)
-        return connection.total_changes() - before
-
-    def repeated(self, text: str, bindings: int) -> Repeated:
-        """
-        How to run a text by a number from now on, once `exec_again` has run it.
-
-        Args:
-            text: What was run.
-            bindings: How many it has.
-        """
-        texts = self._texts
-        found = texts.number_of(text)
-        if found is None:
+        if program is not None:
             if texts.full:
                 self.forget()
-            found = texts.give_number(text, self._program(text, bindings))
-        return found
+            texts.give_number(text, program)
+        return connection.total_changes() - before
+
+    def repeated(self, text: str) -> Repeated | None:
+        """How to run a text by a number from now on, if `exec_again` has given it one that still counts."""
+        return self._texts.number_of(text)
 
     def run(self, number: int, bindings: Sequence[Binding]) -> int | None:
         """
@@ -407,6 +406,9 @@ class SqlStore:
     def lost(self) -> None:
         """The connection is about to be closed, or its transaction was given up."""
         self.queries.cancel(NO_LONGER_ACCESSIBLE)
+        if self._connection is not None:
+            with suppress(apsw.ConnectionClosedError):
+                self._last_rowid = self._connection.last_insert_rowid()
         self._connection = self._again = None
         self.forget()
 
@@ -440,6 +442,7 @@ class SqlStore:
                 raise self._database.failed("exec", error) from error
             self._connection = connection
             self._again = None
+            connection.set_last_insert_rowid(self._last_rowid)
         return connection
 
     def _is_overdue(self) -> bool:
