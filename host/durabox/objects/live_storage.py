@@ -157,7 +157,8 @@ class LiveStorage:
             self._loop.call_soon(over, error)
             return
         if work is not None:
-            self._threads.submit(work, _heard)
+            # After all that is about to run: what is born meanwhile is recorded with it.
+            self._loop.call_soon(self._threads.submit, work, _heard)
 
     def _indexed(self, over: Over, error: BaseException | None) -> None:
         """The alarm that is about to be committed is in the index, or cannot be."""

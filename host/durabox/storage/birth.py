@@ -189,6 +189,11 @@ class Birthplace:
         assert log is not None
         return log.record_all if log.add(Birth(path, image, over)) else None
 
+    def hurry(self) -> None:
+        """Do what `add` has to be done; blocking. Whoever waits for a birth without letting others go on needs that."""
+        assert self._log is not None
+        self._log.record_all()
+
     def bear(self, path: str, image: bytearray, history: Recorder | None) -> None:
         """
         Put an object's first file in place, durably. Blocking.

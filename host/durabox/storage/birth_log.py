@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import struct
 import threading
@@ -112,6 +113,8 @@ class _Log:
     def __init__(self, number: int, folder: str) -> None:
         self.number = number
         self.path = f"{folder}/{number}"
+        #: Its file while it is written to. After a write that failed another log is begun.
+        self.handle = -1
         self.size = 0
         #: Births that are recorded in it and not placed, by their paths.
         self.unplaced: dict[str, Birth] = {}
@@ -135,7 +138,8 @@ class BirthLog:
         self._folder = folder
         self._files = files
         self._last_number = 0
-        # Held one inside the other, in this order: by who settles, by who adds to a log, for everything below.
+        # Held one inside the other, in this order: by who records, who settles, who adds to a log, and for everything below.
+        self._recorder = threading.Lock()
         self._settling = threading.Lock()
         self._recording = threading.Lock()
         self._mutex = threading.Lock()
@@ -144,7 +148,7 @@ class BirthLog:
         self._unplaced: dict[str, Birth] = {}
         #: Births that were added and are not being recorded yet, and whether some thread will see to them.
         self._waiting: list[Birth] = []
-        self._busy = False
+        self._promised = False
         self._current: _Log | None = None
         #: Logs that are, or wait, to be settled, in order.
         self._earlier: list[_Log] = []
@@ -171,19 +175,20 @@ class BirthLog:
         """
         with self._mutex:
             self._waiting.append(birth)
-            alone = not self._busy
-            self._busy = True
+            alone = not self._promised
+            self._promised = True
         return alone
 
     def record_all(self) -> None:
         """Record what was added, until nothing more is. Blocking; what fails is told to those it concerns."""
-        while True:
-            with self._mutex:
-                births, self._waiting = self._waiting, []
-                if not births:
-                    self._busy = False
-                    return
-            self._record(births)
+        with self._recorder:
+            while True:
+                with self._mutex:
+                    births, self._waiting = self._waiting, []
+                    if not births:
+                        self._promised = False
+                        return
+                self._record(births)
 
     def record(self, path: str, content: bytes | bytearray) -> None:
         """
@@ -280,8 +285,9 @@ class BirthLog:
         records = b"".join(piece for birth in births for piece in self._record_of(birth))
         rest = (log.number, len(records))
         head = _GROUP.pack(_MAGIC, zlib.crc32(records, zlib.crc32(_CHECKED.pack(*rest))), *rest)
-        # Over what an append that failed has left.
-        self._files.append(log.path, head + records, at=log.size, sync=True)
+        if log.handle < 0:
+            log.handle = self._files.create(log.path)
+        self._files.extend(log.handle, log.path, head + records, log.size)
         if not log.size:
             self._files.sync_folder(self._folder)
         born = {birth.path: birth for birth in births}
@@ -347,6 +353,9 @@ class BirthLog:
                 logs = self._earlier = self._logs()
                 self._current = None
             for log in [*logs]:
+                if log.handle >= 0:
+                    os.close(log.handle)
+                    log.handle = -1
                 self._sync(log)
                 self._files.remove(log.path)
                 self._files.sync_folder(self._folder)

@@ -96,6 +96,8 @@ class ObjectDatabase:
         self._on_close = on_close
         # Held by what a thread does, so that `close` waits for it and `rest` leaves its connection alone.
         self._busy = threading.Lock()
+        #: A commit that others share is under way.
+        self._together = False
         self._closed = False
         #: Why SQLite gave up the transaction, until `rollback` or `close`.
         self.broken: StorageError | None = None
@@ -270,6 +272,7 @@ class ObjectDatabase:
         """
         # Given back by the thread that records it.
         self._busy.acquire()
+        self._together = True
         try:
             cradle, named = self._commit()
             image = small_image_of(cradle)
@@ -277,6 +280,7 @@ class ObjectDatabase:
             return self._residence.home.bear_together(image, partial(self._born, named, over))
         except BaseException as error:
             failure = self._commit_failed(error) if isinstance(error, _FAILURES) else None
+            self._together = False
             self._busy.release()
             if failure is None:
                 raise
@@ -292,6 +296,7 @@ class ObjectDatabase:
             self._over()
         else:
             failure = self._commit_failed(error)
+        self._together = False
         self._busy.release()
         over(failure)
 
@@ -348,6 +353,8 @@ class ObjectDatabase:
 
     def close(self) -> None:
         """Roll back, give up the connection and refuse further use. Waits for a commit under way."""
+        if self._together:
+            self._residence.home.hurry()
         with self._busy:
             if self._closed:
                 return

@@ -114,6 +114,26 @@ class Files:
         finally:
             os.close(handle)
 
+    def create(self, path: str) -> int:
+        """Make a new, empty file for `extend`; its handle, which the caller closes."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+
+    def extend(self, handle: int, path: str, data: bytes, at: int) -> None:
+        """
+        Write behind what a file holds. It is on disk when this returns.
+
+        Args:
+            handle: One that `create` gave, of a file that no write to has failed.
+            path: The file.
+            data: The bytes.
+            at: Where they go: the file's size.
+        """
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(handle, view, at)
+            view, at = view[written:], at + written
+        os.fsync(handle)
+
     def truncate(self, path: str, size: int) -> None:
         """Cut a file off."""
         os.truncate(path, size)

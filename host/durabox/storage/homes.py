@@ -80,6 +80,10 @@ class Home(Protocol):
         """
         ...
 
+    def hurry(self) -> None:
+        """Do now what `bear_together` has left to some thread. Blocking."""
+        ...
+
     def bear(self, image: bytearray) -> None:
         """
         Put the first database in place. Blocking; durable when it returns.
@@ -151,6 +155,9 @@ class MemoryHome:
     def bear_together(self, image: bytearray, over: Callable[[OSError | None], object]) -> Work | None:
         """See `Home`; never called."""
         raise AssertionError("a database in memory has no log of births")
+
+    def hurry(self) -> None:
+        """See `Home`; there is nothing."""
 
     def bear(self, image: bytearray) -> None:
         """See `Home`."""
@@ -256,6 +263,10 @@ class FileHome:
     def bear_together(self, image: bytearray, over: Callable[[OSError | None], object]) -> Work | None:
         """See `Home`."""
         return self._birthplace.add(self._path, image, partial(self._born, over))
+
+    def hurry(self) -> None:
+        """See `Home`."""
+        self._birthplace.hurry()
 
     def _born(self, over: Callable[[OSError | None], object], error: OSError | None) -> None:
         if error is None and self.history is not None:

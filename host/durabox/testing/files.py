@@ -149,6 +149,14 @@ class WatchedFiles(Files):
         finally:
             os.close(handle)
 
+    def create(self, path: str) -> int:
+        """See `Files`."""
+        return self.carry_out(Call("create", path), lambda: Files.create(self, path))
+
+    def extend(self, handle: int, path: str, data: bytes, at: int) -> None:
+        """See `Files`: in two steps."""
+        self._put(handle, path, data, at, sync=True)
+
     def _put(self, handle: int, path: str, data: bytes, at: int, sync: bool) -> None:
         self.carry_out(
             Call("write", path, data=data, offset=at),
