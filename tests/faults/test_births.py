@@ -263,9 +263,7 @@ def _dead(state: StateDirectory, folder: Path) -> dict[int, frozenset[bytes]]:
     """What the next owner finds after this one was killed."""
     for database in [*state._live.values()]:
         database.close()
-    assert state._lock is not None
-    state._lock.release()
-    state._lock = None
+    _let_go(state)
     try:
         return _found(folder, Retention())
     finally:
@@ -319,11 +317,20 @@ def _recorded_object(folder: Path, *steps: str, **options: Any) -> Path:
     return folder / KEY / f"{_id(1)}.sqlite"
 
 
+def _let_go(state: StateDirectory) -> None:
+    """Give back what the end of a process does."""
+    assert state._births is not None and state._lock is not None
+    for log in state._births._logs():
+        log.close()
+    state._lock.release()
+    state._lock = None
+
+
 def _kill(state: StateDirectory) -> None:
     """Have the directory's owner be killed, with all files in place and nothing settled."""
-    assert state._births is not None and state._lock is not None
+    assert state._births is not None
     state._births.place_all()
-    state._lock.release()
+    _let_go(state)
 
 
 def _logs(folder: Path) -> list[Path]:
@@ -463,6 +470,8 @@ def test_what_was_born_is_settled_in_time(tmp_path: Path, monkeypatch: pytest.Mo
 class _Meeting(WatchedFiles):
     """Tells of a file that is in place, and waits before the next."""
 
+    in_order = False
+
     def __init__(self) -> None:
         super().__init__()
         self.placed: SimpleQueue[str] = SimpleQueue()
@@ -496,6 +505,20 @@ def test_files_are_placed_at_once_and_settled_later(tmp_path: Path, monkeypatch:
     assert len(_logs(tmp_path)) == 1
     state.close()
     assert _logs(tmp_path) == []
+
+
+def test_files_that_a_test_watches_are_placed_before_anybody_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BirthLog, "_tend", TEND)
+    files = FaultyFiles()
+    state = StateDirectory(tmp_path, files=files)
+    _do("b", state.database(KEY, _id(1)))
+    assert (tmp_path / KEY / f"{_id(1)}.sqlite").exists()
+    calls = len(files.calls)
+    assert _keys(state.database(KEY, _id(1))) == {b"born"}
+    assert "write database" not in {call.label for call in files.calls[calls:]}
+    state.close()
 
 
 def test_a_file_that_cannot_be_placed_is_not_lost(tmp_path: Path) -> None:

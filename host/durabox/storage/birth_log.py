@@ -122,6 +122,12 @@ class _Log:
         self.files: set[str] = set()
         self.unsynced: set[str] = set()
 
+    def close(self) -> None:
+        """Nothing more is written to it."""
+        if self.handle >= 0:
+            os.close(self.handle)
+            self.handle = -1
+
 
 class BirthLog:
     """
@@ -254,6 +260,8 @@ class BirthLog:
         if tender is not None:
             tender.join()
         self._give_up()
+        for log in self._logs():
+            log.close()
 
     # Recording
 
@@ -298,7 +306,7 @@ class BirthLog:
             for birth in births:
                 birth.log = log
             self._unplaced.update(born)
-            self._tend()
+        self._tend()
 
     def _record_of(self, birth: Birth) -> tuple[bytes, bytes, bytes | bytearray]:
         name = birth.path[len(self._root) + 1 :].encode("utf-8", "surrogateescape")
@@ -353,9 +361,7 @@ class BirthLog:
                 logs = self._earlier = self._logs()
                 self._current = None
             for log in [*logs]:
-                if log.handle >= 0:
-                    os.close(log.handle)
-                    log.handle = -1
+                log.close()
                 self._sync(log)
                 self._files.remove(log.path)
                 self._files.sync_folder(self._folder)
@@ -386,15 +392,21 @@ class BirthLog:
     # Tending
 
     def _tend(self) -> None:
-        """Have a thread do what remains to be done; the mutex is held."""
-        if self._tender is not None:
-            self._more.notify()
-        elif not self._closed:
-            tender = threading.Thread(target=self._tend_in_time, name="durabox-births", daemon=True)
-            # Without room for a thread, whoever needs a file does it.
-            with suppress(RuntimeError):
-                tender.start()
-                self._tender = tender
+        """Have a thread do what remains to be done."""
+        if self._files.in_order:
+            # What fails is not lost: whoever needs the file tries again.
+            with suppress(OSError):
+                self.place_all()
+            return
+        with self._mutex:
+            if self._tender is not None:
+                self._more.notify()
+            elif not self._closed:
+                tender = threading.Thread(target=self._tend_in_time, name="durabox-births", daemon=True)
+                # Without room for a thread, whoever needs a file does it.
+                with suppress(RuntimeError):
+                    tender.start()
+                    self._tender = tender
 
     def _tend_in_time(self) -> None:
         """The tending thread: it ends when everything is settled."""

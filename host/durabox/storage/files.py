@@ -20,6 +20,8 @@ class Files:
 
     #: Name of the SQLite VFS for database files, ``None`` for SQLite's own.
     vfs: str | None = None
+    #: Whether nothing is done beside everything else, so that a test knows what comes next.
+    in_order: bool = False
 
     def exists(self, path: str) -> bool:
         """

@@ -79,7 +79,14 @@ class Call:
 
 
 class WatchedFiles(Files):
-    """The real file system; a subclass says in `carry_out` what else happens. Not for two processes at once."""
+    """
+    The real file system; a subclass says in `carry_out` what else happens. Not for two processes at once.
+
+    What durabox otherwise does beside everything else, such as writing the files of new objects after they were born, is done
+    before the next thing.
+    """
+
+    in_order = True
 
     def __init__(self) -> None:
         self.vfs = f"durabox-testing-{next(_NUMBERS)}"
