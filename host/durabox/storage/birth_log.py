@@ -479,6 +479,7 @@ def replay(root: str, folder: str, unfinished: str, files: Files) -> None:
     """
     logs = sorted((name for name, _ in files.list(folder) if _NUMBER.fullmatch(name)), key=int)
     placed: set[str] = set()
+    restored = 0
     for name in logs:
         try:
             file = files.open(f"{folder}/{name}")
@@ -487,8 +488,10 @@ def replay(root: str, folder: str, unfinished: str, files: Files) -> None:
             continue
         with file:
             for record in _records(file, int(name)):
-                _restore(f"{root}/{record.name}", record, unfinished, files)
+                restored += _restore(f"{root}/{record.name}", record, unfinished, files)
                 placed.add(_folder(f"{root}/{record.name}"))
+    if restored:
+        logger.info("files of %s new objects were put in place", f"{restored:,}")
     for changed in sorted(placed):
         files.sync_folder(changed)
     for name in logs:
@@ -559,8 +562,8 @@ def _read(file: BinaryIO, end: int) -> _Record | None:
     return _Record(text, modified_ns, content) if _NAME.fullmatch(text) else None
 
 
-def _restore(path: str, record: _Record, unfinished: str, files: Files) -> None:
-    """See that a file has a record's content, on disk."""
+def _restore(path: str, record: _Record, unfinished: str, files: Files) -> bool:
+    """See that a file has a record's content, on disk; whether it had to be written."""
     content = record.content
     try:
         found = files.stat(path)
@@ -568,19 +571,19 @@ def _restore(path: str, record: _Record, unfinished: str, files: Files) -> None:
             there = file.read(len(content) + 1)
         if there == content:
             files.sync_file(path)
-            return
+            return False
         if found.st_mtime_ns > record.modified_ns and not _is_torn(there, content):
             # Of a later record, or of another program that went on with it.
-            return
+            return False
     except FileNotFoundError:
         if files.make_folder(_folder(path)):
             files.sync_folder(_folder(_folder(path)))
-    logger.info("%s: put in place again", record.name)
     files.remove(unfinished)
     files.write(unfinished, content, sync=False)
     files.date(unfinished, record.modified_ns)
     files.sync_file(unfinished)
     files.rename(unfinished, path)
+    return True
 
 
 def _is_torn(there: bytes, content: bytes) -> bool:
