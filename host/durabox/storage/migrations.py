@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,8 @@ from durabox.storage.shelves import Stamp
 #: Outcomes between two writes to the journal.
 _GROUP: Final = 100
 _PATIENCE_MS: Final = 10_000
+#: Held to open a journal: two connections that make a new file one with a WAL get in each other's way, and SQLite does not wait.
+_OPENING: Final = threading.Lock()
 _SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -89,7 +92,7 @@ class Journal:
     def __init__(self, path: Path | None, migration: str, unique_key: str) -> None:
         self._key = (migration, unique_key)
         self._waiting: list[tuple[str, str, str, int, float]] = []
-        with self._errors():
+        with _OPENING, self._errors():
             try:
                 self._connection = _open(path)
             except (apsw.CorruptError, apsw.NotADBError):
